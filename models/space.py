@@ -1,0 +1,161 @@
+"""Which subnets exist: `SubnetConfig` names one, `SearchSpace` holds the choices (ECMT, ICCV 2023)."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..devices.errors import ConfigError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class SubnetConfig:
+    """One subnet: a width (0 < w <= 1) per encoder stage and per task decoder, and a precision policy.
+
+    Hashable and immutable; it is passed as an argument and never stored in a module.
+    `decoders` is a tuple of (task, width) sorted by task, so that equal configurations are equal.
+    """
+
+    encoder: tuple[float, ...]
+    decoders: tuple[tuple[str, float], ...]
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoder", tuple(float(width) for width in self.encoder))
+        pairs = self.decoders.items() if isinstance(self.decoders, Mapping) else self.decoders
+        object.__setattr__(self, "decoders", tuple(sorted((str(t), float(w)) for t, w in pairs)))
+        for width in (*self.encoder, *(w for _, w in self.decoders)):
+            if not 0.0 < width <= 1.0:
+                raise ConfigError(f"width {width} is not in (0, 1]")
+
+    def width(self, group: str) -> float:
+        """Width of a group: `encoder.<stage>` or `decoder.<task>`."""
+        room, _, name = group.partition(".")
+        if room == "encoder":
+            return self.encoder[int(name)]
+        for task, width in self.decoders:
+            if task == name:
+                return width
+        raise ConfigError(f"the configuration has no width for {group!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal configuration."""
+        return {
+            "_version": VERSION,
+            "encoder": list(self.encoder),
+            "decoders": dict(self.decoders),
+            "precision": self.precision,
+        }
+
+    @classmethod
+    def from_json(cls, entry: Any) -> SubnetConfig:
+        """Read what `to_json` wrote; unknown keys and versions are refused with ConfigError."""
+        _refuse_unknown(entry, {"_version", "encoder", "decoders", "precision"}, "subnet configuration")
+        try:
+            return cls(tuple(entry["encoder"]), tuple(entry["decoders"].items()), str(entry["precision"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"not a subnet configuration: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The allowed widths of `stages` encoder stages and of each task's decoder.
+
+    Widths are ascending and end at 1. `multiple` is the channel multiple that widths are snapped to.
+    """
+
+    stages: int
+    tasks: tuple[str, ...]
+    encoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    decoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    precisions: tuple[str, ...] = ("fp32", "int8")
+    multiple: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("encoder_widths", "decoder_widths"):
+            widths = tuple(float(width) for width in getattr(self, name))
+            object.__setattr__(self, name, widths)
+            if not widths or list(widths) != sorted(set(widths)) or widths[-1] != 1.0 or widths[0] <= 0.0:
+                raise ConfigError(f"{name} must ascend within (0, 1] and end at 1, not {list(widths)}")
+        object.__setattr__(self, "tasks", tuple(sorted(self.tasks)))
+
+    def uniform(self, encoder: float, decoder: float | None = None) -> SubnetConfig:
+        """The same width everywhere, or one for the encoder and one for all decoders."""
+        width = encoder if decoder is None else decoder
+        return SubnetConfig((encoder,) * self.stages, tuple((task, width) for task in self.tasks))
+
+    @property
+    def widest(self) -> SubnetConfig:
+        """The supernet itself."""
+        return self.uniform(1.0)
+
+    @property
+    def narrowest(self) -> SubnetConfig:
+        """The smallest subnet."""
+        return self.uniform(self.encoder_widths[0], self.decoder_widths[0])
+
+    def sample(self, rng: random.Random) -> SubnetConfig:
+        """One configuration, every width drawn independently."""
+        encoder = tuple(rng.choice(self.encoder_widths) for _ in range(self.stages))
+        return SubnetConfig(encoder, tuple((task, rng.choice(self.decoder_widths)) for task in self.tasks))
+
+    def encoders(self) -> Iterator[tuple[float, ...]]:
+        """Every combination of encoder widths."""
+        return itertools.product(self.encoder_widths, repeat=self.stages)
+
+    def __contains__(self, config: object) -> bool:
+        return (
+            isinstance(config, SubnetConfig)
+            and len(config.encoder) == self.stages
+            and set(config.encoder) <= set(self.encoder_widths)
+            and tuple(task for task, _ in config.decoders) == self.tasks
+            and {width for _, width in config.decoders} <= set(self.decoder_widths)
+        )
+
+    def __len__(self) -> int:
+        """Number of width configurations, precisions not counted."""
+        return len(self.encoder_widths) ** self.stages * len(self.decoder_widths) ** len(self.tasks)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal space."""
+        return {
+            "_version": VERSION,
+            "stages": self.stages,
+            "tasks": list(self.tasks),
+            "encoder_widths": list(self.encoder_widths),
+            "decoder_widths": list(self.decoder_widths),
+            "precisions": list(self.precisions),
+            "multiple": self.multiple,
+        }
+
+    @classmethod
+    def from_json(cls, entry: Any) -> SearchSpace:
+        """Read what `to_json` wrote; unknown keys and versions are refused with ConfigError."""
+        keys = {"_version", "stages", "tasks", "encoder_widths", "decoder_widths", "precisions", "multiple"}
+        _refuse_unknown(entry, keys, "search space")
+        try:
+            return cls(
+                int(entry["stages"]),
+                tuple(entry["tasks"]),
+                tuple(entry["encoder_widths"]),
+                tuple(entry["decoder_widths"]),
+                tuple(entry["precisions"]),
+                int(entry["multiple"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"not a search space: {error!r}") from error
+
+
+def _refuse_unknown(entry: Any, keys: set[str], what: str) -> None:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"not a {what}: {type(entry).__name__} instead of an object")
+    if entry.get("_version") != VERSION:
+        raise ConfigError(f"this {what} is of version {entry.get('_version')!r}; this pliant reads {VERSION}")
+    unknown = set(entry) - keys
+    if unknown:
+        raise ConfigError(f"unknown key {sorted(unknown)[0]!r} in a {what}")

@@ -1,0 +1,103 @@
+"""What a task is, for everything that has no torch: its kind, units, classes, metric and decoded output.
+
+| kind           | decoded output                              | target in a `Sample`                    | metric (better)      |
+|----------------|---------------------------------------------|-----------------------------------------|----------------------|
+| segmentation   | uint8 (N,H,W) class ids                     | uint8 (H,W), 255 = ignore               | miou (higher)        |
+| depth          | float32 (N,H,W) metres                      | float32 (H,W), 0 = not measured         | rmse (lower)         |
+| normals        | float32 (N,H,W,3) unit vectors              | float32 (H,W,3), 0,0,0 = none           | angle (lower), deg   |
+| edges          | float32 (N,H,W) probability                 | uint8 (H,W) 0/1, 255 = ignore           | f1 (higher)          |
+| classification | float32 (N,C) probabilities                 | int64 (), -1 = not labelled             | accuracy (higher)    |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from ..devices.errors import SuiteError
+
+Kind = Literal["segmentation", "depth", "normals", "edges", "classification"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_METRICS: dict[Kind, tuple[str, bool, str]] = {
+    "segmentation": ("miou", True, ""),
+    "depth": ("rmse", False, "m"),
+    "normals": ("angle", False, "degrees"),
+    "edges": ("f1", True, ""),
+    "classification": ("accuracy", True, ""),
+}
+_UNITS: dict[Kind, str] = {
+    "segmentation": "class id",
+    "depth": "metres",
+    "normals": "unit vector",
+    "edges": "probability",
+    "classification": "probability",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing that a network tells of an image.
+
+    `classes` and `colors` (RGB 0-255, one a class) are for segmentation and classification;
+    `value_range` is the span of decoded values (for depth: metres that the head can express).
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...] = ()
+    colors: tuple[tuple[int, int, int], ...] = ()
+    value_range: tuple[float, float] = field(default=(0.0, 1.0))
+
+    @property
+    def units(self) -> str:
+        """Unit of the decoded output."""
+        return _UNITS[self.kind]
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric that quality is given in."""
+        return _METRICS[self.kind][0]
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Direction of the metric."""
+        return _METRICS[self.kind][1]
+
+    @property
+    def metric_units(self) -> str:
+        """Unit of the metric, empty for a ratio."""
+        return _METRICS[self.kind][2]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the head's raw output."""
+        if self.kind in ("segmentation", "classification"):
+            return len(self.classes)
+        return 3 if self.kind == "normals" else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest's entry for this task (without its name, which is the key)."""
+        return {
+            "kind": self.kind,
+            "units": self.units,
+            "metric": self.metric,
+            "metric_units": self.metric_units,
+            "higher_is_better": self.higher_is_better,
+            "classes": list(self.classes),
+            "colors": [list(color) for color in self.colors],
+            "value_range": list(self.value_range),
+        }
+
+    @classmethod
+    def from_json(cls, name: str, entry: Any) -> Task:
+        """Read a manifest entry; raises SuiteError when it is not one."""
+        try:
+            kind = entry["kind"]
+            if kind not in KINDS:
+                raise SuiteError(f"task {name!r} is of the unknown kind {kind!r}: a newer pliant may know it")
+            low, high = (float(value) for value in entry["value_range"])
+            colors = tuple((int(r), int(g), int(b)) for r, g, b in entry["colors"])
+            return cls(name, kind, tuple(str(c) for c in entry["classes"]), colors, (low, high))
+        except (KeyError, TypeError, ValueError) as error:
+            raise SuiteError(f"task {name!r} is not described as the format asks: {error}") from error
