@@ -1,0 +1,68 @@
+# pliant: each target makes its own .venv on first use. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/.ready
+CANDIDATES := python3.11 python3.12 python3.13 python3 python
+NEWER := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in $(CANDIDATES); do \
+	if $$python -c '$(NEWER)' >/dev/null 2>&1; then command -v $$python; break; fi; done)
+# V=1 shows all that pip says.
+PIP_NOISE := $(if $(V),,-qq)
+WORKERS ?= 2
+
+.PHONY: help setup demo test lint format suites bench sample clean
+
+help:  ## what can be made
+	@printf 'make TARGET, where TARGET is one of\n'
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+setup: $(READY)  ## only the virtual environment (.venv)
+
+demo: $(READY)  ## the main job: train, search, quantize, export, run at three budgets
+	@$(BIN)/pliant demo --out out/demo
+
+test: $(READY)  ## the tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+lint: $(READY)  ## format, lint, types, import order
+	@$(BIN)/ruff format --check --quiet . || { echo 'make format mends the format'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/pliant
+	@MYPYPATH=.venv/types $(BIN)/mypy -p pliant -p pliant.tests
+	@MYPYPATH=.venv/types $(BIN)/mypy --python-version 3.10 --cache-dir .mypy_cache/deployed \
+		--config-file tests/house/deployed.ini -p pliant.runtime -p pliant.devices -p pliant.cli
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY)  ## mend the format and what ruff can mend
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+suites: $(READY)  ## the suites that benchmarks and checks use, into out/suites (under 40 minutes)
+	@$(BIN)/python benchmarks/suites.py --out out/suites
+
+bench: $(READY)  ## what is quick of benchmarks/, on those suites
+	@$(BIN)/python benchmarks/bench.py --suites out/suites --out out/bench
+
+sample: $(READY)  ## train the sample suite that ships in the package
+	@$(BIN)/python benchmarks/sample.py --out runtime/sample
+
+clean:  ## remove .venv, out and every cache
+	@rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then \
+		echo 'pliant needs Python 3.11 or newer: install it, or say which one: make PYTHON=/path/to/python3.11' >&2; exit 1; fi
+	@"$(PYTHON)" -c '$(NEWER)' || { echo '$(PYTHON) is older than Python 3.11: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
+		{ echo '$(PYTHON) has no ensurepip: install its venv package (Debian: apt install python3-venv)' >&2; exit 1; }
+	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
+	@echo 'pliant: installing into .venv with the versions of constraints.txt; a few minutes the first time'
+	@start=$$SECONDS; $(BIN)/python -m pip install $(PIP_NOISE) -c constraints.txt -e '.[dev]'; \
+		echo "pliant: .venv is ready after $$((SECONDS - start)) s"
+	@touch $@
