@@ -119,7 +119,7 @@ class SearchSpace:
 
     def __len__(self) -> int:
         """Number of width configurations, precisions not counted."""
-        return len(self.encoder_widths) ** self.stages * len(self.decoder_widths) ** len(self.tasks)
+        return int(len(self.encoder_widths) ** self.stages * len(self.decoder_widths) ** len(self.tasks))
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal space."""

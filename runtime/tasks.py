@@ -1,12 +1,12 @@
 """What a task is, for everything that has no torch: its kind, units, classes, metric and decoded output.
 
-| kind           | decoded output                              | target in a `Sample`                    | metric (better)      |
-|----------------|---------------------------------------------|-----------------------------------------|----------------------|
-| segmentation   | uint8 (N,H,W) class ids                     | uint8 (H,W), 255 = ignore               | miou (higher)        |
-| depth          | float32 (N,H,W) metres                      | float32 (H,W), 0 = not measured         | rmse (lower)         |
-| normals        | float32 (N,H,W,3) unit vectors              | float32 (H,W,3), 0,0,0 = none           | angle (lower), deg   |
-| edges          | float32 (N,H,W) probability                 | uint8 (H,W) 0/1, 255 = ignore           | f1 (higher)          |
-| classification | float32 (N,C) probabilities                 | int64 (), -1 = not labelled             | accuracy (higher)    |
+| kind           | decoded output                  | target in a sample             | metric (better)     |
+|----------------|---------------------------------|--------------------------------|---------------------|
+| segmentation   | uint8 (N,H,W) class ids         | uint8 (H,W), 255 = ignore      | miou (higher)       |
+| depth          | float32 (N,H,W) metres          | float32 (H,W), 0 = unmeasured  | rmse, m (lower)     |
+| normals        | float32 (N,H,W,3) unit vectors  | float32 (H,W,3), 0,0,0 = none  | angle, deg (lower)  |
+| edges          | float32 (N,H,W) probability     | uint8 (H,W) 0/1, 255 = ignore  | f1 (higher)         |
+| classification | float32 (N,C) probabilities     | int64 (), -1 = not labelled    | accuracy (higher)   |
 """
 
 from __future__ import annotations

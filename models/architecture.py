@@ -1,0 +1,58 @@
+"""The full-width network as data: what is built, for which input."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..devices.errors import ConfigError
+from .encoders import ENCODERS
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A supernet's full-width shape.
+
+    `height`, `width`: the input in pixels. `base`: full channels of a ResNet's first stage (None: the usual ones).
+    `decoder_channels`, `skip_channels`: full channels of a dense decoder and of its skip. `mean`, `std`: of RGB as 0..1.
+    """
+
+    encoder: str
+    height: int
+    width: int
+    stem: str = "imagenet"
+    base: int | None = None
+    output_stride: int = 16
+    decoder_channels: int = 64
+    skip_channels: int = 24
+    aspp_rates: tuple[int, ...] = (3, 6)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        for name in ("aspp_rates", "mean", "std"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.encoder not in ENCODERS:
+            raise ConfigError(f"unknown encoder {self.encoder!r}: choose one of {', '.join(ENCODERS)}")
+        if self.stem not in ("imagenet", "cifar"):
+            raise ConfigError(f"unknown stem {self.stem!r}: choose imagenet or cifar")
+        if self.output_stride not in (1, 2, 4, 8, 16, 32):
+            raise ConfigError(f"output_stride must be a power of two up to 32, not {self.output_stride}")
+        if min(self.height, self.width, self.decoder_channels, self.skip_channels) < 1:
+            raise ConfigError("height, width and channel counts must be positive")
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal architecture."""
+        return {"_version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Architecture:
+        """Read what `to_json` wrote; unknown keys and versions are refused with ConfigError."""
+        if not isinstance(entry, dict) or entry.get("_version") != VERSION:
+            raise ConfigError(f"not an architecture of version {VERSION}")
+        try:
+            return cls(**{key: value for key, value in entry.items() if key != "_version"})
+        except TypeError as error:
+            raise ConfigError(f"not an architecture: {error}") from error

@@ -1,0 +1,63 @@
+"""What each kind of task is trained with. Pixels without a label do not count; a batch without any gives zero."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..runtime.tasks import Task
+from .decode import log_depth
+
+IGNORE = 255
+
+
+def loss(task: Task, logits: Tensor, target: Tensor) -> Tensor:
+    """Mean loss over labelled pixels (or images); a scalar that always has a gradient.
+
+    `logits` is a network's raw output for the task, `target` as `training.data.batches.Batch` holds it.
+    """
+    logits = logits.float()
+    if task.kind == "segmentation":
+        return _cross_entropy(logits, target, IGNORE)
+    if task.kind == "classification":
+        return _cross_entropy(logits, target, -1)
+    if task.kind == "depth":
+        return _depth(task, logits, target)
+    return _normals(logits, target) if task.kind == "normals" else _edges(logits, target)
+
+
+def _cross_entropy(logits: Tensor, target: Tensor, ignore: int) -> Tensor:
+    total = F.cross_entropy(logits, target, ignore_index=ignore, reduction="sum")
+    return total / (target != ignore).sum().clamp(min=1)
+
+
+def _depth(task: Task, logits: Tensor, target: Tensor) -> Tensor:
+    """Absolute error of log-depth (relative error, scale-free) and, lighter, of depth in metres: the metric is RMSE."""
+    low, high = task.value_range
+    valid = target > 0
+    logs = log_depth(task, logits)
+    truth = target.clamp(low, high)
+    relative = (logs - truth.log()).abs()
+    metres = (logs.exp() - truth).abs()
+    return ((relative + 0.2 * metres) * valid).sum() / valid.sum().clamp(min=1)
+
+
+def _normals(logits: Tensor, target: Tensor) -> Tensor:
+    """One minus the cosine between prediction and truth."""
+    valid = target.abs().sum(-1) > 0
+    cosine = (F.normalize(logits, dim=1, eps=1e-4).permute(0, 2, 3, 1) * target).sum(-1)
+    return ((1.0 - cosine) * valid).sum() / valid.sum().clamp(min=1)
+
+
+def _edges(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy plus Dice: edges are rare, and the metric is F1."""
+    scores = logits[:, 0]
+    valid = (target != IGNORE).float()
+    truth = torch.where(target == IGNORE, torch.zeros_like(target), target).float()
+    entropy = F.binary_cross_entropy_with_logits(scores, truth, reduction="none")
+    entropy = (entropy * valid).sum() / valid.sum().clamp(min=1)
+    probability = scores.sigmoid() * valid
+    overlap = (probability * truth).sum()
+    dice = 1.0 - (2.0 * overlap + 1.0) / (probability.sum() + truth.sum() + 1.0)
+    return entropy + 0.5 * dice * (valid.sum() > 0)
