@@ -1,0 +1,70 @@
+"""The wheel as users get it, and environments that hold nothing but that wheel and one engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+OUT_OF_REACH = ("from versions: none", "NewConnectionError", "ConnectionError", "Read timed out", "ProxyError")
+NOT_SOURCE = (".venv", ".git", "out", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment; `run` starts one of its programs in a folder outside the checkout."""
+
+    folder: Path
+
+    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        environ = {**inherited, "PLIANT_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
+        command = [str(self.folder / "bin" / program), *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=280, check=False
+        )
+
+
+@pytest.fixture(scope="session")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel built from a copy of the checkout, so that the build leaves nothing behind in it."""
+    source = tmp_path_factory.mktemp("source") / "a checkout"
+    shutil.copytree(checkout, source, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    out = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
+    done = subprocess.run(build, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def environment(
+    wheel: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str], Environment]:
+    """`environment(python, constraints)`: pliant[cpu] alone, made once a session."""
+    made: dict[tuple[str, str], Environment] = {}
+
+    def make(python: str, constraints: str) -> Environment:
+        if (python, constraints) not in made:
+            folder = tmp_path_factory.mktemp("environment")
+            _install(python, folder, wheel, checkout / constraints)
+            made[python, constraints] = Environment(folder)
+        return made[python, constraints]
+
+    return make
+
+
+def _install(python: str, folder: Path, wheel: Path, constraints: Path) -> None:
+    subprocess.run([python, "-m", "venv", str(folder)], check=True, timeout=120, capture_output=True)
+    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-c", str(constraints)]
+    done = subprocess.run([*install, f"{wheel}[cpu]"], capture_output=True, text=True, timeout=280, check=False)
+    if done.returncode and any(sign in done.stderr for sign in OUT_OF_REACH):
+        pytest.skip(f"pip does not reach its registry: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,48 @@
+"""The wheel holds the modules of the listed packages and their data: all of them, and nothing else."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from .conftest import NOT_SOURCE
+
+NOT_SHIPPED = {"tests", "benchmarks", "examples", "docs"}
+
+
+@pytest.fixture(scope="module")
+def listed(checkout: Path) -> dict[str, Path]:
+    """Package name -> folder, as pyproject.toml lists them."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())
+    names: list[str] = project["tool"]["setuptools"]["packages"]
+    return {name: checkout.joinpath(*name.split(".")[1:]) for name in names}
+
+
+def test_every_package_on_disk_is_listed(checkout: Path, listed: dict[str, Path]) -> None:
+    on_disk = {
+        file.parent
+        for file in checkout.rglob("__init__.py")
+        if not any(part in NOT_SHIPPED or part in NOT_SOURCE for part in file.relative_to(checkout).parts)
+    }
+    assert on_disk == set(listed.values())
+
+
+def test_no_stray_file_at_the_root(checkout: Path) -> None:
+    assert [file.name for file in checkout.glob("*.py")] == ["__init__.py"]
+
+
+def test_no_folder_of_modules_lacks_its_init(checkout: Path, listed: dict[str, Path]) -> None:
+    rooms = {folder for name, folder in listed.items() if name.count(".") == 1}
+    strays = [file for room in rooms for file in room.rglob("*.py") if file.parent not in listed.values()]
+    assert strays == []
+
+
+def test_the_wheel_is_exactly_that(wheel: Path, checkout: Path, listed: dict[str, Path]) -> None:
+    modules = {file for folder in listed.values() for file in folder.glob("*.py")}
+    data = {checkout / "py.typed", *(checkout / "runtime" / "sample").glob("*")}
+    expected = {f"pliant/{file.relative_to(checkout).as_posix()}" for file in modules | data}
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert shipped - {name for name in shipped if name.startswith("pliant/recipes/")} == expected
