@@ -1,0 +1,189 @@
+"""A safetensors file read at offsets, never mapped: a file cut short or overwritten is an error, not a bus error.
+
+A file that another replaces by rename stays readable, as it was, until it is closed. A file changed in place is
+told by its size and time; what is read from it then is a SuiteError.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..devices.errors import SuiteError
+from .header import Entry, Header, header_size, parse_header
+
+Ranges = Sequence[Sequence[tuple[int, int]]]
+
+_CHUNK = 1 << 20
+# Skipping less than this in a row costs more in system calls than it saves in copying.
+_WORTH_SKIPPING = 16 << 10
+
+
+class Container:
+    """An open safetensors file. Reads are thread safe and may go on while `close` is called."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+        self._fd = _open(self.path)
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._closed = False
+        try:
+            self._stamp = self._stat()
+            self.size = self._stamp[0]
+            header = self._header()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self.entries, self.metadata = header.entries, header.metadata
+
+    def entry(self, name: str) -> Entry:
+        """Where the tensor lies; SuiteError when there is none."""
+        try:
+            return self.entries[name]
+        except KeyError:
+            raise SuiteError(f"{self.path} has no tensor {name!r}, which its manifest names") from None
+
+    def read(self, name: str, ranges: Ranges = ()) -> np.ndarray[Any, Any]:
+        """A tensor, or the part of it that `ranges` names: per axis a list of [start, stop), whole axes omitted.
+
+        Returns a contiguous array of its own. Rows outside the ranges of axis 0 are not read.
+        """
+        entry = self.entry(name)
+        if not ranges or not entry.shape:
+            with self._reading():
+                return self._fill(np.empty(entry.shape, entry.dtype), entry.start)
+        with self._reading():
+            return self._read_rows(entry, ranges)
+
+    def read_bytes(self, name: str, limit: int) -> bytes:
+        """The bytes of a tensor that has at most `limit` of them."""
+        entry = self.entry(name)
+        if entry.stop - entry.start > limit:
+            raise SuiteError(f"tensor {name!r} of {self.path} has {entry.stop - entry.start} bytes, over {limit}")
+        with self._reading():
+            return self._fill(np.empty(entry.stop - entry.start, np.uint8), entry.start).tobytes()
+
+    def chunks(self, name: str) -> Iterator[memoryview]:
+        """The bytes of a tensor piece by piece, for digests."""
+        entry = self.entry(name)
+        for at in range(entry.start, entry.stop, _CHUNK):
+            with self._reading():
+                piece = self._fill(np.empty(min(_CHUNK, entry.stop - at), np.uint8), at)
+            yield piece.data
+
+    def check_unchanged(self) -> None:
+        """Raise SuiteError when the file is no longer the one that was opened."""
+        with self._reading():
+            if self._stat() != self._stamp:
+                raise SuiteError(f"{self.path} was changed while it was open: open it again")
+
+    def close(self) -> None:
+        """Close the file, at the end of the last read in flight. Final; closing twice is fine."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._release()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        # A descriptor closed under a reader could already belong to another file.
+        with self._lock:
+            if self._closed:
+                raise SuiteError(f"{self.path} is closed: open it again")
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                self._release()
+
+    def _release(self) -> None:
+        if self._closed and self._readers == 0:
+            os.close(self._fd)
+
+    def _stat(self) -> tuple[int, int, int]:
+        now = os.fstat(self._fd)
+        return now.st_size, now.st_mtime_ns, now.st_ino
+
+    def _header(self) -> Header:
+        what = str(self.path)
+        first = self._fill(np.empty(min(8, self.size), np.uint8), 0).tobytes()
+        size = header_size(first, self.size, what)
+        return parse_header(self._fill(np.empty(size, np.uint8), 8).tobytes(), self.size, what)
+
+    def _fill(self, out: np.ndarray[Any, Any], offset: int) -> np.ndarray[Any, Any]:
+        """Read `out` full from `offset`, straight into its memory."""
+        if out.nbytes == 0:
+            return out
+        target = out.reshape(-1).view(np.uint8).data
+        done = 0
+        while done < len(target):
+            try:
+                count = os.preadv(self._fd, [target[done:]], offset + done)
+            except OSError as error:
+                raise SuiteError(f"{self.path} cannot be read: {error.strerror}") from None
+            if count == 0:
+                raise SuiteError(f"{self.path} was truncated while it was open: open it again")
+            done += count
+        return out
+
+    def _read_rows(self, entry: Entry, ranges: Ranges) -> np.ndarray[Any, Any]:
+        row_shape = entry.shape[1:]
+        row_bytes = math.prod(row_shape) * entry.dtype.itemsize
+        first, last = _span(ranges, 1, entry.shape)
+        inner = math.prod(entry.shape[2:]) * entry.dtype.itemsize
+        skipped = row_bytes - (last - first) * inner
+        pieces = []
+        for start, stop in ranges[0]:
+            at = entry.start + start * row_bytes
+            if len(ranges) > 1 and skipped >= _WORTH_SKIPPING:
+                block = np.empty((stop - start, last - first, *entry.shape[2:]), entry.dtype)
+                for row in range(stop - start):
+                    self._fill(block[row], at + row * row_bytes + first * inner)
+                pieces.append(_select(block, ranges, shift=first))
+            else:
+                block = self._fill(np.empty((stop - start, *row_shape), entry.dtype), at)
+                pieces.append(_select(block, ranges, shift=0))
+        return np.ascontiguousarray(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
+
+
+def _span(ranges: Ranges, axis: int, shape: tuple[int, ...]) -> tuple[int, int]:
+    if len(shape) <= axis:
+        return 0, 1
+    if len(ranges) <= axis:
+        return 0, shape[axis]
+    return ranges[axis][0][0], ranges[axis][-1][1]
+
+
+def _select(block: np.ndarray[Any, Any], ranges: Ranges, shift: int) -> np.ndarray[Any, Any]:
+    """Cut axes 1 and up; axis 1 of `block` starts at index `shift` of the tensor."""
+    for axis in range(1, len(ranges)):
+        offset = shift if axis == 1 else 0
+        before = (slice(None),) * axis
+        parts = [block[(*before, slice(start - offset, stop - offset))] for start, stop in ranges[axis]]
+        block = parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
+    return block
+
+
+def _open(path: Path) -> int:
+    try:
+        # Not blocking: a named pipe in place of a file must not hang.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise SuiteError(f"{path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise SuiteError(f"{path} is not a file")
+    return fd

@@ -1,0 +1,98 @@
+"""The safetensors header: which tensors a file or a blob holds and where, checked before anything is read.
+
+Same promises as the format's own reader (bounded header, offsets that neither overlap nor leave holes and end
+with the file), plus bounds on names, ranks and counts, and no duplicate keys.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..devices.errors import SuiteError
+from .bounded import integer, mapping, parse_json, sequence, text
+
+MAX_HEADER = 16 << 20
+_MAX_TENSORS = 100_000
+_MAX_RANK = 8
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a tensor lies: bytes [start, stop) counted from the start of the file or blob."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """A checked safetensors header."""
+
+    entries: dict[str, Entry]
+    metadata: dict[str, str]
+
+
+def header_size(first_eight: bytes, total: int, what: str) -> int:
+    """Length of the JSON header, from the first eight bytes of a file of `total` bytes."""
+    if len(first_eight) < 8:
+        raise SuiteError(f"{what} is not a suite: it has {total} bytes only")
+    size = int.from_bytes(first_eight, "little")
+    if size > MAX_HEADER or size < 2:
+        raise SuiteError(f"{what} is not a suite: no safetensors header of 2 bytes to {MAX_HEADER >> 20} MiB")
+    if 8 + size > total:
+        raise SuiteError(f"{what} is truncated: its header needs {8 + size} bytes, it has {total}")
+    return size
+
+
+def parse_header(data: bytes, total: int, what: str) -> Header:
+    """Check the JSON header `data` of a file or blob of `total` bytes."""
+    if not data.startswith(b"{"):
+        raise SuiteError(f"{what} is not a suite: its safetensors header does not start with an object")
+    fields = mapping(parse_json(data, f"the header of {what}"), f"the header of {what}", _MAX_TENSORS)
+    metadata = mapping(fields.pop("__metadata__", {}), f"the metadata of {what}", 1000)
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise SuiteError(f"the metadata of {what} holds something other than text")
+    base = 8 + len(data)
+    entries = {text(name, "a tensor's name", 512): _entry(name, field, base) for name, field in fields.items()}
+    _check_layout(entries, base, total, what)
+    return Header(entries, metadata)
+
+
+def _entry(name: str, field: Any, base: int) -> Entry:
+    if type(field) is not dict or field.keys() != {"dtype", "shape", "data_offsets"}:
+        raise SuiteError(f"tensor {name!r} is not described by dtype, shape and data_offsets alone")
+    kind = field["dtype"]
+    if not isinstance(kind, str) or kind not in _DTYPES:
+        raise SuiteError(f"tensor {name!r} has an unknown dtype")
+    dtype = np.dtype(_DTYPES[kind])
+    dims = sequence(field["shape"], f"the shape of tensor {name!r}", _MAX_RANK)
+    shape = tuple([integer(size, f"a dimension of tensor {name!r}") for size in dims])
+    offsets = sequence(field["data_offsets"], f"the offsets of tensor {name!r}", 2)
+    if len(offsets) != 2:
+        raise SuiteError(f"tensor {name!r} needs two offsets")
+    start, stop = (integer(offset, f"an offset of tensor {name!r}") for offset in offsets)
+    if stop - start != math.prod(shape) * dtype.itemsize:
+        raise SuiteError(f"tensor {name!r} is lying: {stop - start} bytes for {kind} {list(shape)}")
+    return Entry(dtype, shape, base + start, base + stop)
+
+
+def _check_layout(entries: dict[str, Entry], base: int, total: int, what: str) -> None:
+    at = base
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].stop)):
+        if entry.start != at:
+            raise SuiteError(f"{what} is damaged: tensor {name!r} overlaps another or leaves a hole")
+        at = entry.stop
+    if at > total:
+        raise SuiteError(f"{what} is truncated: its tensors need {at} bytes, it has {total}")
+    if at < total:
+        raise SuiteError(f"{what} is damaged: {total - at} bytes follow its last tensor")
