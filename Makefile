@@ -33,7 +33,7 @@ lint: $(READY)  ## format, lint, types, import order
 	@$(BIN)/ruff format --check --quiet . || { echo 'make format mends the format'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/pliant
-	@MYPYPATH=.venv/types $(BIN)/mypy -p pliant -p pliant.tests
+	@MYPYPATH=.venv/types $(BIN)/mypy -p pliant
 	@MYPYPATH=.venv/types $(BIN)/mypy --python-version 3.10 --cache-dir .mypy_cache/deployed \
 		--config-file tests/house/deployed.ini -p pliant.runtime -p pliant.devices -p pliant.cli
 	@$(BIN)/lint-imports --no-logo
