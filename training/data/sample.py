@@ -1,0 +1,43 @@
+"""What every data set gives: an image and the targets that are known for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ...runtime.tasks import Task
+
+Targets = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its labels.
+
+    `image` is uint8 RGB (H,W,3). `targets` maps task names to arrays of the encodings in
+    `runtime/tasks.py`; a task that is not in it is not labelled for this image.
+    """
+
+    image: npt.NDArray[np.uint8]
+    targets: Targets
+
+
+class Dataset(Protocol):
+    """Samples by index: deterministic, and safe to read from several threads."""
+
+    @property
+    def name(self) -> str:
+        """Name of the data set, as `open_data` takes it."""
+        ...
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that samples can be labelled for."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
