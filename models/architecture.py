@@ -16,7 +16,7 @@ class Architecture:
     """A supernet's full-width shape.
 
     `height`, `width`: the input in pixels. `base`: full channels of a ResNet's first stage (None: the usual ones).
-    `decoder_channels`, `skip_channels`: full channels of a dense decoder and of its skip. `mean`, `std`: of RGB as 0..1.
+    `decoder_channels`, `skip_channels`: full channels of a dense decoder and of its skip. `mean`, `std`: RGB in 0..1.
     """
 
     encoder: str

@@ -35,15 +35,16 @@ class SlimBatchNorm2d(nn.BatchNorm2d):
             self._collect(input, setting.collect)
             return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
         if self.training:
-            return self._train(input, weight, bias)
+            return self._train(input, setting.config)
         mean, variance = self.statistics_at(setting.config, setting.statistics)
         return F.batch_norm(input, mean, variance, weight, bias, False, 0.0, self.eps)
 
-    def _train(self, input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Only the full width keeps running statistics; narrower subnets would spoil them."""
-        if input.shape[1] < self.num_features:
-            return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
-        return super().forward(input)
+    def _train(self, input: Tensor, config: SubnetConfig) -> Tensor:
+        """Only the widest keeps running statistics; others would spoil them, also where all channels are in use."""
+        if config.is_widest:
+            return super().forward(input)
+        count = input.shape[1]
+        return F.batch_norm(input, None, None, self.weight[:count], self.bias[:count], True, 0.0, self.eps)
 
     def _collect(self, input: Tensor, collect: dict[str, Moments]) -> None:
         values = input.detach().float()

@@ -33,6 +33,11 @@ class SubnetConfig:
             if not 0.0 < width <= 1.0:
                 raise ConfigError(f"width {width} is not in (0, 1]")
 
+    @property
+    def is_widest(self) -> bool:
+        """Whether this is the supernet itself."""
+        return all(width == 1.0 for width in (*self.encoder, *(w for _, w in self.decoders)))
+
     def width(self, group: str) -> float:
         """Width of a group: `encoder.<stage>` or `decoder.<task>`."""
         room, _, name = group.partition(".")

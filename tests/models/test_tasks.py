@@ -1,0 +1,118 @@
+"""Losses, decoding and metrics agree on what a task is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pliant.models import Metric, decode, loss
+from pliant.runtime.tasks import KINDS, Task
+
+TASKS = {
+    "segmentation": Task("s", "segmentation", ("a", "b", "c")),
+    "depth": Task("d", "depth", value_range=(0.5, 8.0)),
+    "normals": Task("n", "normals"),
+    "edges": Task("e", "edges"),
+    "classification": Task("c", "classification", ("x", "y", "z")),
+}
+
+
+def example(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Raw output and a fully labelled target."""
+    generator = torch.Generator().manual_seed(3)
+    task = TASKS[kind]
+    shape = (4, task.channels) if kind == "classification" else (4, task.channels, 6, 5)
+    logits = torch.randn(shape, generator=generator)
+    if kind == "segmentation":
+        return logits, torch.randint(0, 3, (4, 6, 5), generator=generator)
+    if kind == "classification":
+        return logits, torch.randint(0, 3, (4,), generator=generator)
+    if kind == "depth":
+        return logits, torch.rand(4, 6, 5, generator=generator) * 5 + 1
+    if kind == "edges":
+        return logits, (torch.rand(4, 6, 5, generator=generator) > 0.7).float()
+    return logits, torch.nn.functional.normalize(torch.randn(4, 6, 5, 3, generator=generator), dim=-1)
+
+
+def unlabelled(kind: str, target: torch.Tensor) -> torch.Tensor:
+    value = {"segmentation": 255, "edges": 255, "classification": -1}.get(kind, 0)
+    return torch.full_like(target, value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_descending_the_loss_reaches_a_good_metric(kind: str) -> None:
+    task, (logits, target) = TASKS[kind], example(kind)
+    logits = logits.requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=0.1)
+    first = loss(task, logits, target).item()
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss(task, logits, target).backward()
+        optimizer.step()
+    assert loss(task, logits, target).item() < 0.2 * first
+    metric = Metric(task)
+    metric.update(decode(task, logits.detach()).numpy(), target.numpy())
+    good = {"segmentation": 0.99, "edges": 0.99, "classification": 0.99, "depth": 0.05, "normals": 3.0}[kind]
+    assert metric.value() >= good if task.higher_is_better else metric.value() <= good
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unlabelled_batches_give_zero_loss_and_gradient(kind: str) -> None:
+    task, (logits, target) = TASKS[kind], example(kind)
+    logits = logits.requires_grad_()
+    value = loss(task, logits, unlabelled(kind, target))
+    value.backward()
+    assert value.item() == 0.0
+    assert logits.grad is not None
+    assert not logits.grad.any()
+    metric = Metric(task)
+    metric.update(decode(task, logits.detach()).numpy(), unlabelled(kind, target).numpy())
+    assert math.isnan(metric.value())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ignored_pixels_change_nothing(kind: str) -> None:
+    task, (logits, target) = TASKS[kind], example(kind)
+    half = target.clone()
+    half[2:] = unlabelled(kind, target)[2:]
+    assert loss(task, logits, half).item() == pytest.approx(loss(task, logits[:2], target[:2]).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_metrics_do_not_depend_on_batches(kind: str) -> None:
+    task, (logits, target) = TASKS[kind], example(kind)
+    output = decode(task, logits).numpy()
+    whole, parts = Metric(task), Metric(task)
+    whole.update(output, target.numpy())
+    for index in range(len(output)):
+        parts.update(output[index : index + 1], target.numpy()[index : index + 1])
+    assert parts.value() == pytest.approx(whole.value(), rel=1e-6)
+
+
+def test_known_values() -> None:
+    segmentation = Metric(TASKS["segmentation"])
+    segmentation.update(np.array([[0, 0, 1, 1]], np.uint8), np.array([[0, 1, 1, 255]], np.uint8))
+    assert segmentation.value() == pytest.approx((1 / 2 + 1 / 2) / 2)
+    depth = Metric(TASKS["depth"])
+    depth.update(np.array([2.0, 3.0, 9.0]), np.array([1.0, 3.0, 0.0]))
+    assert depth.value() == pytest.approx(math.sqrt(0.5))
+    normals = Metric(TASKS["normals"])
+    normals.update(np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.array([[0.0, 0.0, -1.0], [0.0, 2.0, 0.0]]))
+    assert normals.value() == pytest.approx(45.0)
+    edges = Metric(TASKS["edges"])
+    edges.update(np.array([0.9, 0.8, 0.1, 0.1]), np.array([1, 0, 1, 255], np.uint8))
+    assert edges.value() == pytest.approx(0.5)
+
+
+def test_decoded_outputs_are_what_the_table_says() -> None:
+    shapes = {"segmentation": (4, 6, 5), "depth": (4, 6, 5), "normals": (4, 6, 5, 3), "edges": (4, 6, 5)}
+    for kind in KINDS:
+        output = decode(TASKS[kind], example(kind)[0])
+        assert tuple(output.shape) == shapes.get(kind, (4, 3))
+        assert output.dtype == (torch.uint8 if kind == "segmentation" else torch.float32)
+    depth = decode(TASKS["depth"], example("depth")[0] * 100)
+    assert depth.min() >= 0.5 - 1e-5
+    assert depth.max() <= 8.0 + 1e-4
