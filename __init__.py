@@ -22,8 +22,10 @@ from .devices.errors import (
     InputError,
     NoSubnetFits,
     PliantError,
+    QuantizeError,
     RecipeError,
     SuiteError,
+    TrainingError,
 )
 
 __version__ = "0.1.0"
@@ -38,6 +40,8 @@ __all__ = [
     "InputError",
     "NoSubnetFits",
     "PliantError",
+    "QuantizeError",
     "RecipeError",
     "SuiteError",
+    "TrainingError",
 ]

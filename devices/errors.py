@@ -9,7 +9,9 @@ PliantError                 the root: catch this to catch all of them
 ├── RecipeError             a recipe: the one real mistake and its place
 ├── DataError               training data that is missing or wrong; the message says what to put where
 ├── ConfigError             a subnet configuration or search space that does not exist, or does not fit the other
+├── TrainingError           a training that cannot go on: a loss that is not finite, a device that is not there
 ├── CheckpointError         a checkpoint folder that is missing, damaged or of another network
+├── QuantizeError           a precision policy or calibration data that cannot give an int8 subnet
 └── ExportError             an exported graph that does not do what the network does
 
 Messages are one line: what is wrong, then what to do. The terminal prints them as they stand.
@@ -63,8 +65,16 @@ class ConfigError(PliantError):
     """A configuration or a space does not exist, or does not fit the other."""
 
 
+class TrainingError(PliantError):
+    """Training cannot start or go on."""
+
+
 class CheckpointError(PliantError):
     """A checkpoint cannot be read, or belongs to another network."""
+
+
+class QuantizeError(PliantError):
+    """A precision policy names unknown layers, or calibration gives no usable ranges."""
 
 
 class ExportError(PliantError):
