@@ -46,7 +46,9 @@ def _depth(task: Task, logits: Tensor, target: Tensor) -> Tensor:
 def _normals(logits: Tensor, target: Tensor) -> Tensor:
     """One minus the cosine between prediction and truth."""
     valid = target.abs().sum(-1) > 0
-    cosine = (F.normalize(logits, dim=1, eps=1e-4).permute(0, 2, 3, 1) * target).sum(-1)
+    # Spelled out: torch's vector norm over the channel axis took 30 % of a narrow subnet's training step on a CPU.
+    length = (logits * logits).sum(1).clamp(min=1e-8).sqrt()
+    cosine = (logits * target.permute(0, 3, 1, 2)).sum(1) / length
     return ((1.0 - cosine) * valid).sum() / valid.sum().clamp(min=1)
 
 
