@@ -1,0 +1,165 @@
+"""Reading what Linux, Jetson boards and NVIDIA's driver tell of a machine; absent files read as nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+# /proc/cpuinfo's names -> ours; only what changes how a network runs.
+_X86 = {
+    "avx2": "avx2",
+    "fma": "fma",
+    "avx512f": "avx512",
+    "avx_vnni": "avx_vnni",
+    "avx512_vnni": "avx512_vnni",
+    "avx512_bf16": "avx512_bf16",
+    "avx512_fp16": "avx512_fp16",
+    "amx_tile": "amx",
+    "amx_int8": "amx_int8",
+    "amx_bf16": "amx_bf16",
+}
+_ARM = {
+    "asimd": "neon",
+    "asimddp": "dotprod",
+    "asimdhp": "fp16",
+    "i8mm": "i8mm",
+    "bf16": "bf16",
+    "sve": "sve",
+    "sve2": "sve2",
+    "sme": "sme",
+}
+# Arm Ltd's part numbers (MIDR_EL1), for processors that name no model in /proc/cpuinfo.
+_ARM_PARTS = {
+    "0xd03": "Cortex-A53",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd0b": "Cortex-A76",
+    "0xd41": "Cortex-A78",
+    "0xd42": "Cortex-A78AE",
+}
+
+
+def read_text(path: Path) -> str:
+    """The file's text, stripped of blanks and NULs; empty where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \t\r\n")
+    except (OSError, ValueError):
+        return ""
+
+
+def processor(root: Path) -> tuple[str, tuple[str, ...]]:
+    """Model name of the processor and its instruction sets, from /proc/cpuinfo."""
+    values: dict[str, list[str]] = {}
+    for line in read_text(root / "proc/cpuinfo").splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            values.setdefault(key.strip(), []).append(value.strip())
+    flags = set(" ".join(values.get("flags", [])[:1] + values.get("Features", [])[:1]).split())
+    names = _X86 if "flags" in values else _ARM
+    isa = tuple(ours for theirs, ours in names.items() if theirs in flags)
+    return _model(values), isa
+
+
+def _model(values: dict[str, list[str]]) -> str:
+    if values.get("model name"):
+        return values["model name"][0]
+    parts = sorted(set(values.get("CPU part", [])))
+    return " + ".join(_ARM_PARTS.get(part, f"Arm part {part}") for part in parts)
+
+
+def memory(root: Path) -> int:
+    """Bytes of memory that the machine has, 0 where unknown."""
+    found = re.search(r"^MemTotal:\s+(\d+) kB", read_text(root / "proc/meminfo"), re.MULTILINE)
+    if found:
+        return int(found.group(1)) * 1024
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def board(root: Path) -> str:
+    """The board's name from the device tree (Raspberry Pi, Jetson), or an empty string."""
+    return read_text(root / "proc/device-tree/model")
+
+
+def settings(root: Path) -> dict[str, str]:
+    """Governor, clock limits, turbo, processor quota, power mode and Jetson release, where readable."""
+    cpu = root / "sys/devices/system/cpu"
+    found = {
+        "governor": _each(cpu, "cpu[0-9]*/cpufreq/scaling_governor"),
+        "cpu_min_khz": _each(cpu, "cpu[0-9]*/cpufreq/scaling_min_freq"),
+        "cpu_max_khz": _each(cpu, "cpu[0-9]*/cpufreq/scaling_max_freq"),
+        "no_turbo": read_text(cpu / "intel_pstate/no_turbo"),
+        "boost": read_text(cpu / "cpufreq/boost"),
+        "cpu_quota": _quota(root),
+        "power_mode": _power_mode(root),
+        "gpu_min_hz": _each(root / "sys/class/devfreq", "*/min_freq", _is_gpu),
+        "gpu_max_hz": _each(root / "sys/class/devfreq", "*/max_freq", _is_gpu),
+        "l4t": _l4t(root),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _is_gpu(path: Path) -> bool:
+    name = path.parent.name
+    return name.endswith(("gpu", "ga10b", "gv11b", "gp10b", "gm20b")) or "gpu" in name
+
+
+def _each(folder: Path, pattern: str, keep: object = None) -> str:
+    """The distinct values of the files that match, in ascending order."""
+    try:
+        paths = [path for path in folder.glob(pattern) if not callable(keep) or keep(path)]
+    except OSError:
+        return ""
+    return "/".join(sorted({text for text in map(read_text, paths) if text}))
+
+
+def _quota(root: Path) -> str:
+    # cgroup v2, as containers limit processors: "200000 100000" means two of them.
+    quota, _, period = read_text(root / "sys/fs/cgroup/cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit() and int(period) > 0:
+        return f"{int(quota) / int(period):g}"
+    return ""
+
+
+def _power_mode(root: Path) -> str:
+    """Jetson's power mode: nvpmodel keeps its number in a file and its name in its configuration."""
+    number = re.search(r"pmode:0*(\d+)", read_text(root / "var/lib/nvpmodel/status"))
+    if not number:
+        return ""
+    pattern = rf"POWER_MODEL\s+ID={number.group(1)}\s+NAME=(\S+)"
+    name = re.search(pattern, read_text(root / "etc/nvpmodel.conf"))
+    return name.group(1) if name else f"mode {number.group(1)}"
+
+
+def _l4t(root: Path) -> str:
+    found = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", read_text(root / "etc/nv_tegra_release"))
+    return f"{found.group(1)}.{found.group(2)}" if found else ""
+
+
+def gpus(root: Path) -> tuple[str, ...]:
+    """One line per NVIDIA graphics processor: name, driver, memory, clock and power limits; empty without one."""
+    if (root / "etc/nv_tegra_release").exists():
+        return ("Tegra integrated GPU",)
+    return _nvidia_smi(shutil.which("nvidia-smi") or "")
+
+
+@lru_cache(maxsize=4)
+def _nvidia_smi(tool: str) -> tuple[str, ...]:
+    # Asked once a process: the tool takes up to seconds, and a camera loop may plan often.
+    if not tool:
+        return ()
+    query = "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit"
+    try:
+        done = subprocess.run(
+            [tool, query, "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip())
