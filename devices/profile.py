@@ -1,0 +1,141 @@
+"""`DeviceProfile`: what was measured on one machine in one state, as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import PliantError
+from .fingerprint import Fingerprint
+from .measure import Measurement
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a measurement belongs to: a graph (sha256 of its bytes), an input shape, and how it was run.
+
+    `threads` is 0 for the engine's default; `tasks` are those that were asked for, sorted.
+    """
+
+    graph: str
+    shape: tuple[int, ...]
+    provider: str
+    threads: int
+    tasks: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", tuple(sorted(self.tasks)))
+
+    @property
+    def text(self) -> str:
+        """The key as it stands in JSON."""
+        shape = "x".join(str(side) for side in self.shape)
+        return f"{self.graph}/{shape}/{self.provider}/{self.threads}/{','.join(self.tasks)}"
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Growth of resident memory, in bytes, by loading a subnet and running it; `taken` in seconds since 1970.
+
+    `engine` is what importing the engine itself added before, and is not part of `peak` or `resident`.
+    """
+
+    peak: int
+    resident: int
+    engine: int
+    taken: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal value."""
+        return {"peak": self.peak, "resident": self.resident, "engine": self.engine, "taken": self.taken}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> MemoryUse:
+        """Read what `to_json` wrote; PliantError when it is something else."""
+        if not isinstance(entry, dict) or set(entry) != {"peak", "resident", "engine", "taken"}:
+            raise PliantError("not a memory measurement: its keys are not those of this version")
+        try:
+            use = cls(int(entry["peak"]), int(entry["resident"]), int(entry["engine"]), float(entry["taken"]))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise PliantError(f"not a memory measurement: {error}") from error
+        if use.peak < 0 or not math.isfinite(use.taken):
+            raise PliantError("not a memory measurement: negative or undefined numbers")
+        return use
+
+
+@dataclass(frozen=True)
+class DeviceProfile:
+    """Measurements by `Key.text` for one fingerprint; `conditions` is free text for people (who, when, how loaded)."""
+
+    fingerprint: Fingerprint
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    latency: Mapping[str, Measurement] = field(default_factory=dict)
+    memory: Mapping[str, MemoryUse] = field(default_factory=dict)
+
+    def stale(self, now: Fingerprint) -> bool:
+        """Whether the machine is no longer in the state that was measured."""
+        return self.fingerprint.digest != now.digest
+
+    def merged(self, other: DeviceProfile) -> DeviceProfile:
+        """Both profiles' entries; where both have one, the later one, unless it had far fewer runs."""
+        latency = dict(self.latency)
+        for key, new in other.latency.items():
+            if key not in latency or _replaces(new, latency[key]):
+                latency[key] = new
+        memory = dict(self.memory)
+        for key, use in other.memory.items():
+            if key not in memory or use.taken >= memory[key].taken:
+                memory[key] = use
+        return DeviceProfile(self.fingerprint, {**self.conditions, **other.conditions}, latency, memory)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal profile."""
+        return {
+            "_version": VERSION,
+            "fingerprint": self.fingerprint.to_json(),
+            "conditions": dict(self.conditions),
+            "latency": {key: value.to_json() for key, value in sorted(self.latency.items())},
+            "memory": {key: value.to_json() for key, value in sorted(self.memory.items())},
+        }
+
+    @classmethod
+    def from_json(cls, entry: Any) -> DeviceProfile:
+        """Read what `to_json` wrote; unknown keys and versions are refused with PliantError."""
+        if not isinstance(entry, dict):
+            raise PliantError("not a device profile: not a JSON object")
+        if entry.get("_version") != VERSION:
+            raise PliantError(f"device profile of version {entry.get('_version')!r}; this pliant reads {VERSION}")
+        odd = set(entry) ^ {"_version", "fingerprint", "conditions", "latency", "memory"}
+        if odd:
+            raise PliantError(f"unknown or missing key {sorted(odd)[0]!r} in a device profile")
+        if not all(isinstance(entry[key], dict) for key in ("conditions", "latency", "memory")):
+            raise PliantError("not a device profile: its parts are not JSON objects")
+        return cls(
+            Fingerprint.from_json(entry["fingerprint"]),
+            {str(key): str(value) for key, value in entry["conditions"].items()},
+            {str(key): Measurement.from_json(value) for key, value in entry["latency"].items()},
+            {str(key): MemoryUse.from_json(value) for key, value in entry["memory"].items()},
+        )
+
+
+def _replaces(new: Measurement, old: Measurement) -> bool:
+    # A glance must not push out a thorough measurement, which may hold quantiles that the glance cannot.
+    return new.taken >= old.taken and new.runs >= min(old.runs, 60) / 2
+
+
+def read_profile(path: str | Path) -> DeviceProfile:
+    """Read a profile from a file; PliantError says what is wrong with it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PliantError(f"cannot read the device profile {path}: {error}") from error
+    try:
+        return DeviceProfile.from_json(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise PliantError(f"{path} is not a device profile: {error}") from error
