@@ -1,0 +1,77 @@
+"""The doctor: in environments made of real metadata folders, each missing thing comes with its command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pliant.devices import doctor
+from pliant.devices.fingerprint import Fingerprint, read_fingerprint
+
+ASK = """
+import json, sys
+from pliant.devices.doctor import examine
+print(json.dumps([[f.level, f.what, f.mend] for f in examine(probe=False)]))
+heavy = {"onnxruntime", "torch", "onnx", "tensorrt"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def distribution(folder: Path, name: str, version: str) -> None:
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+def ask(folder: Path) -> list[list[str]]:
+    code = f"import sys; sys.path.insert(0, {str(folder)!r})\n" + ASK
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    found: list[list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_both_onnxruntimes_are_a_problem_with_its_mend(tmp_path: Path) -> None:
+    distribution(tmp_path, "onnxruntime", "1.32.0")
+    distribution(tmp_path, "onnxruntime-gpu", "1.32.0")
+    problems = [finding for finding in ask(tmp_path) if finding[0] == "problem"]
+    assert len(problems) == 1
+    assert "both installed" in problems[0][1]
+    assert problems[0][2].startswith("pip uninstall -y onnxruntime onnxruntime-gpu && pip install")
+
+
+def test_an_old_onnxruntime_is_a_problem(tmp_path: Path) -> None:
+    distribution(tmp_path, "onnxruntime", "1.17.3")
+    assert any("too old" in what for level, what, _ in ask(tmp_path) if level == "problem")
+
+
+def test_this_machine_can_run_and_every_missing_thing_has_a_command() -> None:
+    pytest.importorskip("onnxruntime")
+    findings = doctor.examine()
+    assert doctor.healthy(findings)
+    assert any("CPUExecutionProvider" in finding.what for finding in findings)
+    assert all(finding.mend for finding in findings if finding.level in ("missing", "problem"))
+
+
+def test_a_gpu_without_its_onnxruntime_is_noted() -> None:
+    machine = replace(read_fingerprint(), gpus=("NVIDIA H200, 570.1, 143771 MiB, 1980 MHz, 700 W",))
+    findings = doctor.examine(machine, probe=False)
+    assert any(finding.level == "note" and "pliant[gpu]" in finding.mend for finding in findings)
+
+
+def test_without_vnni_the_doctor_warns_of_saturation() -> None:
+    machine = Fingerprint("old", "x86_64", 4, ("avx2",), 2**33, "Linux", settings=(("governor", "powersave"),))
+    notes = [finding for finding in doctor.examine(machine, probe=False) if finding.level == "note"]
+    assert any("saturate" in note.what for note in notes)
+    assert any("cpupower" in note.mend for note in notes)
+
+
+def test_a_cache_that_cannot_be_written_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("PLIANT_CACHE", str(tmp_path / "file" / "cache"))
+    findings = doctor.examine(probe=False)
+    assert any("cannot be kept" in finding.what and "PLIANT_CACHE" in finding.mend for finding in findings)
