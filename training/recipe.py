@@ -1,0 +1,193 @@
+"""Recipes: everything that decides what is trained, as one frozen, checked object.
+
+A recipe is a YAML file; only `data.name` must be said, so the shortest one that trains is
+
+    data: {name: scenes}
+
+`load_recipe` (recipe_file.py) reads one; here stands what each key means and may be.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """A section of a recipe: frozen, unknown keys refused, no infinities."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_for_number(cls, value: Any, info: Any) -> Any:
+        """`epochs: yes` is true in YAML, and pydantic would read it as 1."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("true and false are no value for this key")
+        return value
+
+
+class Counts(Part):
+    """How many samples of each split to use; left out: all there are (`scenes`: its own default)."""
+
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+
+
+class DataRecipe(Part):
+    """What to train on. `size` is (height, width) in pixels; `root` the folder with the files of real data sets."""
+
+    name: Literal["scenes", "redkitchen", "camvid", "cifar100-mtl"]
+    size: tuple[Count, Count] | None = None
+    counts: Counts = Counts()
+    root: Path | None = None
+    tasks: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+class ModelRecipe(Part):
+    """The supernet.
+
+    `channels` is a ResNet's base width, that of its first stage (null: the usual one). Late stages are dilated where
+    their strides would exceed `output_stride`. `decoder_channels` is the full width of each decoder, `skip_channels`
+    what it takes of the finest stage, `aspp_rates` the dilations of its ASPP. `pretrained` is
+    an `.npz` of encoder weights, absolute or in the data folder.
+    """
+
+    encoder: Literal["resnet10", "resnet18", "resnet20", "resnet34", "resnet50", "mobilenetv2"] = "resnet18"
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+    channels: Count | None = None
+    output_stride: Literal[4, 8, 16, 32] = 16
+    decoder_channels: Count | None = None
+    skip_channels: Count | None = None
+    aspp_rates: tuple[Count, ...] | None = None
+    pretrained: Path | None = None
+
+
+class SpaceRecipe(Part):
+    """Widths that subnets may have: ascending fractions that end at 1, snapped to `multiple` channels."""
+
+    encoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    decoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    multiple: Count = 8
+
+    @field_validator("encoder_widths", "decoder_widths")
+    @classmethod
+    def _ascending(cls, widths: tuple[float, ...]) -> tuple[float, ...]:
+        if not widths or list(widths) != sorted(set(widths)) or widths[0] <= 0 or widths[-1] != 1:
+            raise ValueError("widths must ascend within (0, 1] and end at 1")
+        return widths
+
+
+class Augmentation(Part):
+    """Training-time changes of images and targets; all off is `{flip: false, crop: 0, jitter: 0}`.
+
+    `crop` is the largest share of the image's sides that a random crop takes away before it is
+    resized back (depth is divided by the zoom); `jitter` the largest relative change of brightness,
+    contrast and saturation.
+    """
+
+    flip: bool = True
+    crop: Annotated[float, Field(ge=0, lt=0.9)] = 0.3
+    jitter: Share = 0.2
+
+
+class Distillation(Part):
+    """CI-KD: the full-width encoder teaches the narrower ones, see distill.py.
+
+    `stages` are the encoder stages that are compared (0 is the first; null: all).
+    """
+
+    weight: NotNegative = 0.1
+    kind: Literal["cosine", "standardized"] = "cosine"
+    stages: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+
+
+class TrainingRecipe(Part):
+    """How to train.
+
+    `lr` is the peak; `encoder_lr` multiplies it for the encoder (pretrained ones want less). `warmup` is the
+    share of all steps during which it rises. `subnets` are drawn at random each step beside the widest and
+    the narrowest. `clip` is the largest gradient norm, null for none. `losses` are weights by task (1 where
+    left out). `checkpoint_every` counts steps, `validate_every` epochs (0: only at the end).
+    """
+
+    epochs: Count = 10
+    batch_size: Count = 16
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: Positive = 1e-3
+    encoder_lr: Positive = 1.0
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 0.01
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: Share = 0.05
+    subnets: Annotated[int, Field(ge=0)] = 2
+    clip: Positive | None = 5.0
+    augmentation: Augmentation = Augmentation()
+    distillation: Distillation = Distillation()
+    losses: dict[str, NotNegative] = Field(default_factory=dict)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint_every: Count = 200
+    validate_every: Annotated[int, Field(ge=0)] = 0
+    validation_images: Count | None = None
+    recalibration_images: Count = 128
+
+
+class SearchRecipe(Part):
+    """How to search: true evaluations in all, size of a population, what to search for.
+
+    `preferences` are task weights (a task left out weighs 1); none given: all equal, and each task twice as
+    important in turn. `budgets` are shares of the widest subnet's multiply-adds.
+    """
+
+    evaluations: Count = 120
+    population: Annotated[int, Field(ge=2)] = 24
+    preferences: tuple[dict[str, Positive], ...] = ()
+    budgets: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
+    validation_images: Count | None = None
+    seed: int = 0
+
+
+class QuantizeRecipe(Part):
+    """How to quantize: how many training images the ranges are calibrated on."""
+
+    calibration_images: Count = 64
+
+
+class Recipe(Part):
+    """All of a recipe. `name` is the file's name where it says none."""
+
+    name: str = "recipe"
+    data: DataRecipe
+    model: ModelRecipe = ModelRecipe()
+    space: SpaceRecipe = SpaceRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+    search: SearchRecipe = SearchRecipe()
+    quantize: QuantizeRecipe = QuantizeRecipe()
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object of every key, defaults included; `from_json` gives back an equal recipe."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, entry: Any, place: str = "recipe") -> Recipe:
+        """Check a plain object; RecipeError names the one mistake, its place and the nearest right key."""
+        from .recipe_file import checked
+
+        return checked(entry, place)
+
+    def with_overrides(self, settings: list[str]) -> Recipe:
+        """A copy with `a.b=value` settings applied (values are YAML); RecipeError names a wrong one."""
+        from .recipe_file import overridden
+
+        return overridden(self, settings)
