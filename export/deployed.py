@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..models.decode import decode
 from ..models.architecture import Architecture
+from ..models.decode import decode
 from ..models.network import normalize
 from ..runtime.tasks import Task
 

@@ -25,9 +25,11 @@ def narrow(template: onnx.ModelProto, shapes: Shapes) -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.dims[:] = _shape(tensor, shapes)
+    # An int8 weight reaches its convolution through a DequantizeLinear.
+    restored = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     for node in model.graph.node:
         if node.op_type == "Conv":
-            _regroup(node, wide, shapes)
+            _regroup(node, restored.get(node.input[1], node.input[1]), wide, shapes)
     return model
 
 
@@ -42,10 +44,9 @@ def _shape(tensor: onnx.TensorProto, shapes: Shapes) -> tuple[int, ...]:
     return shape
 
 
-def _regroup(node: onnx.NodeProto, wide: Shapes, shapes: Shapes) -> None:
+def _regroup(node: onnx.NodeProto, weight: str, wide: Shapes, shapes: Shapes) -> None:
     """A grouped convolution keeps the channels of a group and drops whole groups."""
     group = next((attribute for attribute in node.attribute if attribute.name == "group"), None)
-    weight = node.input[1]
     if group is None or group.i == 1 or weight not in shapes:
         return
     groups, rest = divmod(group.i * shapes[weight][0], wide[weight][0])

@@ -1,0 +1,52 @@
+"""What an int8 subnet has of its own: scales, zero points and biases, from its parameters and ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lowering import Lowered, QuantizedLayer
+from .ranges import Range
+from .weights import Norm, SharedWeight, folded_bias, folded_scales, quantize_bias, share_weight
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def share_weights(layers: tuple[QuantizedLayer, ...], parameters: Arrays) -> dict[str, SharedWeight]:
+    """Int8 weights of the full width by parameter name, for all subnets."""
+    return {
+        layer.weight: share_weight(
+            layer.weight, parameters[layer.weight], None if layer.norm is None else parameters[f"{layer.norm}.weight"]
+        )
+        for layer in layers
+    }
+
+
+def own_arrays(
+    lowered: Lowered, shared: Mapping[str, SharedWeight], parameters: Arrays, ranges: Mapping[str, Range]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of one subnet by initializer name; `parameters` are the subnet's own in fp32."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for tensor, source in lowered.tensors.items():
+        scale, zero = ranges[source].parameters()
+        arrays[f"{tensor}/scale"], arrays[f"{tensor}/zero_point"] = np.array(scale), np.array(zero)
+    for layer in lowered.layers:
+        norm = read_norm(layer, parameters)
+        channels = len(parameters[layer.weight])
+        bias = folded_bias(None if layer.bias is None else parameters[layer.bias], norm, channels)
+        scales = folded_scales(shared[layer.weight].scales[:channels], norm)
+        integers, bias_scales, scales = quantize_bias(bias, float(arrays[f"{layer.input}/scale"]), scales)
+        arrays[f"{layer.name}/bias"], arrays[f"{layer.name}/bias_scale"] = integers, bias_scales
+        arrays[f"{layer.name}/weight_scale"] = scales
+    return arrays
+
+
+def read_norm(layer: QuantizedLayer, parameters: Arrays) -> Norm | None:
+    """The batch norm that is folded into a layer."""
+    if layer.norm is None:
+        return None
+    names = ("weight", "bias", "running_mean", "running_var")
+    return Norm(*(parameters[f"{layer.norm}.{name}"] for name in names), layer.epsilon)

@@ -1,0 +1,62 @@
+"""Activation ranges of a subnet: its own fp32 graph, run by onnxruntime on calibration images.
+
+Each tensor is reduced to one least and one greatest value an image inside the graph, so that nothing large is copied
+out and a subnet costs what its forward passes cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..devices.errors import QuantizeError
+from .ranges import Extremes, Range, find_ranges, merge_extremes
+from .sessions import open_session
+
+Images = NDArray[np.uint8]
+
+
+def calibrate(
+    model: onnx.ModelProto,
+    arrays: Mapping[str, NDArray[Any]],
+    tensors: Sequence[str],
+    batches: Sequence[Images],
+    method: str = "average",
+) -> dict[str, Range]:
+    """Ranges of the named tensors of a weightless fp32 graph; batches are uint8 (N, H, W, 3).
+
+    Raises QuantizeError without images, with images of one constant, and where values are not finite.
+    """
+    if any(batch.size for batch in batches) and all(batch.min() == batch.max() for batch in batches):
+        raise QuantizeError("the calibration images are all one constant: give images that look like the real input")
+    return find_ranges(merge_extremes(_observe(model, arrays, tensors, batches)), method)
+
+
+def _observe(
+    model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]], tensors: Sequence[str], batches: Sequence[Images]
+) -> Iterator[dict[str, Extremes]]:
+    session = open_session(tap(model, tensors), arrays)
+    for batch in batches:
+        found = session.run(None, {"images": batch})
+        yield {name: (found[2 * i], found[2 * i + 1]) for i, name in enumerate(tensors)}
+
+
+def tap(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
+    """The graph with two outputs a tensor, its least and greatest value per image (N,), in place of its own outputs."""
+    tapped = onnx.ModelProto()
+    tapped.CopyFrom(model)
+    graph = tapped.graph
+    del graph.output[:]
+    for index, tensor in enumerate(tensors):
+        flat = f"tap/{index}"
+        graph.node.append(onnx.helper.make_node("Flatten", [tensor], [flat], axis=1))
+        for operator in ("ReduceMin", "ReduceMax"):
+            name = f"{flat}/{operator}"
+            graph.node.append(onnx.helper.make_node(operator, [flat, "tap/axes"], [name], keepdims=0))
+            graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]))
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array([1], np.int64), "tap/axes"))
+    return tapped

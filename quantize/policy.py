@@ -1,0 +1,63 @@
+"""Which layers run in int8: a policy, frozen and versioned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ..devices.errors import QuantizeError
+
+VERSION = 1
+
+RANGE_METHODS = ("extremes", "average")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A precision policy of one subnet.
+
+    `exclude`: shell patterns of layer names (`decoders.depth.*`) that stay in fp32. `heads`: also quantize the last
+    layer of each head. `ranges`: how activation ranges come from calibration images: `average` of each image's
+    extremes, or the `extremes` over all images.
+    """
+
+    name: str = "int8"
+    exclude: tuple[str, ...] = ()
+    heads: bool = False
+    ranges: str = "average"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exclude", tuple(self.exclude))
+        if self.ranges not in RANGE_METHODS:
+            raise QuantizeError(f"unknown range method {self.ranges!r}: choose one of {', '.join(RANGE_METHODS)}")
+
+    def excludes(self, layer: str) -> bool:
+        """Whether a layer is told to stay in fp32."""
+        return any(fnmatchcase(layer, pattern) for pattern in self.exclude)
+
+    def check(self, layers: Iterable[str]) -> None:
+        """Raise QuantizeError where a pattern names no layer of the network."""
+        known = sorted(layers)
+        for pattern in self.exclude:
+            if not any(fnmatchcase(layer, pattern) for layer in known):
+                near = get_close_matches(pattern, known, n=1, cutoff=0.0)
+                hint = f"; the nearest is {near[0]!r}" if near else ""
+                raise QuantizeError(f"policy {self.name!r} excludes {pattern!r}, which names no layer{hint}")
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal policy."""
+        exclude = list(self.exclude)
+        return {"_version": VERSION, "name": self.name, "exclude": exclude, "heads": self.heads, "ranges": self.ranges}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Policy:
+        """Read what `to_json` wrote; unknown keys and versions are refused with QuantizeError."""
+        if not isinstance(entry, dict) or entry.get("_version") != VERSION:
+            raise QuantizeError(f"not a precision policy of version {VERSION}")
+        try:
+            return cls(**{key: value for key, value in entry.items() if key != "_version"})
+        except TypeError as error:
+            raise QuantizeError(f"not a precision policy: {error}") from error

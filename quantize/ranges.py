@@ -1,0 +1,60 @@
+"""Activation ranges from calibration images, and the uint8 scale and zero point that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..devices.errors import QuantizeError
+
+Extremes = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Least and greatest value of one tensor, each one value an image."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The span of one tensor's values that int8 is to express."""
+
+    low: float
+    high: float
+
+    def parameters(self) -> tuple[np.float32, np.uint8]:
+        """Scale and zero point of asymmetric uint8; zero is always exact, as padding and ReLU need."""
+        low, high = min(self.low, 0.0), max(self.high, 0.0)
+        scale = np.float32(max((high - low) / 255, 1e-12))
+        return scale, np.uint8(np.clip(round(-low / float(scale)), 0, 255))
+
+
+def merge_extremes(batches: Iterable[Mapping[str, Extremes]]) -> dict[str, Extremes]:
+    """Extremes of all images, from those of each batch; QuantizeError where there are no images."""
+    collected: dict[str, list[Extremes]] = {}
+    for batch in batches:
+        for name, extremes in batch.items():
+            collected.setdefault(name, []).append(extremes)
+    if not collected:
+        raise QuantizeError("int8 cannot be calibrated without images: give at least one calibration image")
+    return {
+        name: (np.concatenate([low for low, _ in parts]), np.concatenate([high for _, high in parts]))
+        for name, parts in collected.items()
+    }
+
+
+def find_ranges(extremes: Mapping[str, Extremes], method: str) -> dict[str, Range]:
+    """One range a tensor: the `average` over images of their extremes, or the `extremes` of all.
+
+    Raises QuantizeError where values are not finite, or where no tensor varies (all images are one constant).
+    """
+    for name, (low, high) in extremes.items():
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise QuantizeError(
+                f"calibration met values that are not finite at {name}: the network overflows on these images"
+            )
+    pick: Any = (np.mean, np.mean) if method == "average" else (np.min, np.max)
+    ranges = {name: Range(float(pick[0](low)), float(pick[1](high))) for name, (low, high) in extremes.items()}
+    if ranges and all(found.high - found.low < 1e-9 for found in ranges.values()):
+        raise QuantizeError("calibration saw nothing but constants: give images that look like the real input")
+    return ranges
