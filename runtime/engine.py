@@ -1,0 +1,90 @@
+"""onnxruntime, imported when a subnet is loaded: a session from a graph and arrays, or the reason why not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_EXTRA = {"cpu": "cpu", "cuda": "gpu"}
+_SILENT = 4
+
+
+def create_session(
+    graph: bytes, arrays: dict[str, np.ndarray[Any, Any]], provider: str, threads: int | None, what: str
+) -> Any:
+    """An onnxruntime InferenceSession of `graph` with `arrays` as its external initializers.
+
+    `threads` within an operator (None: physical cores). Raises EngineUnavailable where the engine or the provider
+    is not installed, SuiteError (naming `what`) where it refuses the graph.
+    """
+    ort = import_onnxruntime(provider)
+    options = ort.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.intra_op_num_threads = checked_threads(threads)
+    # Not add_initializer, which at the default optimization level may use the model's own data instead.
+    values = [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+    options.add_external_initializers(list(arrays), values)
+    names = [PROVIDERS[provider]] if provider == "cpu" else [PROVIDERS[provider], PROVIDERS["cpu"]]
+    try:
+        session = ort.InferenceSession(graph, options, providers=names)
+    except Exception as error:  # onnxruntime's own classes derive from Exception directly
+        raise SuiteError(f"onnxruntime {ort.__version__} refuses {what}: {one_line(error)}") from error
+    if session.get_providers()[0] != names[0]:
+        raise EngineUnavailable(f"onnxruntime cannot use {provider} on this machine: check its driver and libraries")
+    return session
+
+
+def import_onnxruntime(provider: str = "cpu") -> Any:
+    """The onnxruntime module, with `provider` available."""
+    if provider not in PROVIDERS:
+        raise BudgetError(f"there is no provider {provider!r}: use {' or '.join(PROVIDERS)}")
+    extra = f'pip install "pliant[{_EXTRA[provider]}]"'
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineUnavailable(f"onnxruntime is not installed: {extra}") from error
+    if PROVIDERS[provider] not in onnxruntime.get_available_providers():
+        raise EngineUnavailable(f"this onnxruntime has no {provider} provider: {extra} in place of pliant[cpu]")
+    return onnxruntime
+
+
+def checked_threads(threads: int | None) -> int:
+    """`threads`, or as many as this process may use physical cores."""
+    if threads is None:
+        return physical_cores()
+    if type(threads) is not int or not 1 <= threads <= 1024:
+        raise BudgetError(f"threads must be a whole number from 1 to 1024, not {threads!r}")
+    return threads
+
+
+def physical_cores() -> int:
+    """Physical cores that this process may use; logical ones where the system does not tell them apart."""
+    try:
+        logical = os.sched_getaffinity(0)
+    except AttributeError:
+        return os.cpu_count() or 1
+    topology = (Path(f"/sys/devices/system/cpu/cpu{index}/topology/thread_siblings_list") for index in logical)
+    try:
+        return len({path.read_text() for path in topology}) or 1
+    except OSError:
+        return len(logical)
+
+
+def one_line(error: BaseException) -> str:
+    """The first 300 characters of an engine's message, on one line."""
+    return " ".join(str(error).split())[:300]
+
+
+def release_memory() -> None:
+    """Hand freed memory back to the system: glibc keeps what a session's creation freed (3 ms; elsewhere nothing)."""
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,143 @@
+"""A small bounded reader and writer of protobuf's wire format (https://protobuf.dev/programming-guides/encoding).
+
+Stricter than protobuf itself where two readers could disagree: a field that is unknown, of another wire type, or
+given twice where one is meant, is a SuiteError; so is text that is not UTF-8 and a number longer than 64 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ..devices.errors import SuiteError
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+class Rule(Enum):
+    """How a field of a message is written, and whether it may repeat."""
+
+    INT = (_VARINT, False)
+    INTS = (_VARINT, True)  # packed or not
+    FLOAT = (_FIXED32, False)
+    FLOATS = (_FIXED32, True)  # packed or not
+    BYTES = (_BYTES, False)  # text, bytes or a message
+    REPEATED = (_BYTES, True)
+    REFUSED = (-1, False)
+
+
+Schema = dict[int, Rule]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One field as it stands in the data: [begin, stop) with its tag, [start, stop) its content; `value` of INT."""
+
+    begin: int
+    start: int
+    stop: int
+    value: int = 0
+
+
+Message = dict[int, list[Piece]]
+
+
+def read_message(data: bytes, start: int, stop: int, schema: Schema, what: str) -> Message:
+    """The fields of the message at [start, stop) of `data`, by number, in order."""
+    found: Message = {}
+    at = start
+    while at < stop:
+        begin = at
+        key, at = read_varint(data, at, stop)
+        number, wire = key >> 3, key & 7
+        rule = schema.get(number, Rule.REFUSED)
+        if rule is Rule.REFUSED:
+            raise SuiteError(f"{what} has the field {number}, which is not allowed in a suite")
+        expected, repeats = rule.value
+        packed = wire == _BYTES and rule in (Rule.INTS, Rule.FLOATS)
+        if wire != expected and not packed:
+            raise SuiteError(f"{what} is damaged: its field {number} has wire type {wire}")
+        if not repeats and number in found:
+            raise SuiteError(f"{what} has its field {number} twice")
+        value = 0
+        content = at
+        if wire == _BYTES:
+            size, content = read_varint(data, at, stop)
+            at = content + size
+        elif wire == _VARINT:
+            value, at = read_varint(data, at, stop)
+        else:
+            at += 4
+        if at > stop:
+            raise SuiteError(f"{what} is truncated")
+        piece = Piece(begin, content, at, value)
+        if number in found:
+            found[number].append(piece)
+        else:
+            found[number] = [piece]
+    return found
+
+
+def read_varint(data: bytes, at: int, stop: int) -> tuple[int, int]:
+    """An unsigned number of at most 64 bits at `at`, and where it ends."""
+    if at < stop and data[at] < 0x80:
+        return data[at], at + 1
+    value = shift = 0
+    while at < stop and shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if value >> 64:
+                break
+            return value, at
+        shift += 7
+    raise SuiteError("a graph is damaged: a number is cut short or longer than 64 bits")
+
+
+def read_ints(data: bytes, pieces: list[Piece], limit: int, what: str) -> list[int]:
+    """Signed 64-bit numbers of an INTS field, packed or not."""
+    out: list[int] = []
+    for piece in pieces:
+        if data[piece.begin] & 7 == _VARINT:
+            out.append(signed(piece.value))
+        else:
+            at = piece.start
+            while at < piece.stop:
+                value, at = read_varint(data, at, piece.stop)
+                out.append(signed(value))
+        if len(out) > limit:
+            raise SuiteError(f"{what} has more than {limit} numbers")
+    return out
+
+
+def signed(value: int) -> int:
+    """Two's complement of an unsigned 64-bit number."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+def text_of(data: bytes, piece: Piece, what: str) -> str:
+    """The field's content as text."""
+    try:
+        return data[piece.start : piece.stop].decode("utf-8")
+    except UnicodeDecodeError:
+        raise SuiteError(f"{what} holds text that is not UTF-8") from None
+
+
+def varint_field(number: int, value: int) -> bytes:
+    """A field with an unsigned number."""
+    return _varint(number << 3 | _VARINT) + _varint(value)
+
+
+def bytes_field(number: int, content: bytes) -> bytes:
+    """A field with text, bytes or a message."""
+    return _varint(number << 3 | _BYTES) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

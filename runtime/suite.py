@@ -1,0 +1,198 @@
+"""An open suite: what it can do, and the way to plans and models. Opening reads the header only."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..devices.errors import BudgetError, SuiteError
+from .bounded import inflate, mapping, parse_json
+from .container import Container
+from .graph import Graph, parse_graph
+from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo, parse_manifest
+from .record import MAX_RECORD, Record, parse_record
+from .tasks import Task
+from .witness import MAX_SAMPLES
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .plan import Plan
+
+_MAX_DIGESTS = 16 << 20
+
+
+def open_suite(path: str | os.PathLike[str]) -> Suite:
+    """Open a suite: header and manifest only, no weights touched and no engine imported. Raises SuiteError."""
+    return Suite(path)
+
+
+class Suite:
+    """One suite file, open for reading at offsets. Safe to use from many threads; a context manager."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.container = Container(path)
+        try:
+            self.manifest = _manifest(self.container)
+        except BaseException:
+            self.container.close()
+            raise
+        self.path: Path = self.container.path
+        self.tasks: Mapping[str, Task] = MappingProxyType(self.manifest.tasks)
+        self.subnets: tuple[SubnetInfo, ...] = self.manifest.subnets
+        self._by_id = {subnet.id: subnet for subnet in self.subnets}
+        self._digests: dict[str, str] | None = None
+
+    @property
+    def input(self) -> InputInfo:
+        """Size and batch range of the images."""
+        return self.manifest.input
+
+    @property
+    def name(self) -> str:
+        """The suite's name."""
+        return self.manifest.name
+
+    @property
+    def quality_data(self) -> QualityData:
+        """What the quality numbers were measured on."""
+        return self.manifest.quality_data
+
+    def subnet(self, name: str) -> SubnetInfo:
+        """The subnet called `name`; BudgetError names the nearest ids."""
+        found = self._by_id.get(name)
+        if found is None:
+            near = difflib.get_close_matches(str(name), self._by_id, n=3, cutoff=0.3) or list(self._by_id)[-3:]
+            raise BudgetError(f"{self.path} has no subnet {name!r}: try {', '.join(near)}")
+        return found
+
+    @property
+    def widest(self) -> SubnetInfo:
+        """The widest fp32 subnet, or the last one where none is fp32."""
+        return next((subnet for subnet in reversed(self.subnets) if subnet.precision == "fp32"), self.subnets[-1])
+
+    def check_tasks(self, tasks: tuple[str, ...] | list[str] | str | None) -> tuple[str, ...]:
+        """The tasks asked for, in the suite's order (None: all); BudgetError for an unknown one or none."""
+        if tasks is None:
+            return tuple(self.tasks)
+        asked = (tasks,) if isinstance(tasks, str) else tuple(tasks)
+        for task in asked:
+            if task not in self.tasks:
+                raise BudgetError(f"{self.path} has no task {task!r}: it has {', '.join(self.tasks)}")
+        if not asked:
+            raise BudgetError(f"no task is asked for: name one or more of {', '.join(self.tasks)}")
+        return tuple(task for task in self.tasks if task in asked)
+
+    def plan(self, **budget: Any) -> Plan:
+        """Choose a subnet for a budget: `latency="15 ms"`, `memory="50 MB"`, `macs`, `bytes`, `energy`,
+        `prefer={task: weight}`, `floors={task: quality}`, `tasks`, `quantile`, `provider`, `threads`, `measure`.
+
+        Raises BudgetError for what cannot be understood, NoSubnetFits where nothing fits.
+        """
+        from .plan import make_plan
+
+        return make_plan(self, **budget)
+
+    def load(
+        self,
+        choice: Plan | SubnetInfo | str | None = None,
+        *,
+        tasks: tuple[str, ...] | list[str] | str | None = None,
+        raw: bool = False,
+        provider: str | None = None,
+        threads: int | None = None,
+        **budget: Any,
+    ) -> Model:
+        """Load a plan, a subnet, or what a budget (the words of `plan`) chooses; without any, the widest fp32 subnet.
+
+        `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch.
+        """
+        from .model import load_model
+
+        return load_model(self, choice, tasks=tasks, raw=raw, provider=provider, threads=threads, budget=budget)
+
+    def graph(self, subnet: SubnetInfo, target: str) -> Graph:
+        """The checked graph of a subnet for a target; SuiteError where there is none or its digest is wrong."""
+        info = subnet.graphs.get(target)
+        if info is None:
+            raise SuiteError(f"{self.path} has no graph of subnet {subnet.id} for {target}: export it with that target")
+        what = f"the graph of subnet {subnet.id} in {self.path}"
+        data = inflate(self.container.read_bytes(info.tensor, 2 * MAX_GRAPH_BYTES), info.size, what)
+        if len(data) != info.size or hashlib.sha256(data).hexdigest() != info.sha256:
+            raise SuiteError(f"{what} is damaged: its digest is wrong")
+        return parse_graph(data)
+
+    def record(self, subnet: SubnetInfo) -> Record:
+        """The record of a subnet, its digest checked."""
+        blob = self._checked_bytes(subnet.record, MAX_RECORD)
+        return parse_record(blob, self.container.entries, f"the record of subnet {subnet.id} in {self.path}")
+
+    def witness_input(self) -> np.ndarray[Any, Any]:
+        """The image that every witness answers: uint8 (1, H, W, 3)."""
+        shape = (1, *self.input.shape)
+        return self._checked_array("witness/input", np.dtype(np.uint8), int(np.prod(shape))).reshape(shape)
+
+    def witness_indices(self, task: str) -> np.ndarray[Any, Any]:
+        """Flat indices into a task's decoded output of a batch of one: int64 (samples,)."""
+        return self._checked_array(f"witness/{task}/indices", np.dtype(np.int64), None)
+
+    def tolerance(self, subnet: SubnetInfo) -> float:
+        """Relative error that a subnet may have against its witness; a policy's is that of int8."""
+        known = self.manifest.witness_tolerance
+        tolerance = known.get(subnet.precision, known.get("int8"))
+        if tolerance is None:
+            raise SuiteError(f"{self.path} states no witness tolerance for {subnet.precision}")
+        return tolerance
+
+    def digests(self) -> dict[str, str]:
+        """sha256 in hex of every other tensor, itself checked against the manifest; read once."""
+        if self._digests is None:
+            data = self.container.read_bytes("digests", _MAX_DIGESTS)
+            what = f"the list of digests in {self.path}"
+            if hashlib.sha256(data).hexdigest() != self.manifest.digests_sha256:
+                raise SuiteError(f"{what} is damaged: its own digest is wrong")
+            found = mapping(parse_json(inflate(data, _MAX_DIGESTS, what), what), what)
+            self._digests = {name: str(digest) for name, digest in found.items()}
+        return self._digests
+
+    def _checked_bytes(self, tensor: str, limit: int) -> bytes:
+        data = self.container.read_bytes(tensor, limit)
+        if self.digests().get(tensor) != hashlib.sha256(data).hexdigest():
+            raise SuiteError(f"{self.path} is damaged: the digest of {tensor!r} is wrong")
+        return data
+
+    def _checked_array(self, tensor: str, dtype: np.dtype[Any], size: int | None) -> np.ndarray[Any, Any]:
+        entry = self.container.entry(tensor)
+        wanted = int(np.prod(entry.shape)) if size is None else size
+        if entry.dtype != dtype or int(np.prod(entry.shape)) != wanted:
+            raise SuiteError(f"{self.path} is damaged: {tensor!r} has the wrong dtype or shape")
+        limit = MAX_SAMPLES * dtype.itemsize if size is None else size * dtype.itemsize
+        return np.frombuffer(self._checked_bytes(tensor, limit), dtype)
+
+    def close(self) -> None:
+        """Close the file. Loaded models go on, but cannot switch any more. Closing twice is fine."""
+        self.container.close()
+
+    def __enter__(self) -> Suite:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Suite {str(self.path)!r}: {len(self.subnets)} subnets, tasks {', '.join(self.tasks)}>"
+
+
+def _manifest(container: Container) -> Manifest:
+    raw = container.metadata.get("pliant")
+    if raw is None:
+        raise SuiteError(f"{container.path} is a safetensors file, but not a suite: it has no pliant manifest")
+    return parse_manifest(raw, str(container.path))

@@ -1,0 +1,60 @@
+"""The arrays of one subnet: views cut out of the wide weights, and what is its own, matched with its graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..devices.errors import SuiteError
+from .container import Container
+from .graph import Graph
+from .graph_tensors import Initializer
+from .operators import SIZED, check_size
+from .record import Record, View
+
+# A subnet is a part of the file; tied weights may be read twice. More than this is a file that lies.
+_MAX_GROWTH = 4
+
+
+def read_arrays(container: Container, record: Record, graph: Graph, what: str) -> dict[str, np.ndarray[Any, Any]]:
+    """One contiguous array per external initializer of `graph`; nothing that the graph does not use is read."""
+    wanted = graph.external()
+    if sum(item.nbytes for item in wanted) > _MAX_GROWTH * container.size:
+        raise SuiteError(f"{what} asks for more weights than its file can hold")
+    for item in wanted:
+        _check_source(container, record, item, what)
+    arrays = {item.name: _array(container, record, item) for item in wanted}
+    _check_sizes(graph, arrays)
+    container.check_unchanged()
+    return arrays
+
+
+def _check_source(container: Container, record: Record, item: Initializer, what: str) -> None:
+    view, own = record.views.get(item.name), record.own.get(item.name)
+    if view is not None:
+        entry = container.entry(view.tensor)
+        dtype, shape = entry.dtype, view.shape(entry.shape)
+    elif own is not None:
+        dtype, shape = own.dtype, own.shape
+    else:
+        raise SuiteError(f"{what} is damaged: nothing feeds its initializer {item.name[:100]!r}")
+    if (dtype, shape) != (item.dtype, item.shape):
+        raise SuiteError(
+            f"{what} is damaged: its initializer {item.name[:100]!r} is {item.dtype} {list(item.shape)}, "
+            f"but what feeds it is {dtype} {list(shape)}"
+        )
+
+
+def _array(container: Container, record: Record, item: Initializer) -> np.ndarray[Any, Any]:
+    view: View | None = record.views.get(item.name)
+    return record.own[item.name] if view is None else container.read(view.tensor, view.ranges)
+
+
+def _check_sizes(graph: Graph, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    for node in graph.nodes:
+        for index in SIZED.get(node.op, ()):
+            name = node.inputs[index] if index < len(node.inputs) else ""
+            if name in arrays and math.prod(arrays[name].shape):
+                check_size(node.op, arrays[name])
