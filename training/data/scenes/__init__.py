@@ -1,5 +1,5 @@
-"""Built-in data: pictures rendered by ray casting, with exact labels (see `render.render`)."""
+"""Built-in data: pictures rendered by ray casting, with exact labels (see `picture.py`)."""
 
-from .render import CLASSES, TASKS, render
+from .picture import CLASSES, TASKS, render
 
 __all__ = ["CLASSES", "TASKS", "render"]

@@ -31,7 +31,7 @@ def furnish(draw: Draw, palette: Palette, setting: Setting) -> tuple[Thing, ...]
         things.append(_garden_wall(draw, setting))
     for _ in range(draw.integer(3, 8)):
         label = draw.choice((BOX, SPHERE, CYLINDER))
-        size = draw.uniform(0.14, 0.5) * (0.75 if setting.half else 1.0)
+        size = draw.uniform(0.17, 0.58) * (0.75 if setting.half else 1.0)
         spot = _free_spot(draw, setting, spots, size * 1.5, things[:1] if setting.half is None else [])
         if spot is None:
             continue
@@ -46,9 +46,7 @@ def furnish(draw: Draw, palette: Palette, setting: Setting) -> tuple[Thing, ...]
     return tuple(things)
 
 
-def _free_spot(
-    draw: Draw, setting: Setting, taken: list[_Spot], reach: float, walls: list[Thing]
-) -> _Spot | None:
+def _free_spot(draw: Draw, setting: Setting, taken: list[_Spot], reach: float, walls: list[Thing]) -> _Spot | None:
     """A place in sight of the camera, apart from the others; None where none is found."""
     for _ in range(_TRIES):
         far = draw.uniform(0.0, 1.0)
@@ -64,9 +62,7 @@ def _inside(setting: Setting, x: float, z: float, reach: float) -> bool:
     if setting.half is None:
         return True
     local = setting.local(vector((x, 0.0, z)))
-    return bool(
-        abs(local[0, 0]) + reach < setting.half[0] and abs(local[2, 0]) + reach < setting.half[2]
-    )
+    return bool(abs(local[0, 0]) + reach < setting.half[0] and abs(local[2, 0]) + reach < setting.half[2])
 
 
 def _cuts(wall: Thing, x: float, z: float, reach: float) -> bool:
@@ -107,9 +103,7 @@ def _thing(
     return Thing(shape, _material(draw, palette, label, size), label)
 
 
-def _cylinder(
-    draw: Draw, size: float, x: float, z: float, ground: float, turn: Array, lying: bool
-) -> Cylinder:
+def _cylinder(draw: Draw, size: float, x: float, z: float, ground: float, turn: Array, lying: bool) -> Cylinder:
     if lying:
         width, length = size * draw.uniform(0.35, 0.7), size * draw.uniform(0.8, 1.3)
         return Cylinder((x, ground - width, z), width, length, rotate(rotation(2, 1.0), turn))

@@ -63,7 +63,7 @@ class Palette:
             return first, mixed(scaled(first, draw.uniform(0.45, 0.9)), self.color((0.0, 0.3), (0.3, 0.95)), 0.3)
         if draw.chance(0.22):
             return self.color((0.0, 0.12), (0.75, 0.98)), self.color((0.0, 0.6), (0.15, 0.5))
-        first = self.color((0.45, 0.95), (0.45, 0.95))
+        first = self.color((0.4, 0.85), (0.45, 0.95))
         return first, draw.choice((scaled(first, 0.4), (0.8, 0.78, 0.72), self.color((0.4, 0.9), (0.3, 0.9))))
 
     def wood(self) -> tuple[Color, Color]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .noise import noise
-from .scene import BACKGROUND, FLOOR, WALL, Light, Scene, Sky
+from .scene import BACKGROUND, FLOOR, Light, Scene, Setting, Sky
 from .textures import albedo
-from .vectors import Array, dot, unit, vector
+from .vectors import Array, dot, reached, unit, vector
 
 _LIFT = np.float32(2e-3)
 FIRST_THING = 3
@@ -30,27 +30,31 @@ class Hits:
 def trace(scene: Scene, origin: Array, direction: Array) -> Hits:
     """First surfaces along rays."""
     distance, normal, instance = scene.setting.hit(origin, direction)
+    square = dot(direction, direction)
     for number, thing in enumerate(scene.things, FIRST_THING):
-        near, far = thing.shape.interval(origin, direction)
-        closer = np.flatnonzero((near < distance) & (near <= far) & (near > 1e-3))
+        shape = thing.shape
+        rays = reached(vector(shape.center), shape.bound, origin, direction, square)
+        if rays.size == 0:
+            continue
+        start, d = _some(origin, rays), direction.take(rays, 1)
+        near, far = shape.interval(start, d)
+        closer = np.flatnonzero((near < distance[rays]) & (near <= far) & (near > 1e-3))
         if closer.size:
-            start = origin if origin.shape[1] == 1 else origin[:, closer]
-            normal[:, closer] = thing.shape.normal(start + direction[:, closer] * near[closer])
-            distance[closer], instance[closer] = near[closer], number
+            rays, near = rays[closer], near[closer]
+            normal[:, rays] = shape.normal(_some(start, closer) + d.take(closer, 1) * near)
+            distance[rays], instance[rays] = near, number
     return Hits(distance, normal, instance)
 
 
-def shade(
-    scene: Scene, origin: Array, direction: Array, hits: Hits, pixel: float, mirrors: bool = True
-) -> Array:
+def shade(scene: Scene, origin: Array, direction: Array, hits: Hits, pixel: float, mirrors: bool = True) -> Array:
     """Linear radiance (3,N) that comes back along rays; `pixel` is its angle in radians."""
     color = sky(scene.sky, scene.lights, direction)
     seen = np.flatnonzero(hits.instance != BACKGROUND)
     if seen.size == 0:
         return color
-    d, normal, instance = direction[:, seen], hits.normal[:, seen], hits.instance[seen]
+    d, normal, instance = direction.take(seen, 1), hits.normal.take(seen, 1), hits.instance[seen]
     distance = hits.distance[seen]
-    points = (origin if origin.shape[1] == 1 else origin[:, seen]) + d * distance
+    points = _some(origin, seen) + d * distance
     surface, gloss, mirror = _materials(scene, points, normal, instance, distance * np.float32(pixel), d)
     light = _ambient(scene, points, normal)
     view = -unit(d)
@@ -62,6 +66,11 @@ def shade(
         _add_reflections(scene, points, normal, view, mirror, shaded, pixel)
     color[:, seen] = _hazed(scene, shaded, distance)
     return color
+
+
+def _some(vectors: Array, which: Array) -> Array:
+    """Some of (3,N) vectors; (3,1) stands for all."""
+    return vectors if vectors.shape[1] == 1 else vectors.take(which, 1)
 
 
 def sky(look: Sky, lights: tuple[Light, ...], direction: Array) -> Array:
@@ -92,7 +101,7 @@ def _materials(
     gloss, mirror = np.zeros_like(pixel), np.zeros_like(pixel)
     for number in np.flatnonzero(np.bincount(instance)):
         where = np.flatnonzero(instance == number)
-        place, size = points[:, where], footprint[where]
+        place, size = points.take(where, 1), footprint[where]
         if number >= FIRST_THING:
             thing = scene.things[number - FIRST_THING]
             material = thing.material
@@ -102,7 +111,7 @@ def _materials(
             surface[:, where] = albedo(material, scene.setting.local(place)[[0, 2, 1]], size)
         else:
             material = scene.setting.wall
-            surface[:, where] = _walls(scene, place, normal[:, where], size)
+            surface[:, where] = _walls(scene, place, normal.take(where, 1), size)
         gloss[where], mirror[where] = material.gloss, material.mirror
     return surface, gloss, mirror
 
@@ -142,16 +151,14 @@ def _ambient(scene: Scene, points: Array, normal: Array) -> Array:
     height = np.maximum(-points[1], 0.0)
     open_part *= 1.0 - 0.4 * (1.0 - np.abs(normal[1])) * 0.12 / (height + 0.12)
     if scene.setting.half is not None:
-        open_part *= _corners(scene, points, normal)
+        open_part *= _corners(scene.setting, scene.setting.half, points, normal)
     return np.asarray((below + (above - below) * (0.5 - 0.5 * normal[1])) * open_part)
 
 
-def _corners(scene: Scene, points: Array, normal: Array) -> Array:
+def _corners(setting: Setting, half: tuple[float, float, float], points: Array, normal: Array) -> Array:
     """Rooms are darker towards their corners: a factor (N,)."""
-    half = scene.setting.half
-    assert half is not None  # noqa: S101 - the caller asked for a room
-    local = scene.setting.local(points)
-    turned = np.abs(dot(normal, scene.setting.turn[0].reshape(3, 1)))
+    local = setting.local(points)
+    turned = np.abs(dot(normal, setting.turn[0].reshape(3, 1)))
     left, front = half[0] - np.abs(local[0]), half[2] - np.abs(local[2])
     shadow = (1.0 - turned) * 0.06 / (left * left + 0.15)
     shadow += turned * 0.06 / (front * front + 0.15)
@@ -169,48 +176,44 @@ def _add_light(
     shine: Array,
 ) -> None:
     """Add what one lamp gives to `light` (diffuse) and `shine` (highlights), both (3,N)."""
-    source = vector(lamp.position)
-    toward = np.broadcast_to(source, points.shape) if lamp.sun else source - points
-    square = dot(toward, toward)
-    slope = dot(toward, normal)
-    lit = np.flatnonzero(slope > 0.0)
-    if lit.size == 0:
-        return
-    toward, length = toward[:, lit], np.sqrt(square[lit])
-    strength = slope[lit] / length
+    toward = vector(lamp.position)
     if not lamp.sun:
-        strength /= square[lit] + 0.3
+        toward = toward - points
+    square = dot(toward, toward)
+    strength = np.maximum(dot(toward, normal), 0.0) / np.sqrt(square)
+    if not lamp.sun:
+        strength /= square + 0.3
     if lamp.shadow:
-        lifted = points[:, lit] + normal[:, lit] * _LIFT
-        strength *= _unshaded(scene, lamp, lifted, toward)
+        _cast_shadows(scene, lamp, points + normal * _LIFT, toward, square, strength)
     color = vector(lamp.color)
-    light[:, lit] += color * strength
-    polished = np.flatnonzero(gloss[lit] > 0.0)
+    light += color * strength
+    polished = np.flatnonzero((gloss > 0.0) & (strength > 0.0))
     if polished.size:
-        where = lit[polished]
-        middle = unit(toward[:, polished] / length[polished] + view[:, where])
-        peak = np.maximum(dot(middle, normal[:, where]), 0.0)
+        middle = unit(unit(_some(toward, polished)) + view.take(polished, 1))
+        peak = np.maximum(dot(middle, normal.take(polished, 1)), 0.0)
         for _ in range(5):
             peak = peak * peak
-        shine[:, where] += color * (strength[polished] * peak * gloss[where] * 1.6)
+        shine[:, polished] += color * (strength[polished] * peak * gloss[polished] * 1.6)
 
 
-def _unshaded(scene: Scene, lamp: Light, points: Array, toward: Array) -> Array:
-    """How much of a lamp (N,) is seen from points: 0 to 1.
+def _cast_shadows(scene: Scene, lamp: Light, points: Array, toward: Array, square: Array, strength: Array) -> None:
+    """Take from `strength` (N,) what things keep from the points.
 
     The penumbra grows with the way from blocker to shadow, by how long the ray is inside.
     """
-    part = np.ones(points.shape[1], dtype=np.float32)
     end = np.float32(np.inf if lamp.sun else 1.0)
     for thing in scene.things:
-        near, far = thing.shape.interval(points, toward)
+        shape = thing.shape
+        rays = reached(vector(shape.center), shape.bound, points, toward, square)
+        if rays.size == 0:
+            continue
+        near, far = shape.interval(points.take(rays, 1), _some(toward, rays))
         near = np.maximum(near, 0.0)
         inside = np.minimum(far, end) - near
         blocked = np.flatnonzero((inside > 0.0) & (far > 1e-3))
         if blocked.size:
-            cover = inside[blocked] / (lamp.size * near[blocked] + np.float32(1e-4))
-            part[blocked] *= 1.0 - np.minimum(cover, 1.0)
-    return part
+            cover = inside[blocked] / (np.float32(lamp.size) * near[blocked] + np.float32(1e-4))
+            strength[rays[blocked]] *= 1.0 - np.minimum(cover, 1.0)
 
 
 def _add_reflections(
@@ -220,10 +223,10 @@ def _add_reflections(
     where = np.flatnonzero(mirror > 0.0)
     if where.size == 0:
         return
-    n, v = normal[:, where], view[:, where]
+    n, v = normal.take(where, 1), view.take(where, 1)
     facing = dot(n, v)
     bounce = n * (2.0 * facing) - v
-    start = points[:, where] + n * _LIFT
+    start = points.take(where, 1) + n * _LIFT
     hits = trace(scene, start, bounce)
     seen = shade(scene, start, bounce, hits, pixel * 3.0, mirrors=False)
     rest = 1.0 - np.clip(facing, 0.0, 1.0)
@@ -238,6 +241,3 @@ def _hazed(scene: Scene, color: Array, distance: Array) -> Array:
     far = distance * np.float32(scene.haze)
     far = far * far
     return np.asarray(color + (vector(scene.sky.horizon) - color) * (far / (1.0 + far)))
-
-
-__all__ = ["FIRST_THING", "WALL", "Hits", "shade", "sky", "trace"]

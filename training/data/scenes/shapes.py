@@ -7,6 +7,7 @@ units of the direction. A ray that misses gets `near > far`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,6 +32,11 @@ class Shape(Protocol):
         """Radius of a ball of about the same size, which stands for the shape in ambient light."""
         ...
 
+    @property
+    def bound(self) -> float:
+        """Radius of the ball around the centre that holds the shape."""
+        ...
+
     def interval(self, origin: Array, direction: Array) -> tuple[Array, Array]:
         """Where rays enter and leave: near (N,), far (N,)."""
         ...
@@ -52,12 +58,15 @@ class Sphere:
     radius: float
     turn: Array = field(default_factory=lambda: _UPRIGHT, compare=False)
 
+    @property
+    def bound(self) -> float:
+        """Radius of the ball around the centre that holds the shape."""
+        return self.radius
+
     def interval(self, origin: Array, direction: Array) -> tuple[Array, Array]:
         """Where rays enter and leave: near (N,), far (N,)."""
         offset = origin - vector(self.center)
-        return _quadratic(
-            dot(direction, direction), dot(offset, direction), dot(offset, offset) - self.radius**2
-        )
+        return _quadratic(dot(direction, direction), dot(offset, direction), dot(offset, offset) - self.radius**2)
 
     def local(self, points: Array) -> Array:
         """World points (3,N) in the ball's own frame."""
@@ -81,6 +90,11 @@ class Box:
     def radius(self) -> float:
         """Radius of a ball of about the same size."""
         return sum(self.half) / 3.0
+
+    @property
+    def bound(self) -> float:
+        """Radius of the ball around the centre that holds the shape."""
+        return math.sqrt(self.half[0] ** 2 + self.half[1] ** 2 + self.half[2] ** 2) + 1e-3
 
     def interval(self, origin: Array, direction: Array) -> tuple[Array, Array]:
         """Where rays enter and leave: near (N,), far (N,)."""
@@ -109,6 +123,11 @@ class Cylinder:
     def radius(self) -> float:
         """Radius of a ball of about the same size (`width` is the cylinder's radius, `height` half its length)."""
         return (2.0 * self.width + self.height) / 3.0
+
+    @property
+    def bound(self) -> float:
+        """Radius of the ball around the centre that holds the shape."""
+        return math.sqrt(self.width**2 + self.height**2) + 1e-3
 
     def interval(self, origin: Array, direction: Array) -> tuple[Array, Array]:
         """Where rays enter and leave: near (N,), far (N,)."""

@@ -28,6 +28,14 @@ def dot(a: Array, b: Array) -> Array:
     return product
 
 
+def reached(center: Array, radius: float, origin: Array, direction: Array, square: Array) -> Array:
+    """Indices of the rays that come within `radius` of a point ahead; `square` is |direction|^2 (N,)."""
+    offset = center - origin
+    ahead = dot(offset, direction)
+    room = dot(offset, offset) - np.float32(radius * radius)
+    return np.flatnonzero((ahead * np.abs(ahead) > room * square) | (room < 0.0))
+
+
 def unit(a: Array) -> Array:
     """Vectors scaled to length one: (3,N) -> (3,N)."""
     return np.asarray(a / np.sqrt(dot(a, a)))

@@ -26,7 +26,7 @@ TASKS = (
     Task("normals", "normals", value_range=(-1.0, 1.0)),
     Task("edges", "edges"),
 )
-_CONTRAST = 0.035
+_CONTRAST = 0.06
 _SUBPIXELS = ((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375))
 
 
