@@ -7,10 +7,13 @@
         outputs = model(image)          # uint8 RGB in, {task: array} out
         model.switch(latency="6 ms")
 
-This module loads numpy and safetensors only; an engine is imported when a subnet is loaded.
+Importing it loads nothing but itself: numpy comes with the first name of the runtime, an engine with the first load.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .devices.errors import (
     BudgetError,
@@ -28,7 +31,27 @@ from .devices.errors import (
     TrainingError,
 )
 
+if TYPE_CHECKING:
+    from .runtime.manifest import SubnetInfo
+    from .runtime.model import Model, SwitchReport
+    from .runtime.plan import Plan
+    from .runtime.suite import Suite, open_suite
+    from .runtime.tasks import Task
+    from .runtime.verify import VerifyResult, verify_suite
+
 __version__ = "0.1.0"
+
+_LAZY = {
+    "Model": "model",
+    "Plan": "plan",
+    "SubnetInfo": "manifest",
+    "Suite": "suite",
+    "SwitchReport": "model",
+    "Task": "tasks",
+    "VerifyResult": "verify",
+    "open_suite": "suite",
+    "verify_suite": "verify",
+}
 
 __all__ = [
     "BudgetError",
@@ -38,10 +61,32 @@ __all__ = [
     "EngineUnavailable",
     "ExportError",
     "InputError",
+    "Model",
     "NoSubnetFits",
+    "Plan",
     "PliantError",
     "QuantizeError",
     "RecipeError",
+    "SubnetInfo",
+    "Suite",
     "SuiteError",
+    "SwitchReport",
+    "Task",
     "TrainingError",
+    "VerifyResult",
+    "open_suite",
+    "verify_suite",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the runtime when it is first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pliant' has no attribute {name!r}")
+    value = getattr(import_module(f".runtime.{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

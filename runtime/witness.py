@@ -69,7 +69,7 @@ def compare(witnesses: list[Witness], outputs: dict[str, np.ndarray[Any, Any]], 
         if not error <= tolerance:
             raise SuiteError(
                 f"{what} does not answer its witness here: {name} is off by {error:.3g} of its range "
-                f"(tolerance {tolerance:g}); the file is damaged or this engine is wrong: run `pliant verify`"
+                f"(tolerance {tolerance:g}); damaged file or wrong engine: run `pliant verify`"
             )
         worst = max(worst, error)
     return worst

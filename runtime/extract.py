@@ -1,0 +1,78 @@
+"""One subnet as a plain ONNX model for anybody's engine: a graph and one data file, made without the onnx package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ..devices.errors import InputError
+from .manifest import SubnetInfo
+from .session import check_interface
+from .suite import Suite
+from .weights import read_arrays
+
+# What engines that map the data file expect of offsets.
+_ALIGNMENT = 4096
+
+
+def extract_subnet_file(
+    suite: Suite,
+    subnet: SubnetInfo | str,
+    out: str | os.PathLike[str],
+    *,
+    target: str = "onnxruntime",
+    tasks: tuple[str, ...] | None = None,
+    raw: bool = False,
+) -> tuple[Path, Path]:
+    """Write `out` (an .onnx file) and `out`.data; returns both paths.
+
+    Outputs are the decoded ones of `tasks` (None: all), or their logits. Neither file is seen half written.
+    Raises SuiteError (no graph for the target, a damaged suite), BudgetError, InputError (cannot write there).
+    """
+    info = suite.subnet(subnet) if isinstance(subnet, str) else subnet
+    names = suite.check_tasks(tasks)
+    path = Path(out)
+    data_path = path.with_name(path.name + ".data")
+    graph = suite.graph(info, target)
+    check_interface(suite, graph)
+    cut = graph.pruned([f"{name}/logits" if raw else name for name in names])
+    arrays = read_arrays(suite.container, suite.record(info), cut, f"subnet {info.id} of {suite.path}")
+    try:
+        with _replacing(data_path) as data:
+            places = _write(data, arrays, data_path.name)
+            # A new data file must never stand beside an old graph.
+            path.unlink(missing_ok=True)
+        with _replacing(path) as model:
+            model.write(cut.to_bytes(places))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    return path, data_path
+
+
+def _write(file: IO[bytes], arrays: dict[str, np.ndarray[Any, Any]], name: str) -> dict[str, tuple[str, int, int]]:
+    places = {}
+    for key, array in arrays.items():
+        file.write(b"\0" * (-file.tell() % (_ALIGNMENT if array.nbytes >= _ALIGNMENT else 16)))
+        places[key] = (name, file.tell(), array.nbytes)
+        file.write(array.tobytes())
+    return places
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` when all of it is on disk, and never otherwise."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,82 @@
+"""Is the whole file sound, and does every subnet answer its witness here? Results stream, one bad subnet stops none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..devices.errors import SuiteError
+from .manifest import SubnetInfo
+from .record import Record
+from .session import check_interface, load_subnet
+from .suite import Suite
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What was found of one subnet, or of the file itself (`subnet` is None).
+
+    `max_error` is relative to the output's range, at the witness's samples; None where nothing was run.
+    """
+
+    subnet: str | None
+    ok: bool
+    detail: str
+    max_error: float | None = None
+
+
+def verify_suite(
+    suite: Suite, subnets: tuple[str, ...] | None = None, *, provider: str = "cpu", threads: int | None = None
+) -> Iterator[VerifyResult]:
+    """Check every tensor's digest, then each subnet (None: all): graphs, views, and its witness by the engine.
+
+    Raises EngineUnavailable where nothing can be run, BudgetError for an unknown subnet; what is wrong with the file
+    is a result.
+    """
+    chosen = suite.subnets if subnets is None else tuple(suite.subnet(name) for name in subnets)
+    yield _file(suite)
+    for subnet in chosen:
+        yield _subnet(suite, subnet, provider, threads)
+
+
+def _file(suite: Suite) -> VerifyResult:
+    try:
+        digests = suite.digests()
+        described = {name for name in suite.container.entries if name != "digests"}
+        if digests.keys() != described:
+            odd = min(digests.keys() ^ described)
+            raise SuiteError(f"{suite.path} is damaged: {odd!r} is not both stored and in the list of digests")
+        for name, wanted in digests.items():
+            digest = hashlib.sha256()
+            for chunk in suite.container.chunks(name):
+                digest.update(chunk)
+            if digest.hexdigest() != wanted:
+                raise SuiteError(f"{suite.path} is damaged: the digest of {name!r} is wrong")
+        suite.container.check_unchanged()
+    except SuiteError as error:
+        return VerifyResult(None, False, str(error))
+    return VerifyResult(None, True, f"{len(digests)} tensors have their digests")
+
+
+def _subnet(suite: Suite, subnet: SubnetInfo, provider: str, threads: int | None) -> VerifyResult:
+    try:
+        record = suite.record(subnet)
+        for target in subnet.graphs:
+            _check_graph(suite, subnet, target, record)
+        session = load_subnet(suite, subnet, None, False, provider, threads)
+    except SuiteError as error:
+        return VerifyResult(subnet.id, False, str(error))
+    detail = f"{len(record.views)} views, {len(record.own)} arrays, {len(session.tasks)} tasks"
+    return VerifyResult(subnet.id, True, detail, session.witness_error)
+
+
+def _check_graph(suite: Suite, subnet: SubnetInfo, target: str, record: Record) -> None:
+    graph = suite.graph(subnet, target)
+    check_interface(suite, graph)
+    if target != "onnxruntime":
+        return
+    needed = {item.name for item in graph.external()}
+    spare = (record.views.keys() | record.own.keys()) - needed
+    if spare:
+        raise SuiteError(f"subnet {subnet.id} of {suite.path} stores {min(spare)!r}, which its graph does not use")
