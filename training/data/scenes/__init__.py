@@ -1,5 +1,6 @@
 """Built-in data: pictures rendered by ray casting, with exact labels (see `picture.py`)."""
 
-from .picture import CLASSES, TASKS, render
+from .picture import TASKS, render
+from .scene import CLASSES
 
 __all__ = ["CLASSES", "TASKS", "render"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .draw import Draw
 from .furnish import furnish
 from .palette import Palette, mixed, scaled
-from .scene import Camera, Light, Scene, Setting, Sky, Window
+from .scene import Camera, Lens, Light, Scene, Setting, Sky, Window
 from .textures import Color, Material
 from .vectors import Array, rotate, rotation, vector
 
@@ -53,7 +53,7 @@ def _indoors(draw: Draw) -> Scene:
         sky=Sky((0.1, 0.1, 0.1), (0.1, 0.1, 0.1), (0.1, 0.1, 0.1), 0.0, 0.0, (0.0, 0.0, 0.0)),
         ambient=(scaled(mixed(warm, (0.9, 0.95, 1.0), 0.5), gloom), scaled(bounce, gloom * 0.9)),
         haze=0.0,
-        **_lens(draw),
+        lens=_lens(draw),
     )
 
 
@@ -92,7 +92,7 @@ def _outdoors(draw: Draw) -> Scene:
         ),
         ambient=(scaled(mixed(zenith, horizon, 0.5), strength), scaled(setting.floor.colors[0], 0.5)),
         haze=draw.uniform(0.012, 0.05),
-        **_lens(draw),
+        lens=_lens(draw),
     )
 
 
@@ -103,15 +103,15 @@ def _camera(draw: Draw, heights: tuple[float, float], pitches: tuple[float, floa
     return Camera((0.0, -draw.uniform(*heights), 0.0), rotate(tilt, level), draw.uniform(0.78, 1.05))
 
 
-def _lens(draw: Draw) -> dict[str, float | Color]:
+def _lens(draw: Draw) -> Lens:
     warmth = draw.uniform(-0.1, 0.1)
-    return {
-        "exposure": draw.uniform(0.17, 0.34),
-        "balance": (1.0 + warmth, 1.0 + draw.uniform(-0.03, 0.03), 1.0 - warmth),
-        "vignette": draw.uniform(0.1, 0.45),
-        "grain": draw.uniform(0.6, 3.2),
-        "blur": draw.choice((0.0, 0.0, draw.uniform(0.0, 0.18))),
-    }
+    return Lens(
+        exposure=draw.uniform(0.17, 0.34),
+        balance=(1.0 + warmth, 1.0 + draw.uniform(-0.03, 0.03), 1.0 - warmth),
+        vignette=draw.uniform(0.1, 0.45),
+        grain=draw.uniform(0.6, 3.2),
+        blur=draw.choice((0.0, 0.0, draw.uniform(0.0, 0.18))),
+    )
 
 
 def _world(turn: Array, local: tuple[float, float, float], position: tuple[float, float, float]) -> Color:

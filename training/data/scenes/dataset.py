@@ -9,6 +9,7 @@ from queue import SimpleQueue
 
 from ....devices.errors import DataError
 from ....runtime.tasks import Task
+from ..files import check_names
 from ..sample import Sample
 from .picture import SPLITS, TASKS, render
 from .store import CHUNK, chunk_path, decode, pack, read_chunk, unpack, write_chunk
@@ -26,7 +27,7 @@ class Scenes:
 
     Samples are rendered one at a time when asked for, or all at once by `prepare`. They are kept
     in memory (up to 4 GiB) and, by `prepare`, in the user's cache folder. Depth is exact to half a
-    millimetre, normals to 0.001. Raises DataError for an unknown split, size or count.
+    millimetre, normals to 0.001. Raises DataError for an unknown split, task, size or count.
     """
 
     name = "scenes"
@@ -37,15 +38,16 @@ class Scenes:
         count: int | None = None,
         size: tuple[int, int] | None = None,
         seed: int = 0,
+        tasks: tuple[str, ...] | None = None,
         disk: bool = True,
     ):
-        if split not in SPLITS:
-            raise DataError(f"scenes have no split {split!r}: choose one of {', '.join(SPLITS)}")
+        check_names("scenes", "split", (split,), SPLITS)
+        check_names("scenes", "task", tasks, tuple(task.name for task in TASKS))
         if count is not None and count < 1:
             raise DataError(f"scenes cannot give {count} pictures: ask for one or more")
         if seed < 0:
             raise DataError(f"the seed {seed} of scenes is negative: choose 0 or more")
-        self.tasks: tuple[Task, ...] = TASKS
+        self.tasks: tuple[Task, ...] = tuple(t for t in TASKS if tasks is None or t.name in tasks)
         self.split, self.seed = split, seed
         self.size = size or SIZE
         self._count = count or COUNTS[split]
@@ -64,7 +66,7 @@ class Scenes:
         if sample is None:
             sample = pack(render(self.seed, index, self.size, self.split))
             self._keep(index, [sample])
-        return unpack(sample)
+        return unpack(sample, {task.name for task in self.tasks})
 
     def prepare(self, workers: int = 2, progress: Progress | None = None) -> None:
         """Render all samples, in `workers` processes, and store them for the next time.

@@ -32,15 +32,15 @@ def noise(points: Array) -> Array:
     after = (cell + 1) & (SIDE - 1)
     x0, x1 = cell[0] * SIDE**2, after[0] * SIDE**2
     y0, y1 = cell[1] * SIDE, after[1] * SIDE
-    near = _plane(x0 + cell[2], x1 + cell[2], y0, y1, fx, fy)
-    return near + (_plane(x0 + after[2], x1 + after[2], y0, y1, fx, fy) - near) * fz
+    near: Array = _plane(x0 + cell[2], x1 + cell[2], y0, y1, fx, fy)
+    return np.asarray(near + (_plane(x0 + after[2], x1 + after[2], y0, y1, fx, fy) - near) * fz)
 
 
 def _plane(x0: Array, x1: Array, y0: Array, y1: Array, fx: Array, fy: Array) -> Array:
     grid = volume()
     a, b = grid[x0 + y0], grid[x0 + y1]
     left: Array = a + (grid[x1 + y0] - a) * fx
-    return left + (b + (grid[x1 + y1] - b) * fx - left) * fy
+    return np.asarray(left + (b + (grid[x1 + y1] - b) * fx - left) * fy)
 
 
 def _enlarge(coarse: Array) -> Array:

@@ -12,7 +12,7 @@ from ....runtime.tasks import Task
 from ..sample import Sample
 from .compose import compose
 from .draw import Draw
-from .scene import BACKGROUND, CLASSES, FLOOR, WALL, Scene
+from .scene import BACKGROUND, CLASSES, FLOOR, WALL, Lens, Scene
 from .shading import Hits, shade, trace
 from .vectors import Array, rotate, vector
 
@@ -61,7 +61,7 @@ def picture(seed: int, index: int, size: tuple[int, int], split: str) -> Picture
     origin = vector(scene.camera.position)
     hits = trace(scene, origin, direction)
     light = _photograph(scene, size, rows, columns, direction, hits)
-    image = _develop(scene, light, size, draw)
+    image = _develop(scene.lens, light, size, draw)
     instance = hits.instance.reshape(size)
     return Picture(Sample(image, _labels(scene, hits, size)), instance, scene)
 
@@ -130,19 +130,19 @@ def _uneven(light: Array) -> Array:
     return rough
 
 
-def _develop(scene: Scene, light: Array, size: tuple[int, int], draw: Draw) -> npt.NDArray[np.uint8]:
+def _develop(lens: Lens, light: Array, size: tuple[int, int], draw: Draw) -> npt.NDArray[np.uint8]:
     """Linear light (3,H*W) to an 8-bit picture (H,W,3): exposure, lens, tone curve and grain."""
     # Whole numbers: their sum does not depend on the order in which a processor adds.
     level = int(np.minimum(light[1] * 4096.0, 8192.0).astype(np.int64).sum()) / (4096.0 * light.shape[1])
-    gain = min(scene.exposure / max(level, 1e-3), 8.0)
-    view = light.reshape(3, *size) * vector([c * gain for c in scene.balance]).reshape(3, 1, 1)
-    view *= _falloff(size, scene.vignette)
-    if scene.blur > 0.0:
-        view = _soften(view, np.float32(scene.blur))
+    gain = min(lens.exposure / max(level, 1e-3), 8.0)
+    view = light.reshape(3, *size) * vector([c * gain for c in lens.balance]).reshape(3, 1, 1)
+    view *= _falloff(size, lens.vignette)
+    if lens.blur > 0.0:
+        view = _soften(view, np.float32(lens.blur))
     tone = np.clip(view * (2.2 * view + 0.05) / (view * (2.1 * view + 0.66) + 0.14), 0.0, 1.0)
     pixels = np.sqrt(tone) * np.float32(255.0)
     grain = draw.octets(2 * pixels.size).reshape(2, *pixels.shape).astype(np.int16)
-    pixels += (grain[0] - grain[1]) * np.float32(scene.grain / 104.0)
+    pixels += (grain[0] - grain[1]) * np.float32(lens.grain / 104.0)
     return np.ascontiguousarray(np.clip(pixels + 0.5, 0.0, 255.0).astype(np.uint8).transpose(1, 2, 0))
 
 

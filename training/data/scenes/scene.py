@@ -115,6 +115,17 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class Lens:
+    """How light becomes a picture: mean brightness, colour balance, dark corners, noise (8-bit levels), blur."""
+
+    exposure: float
+    balance: Color
+    vignette: float
+    grain: float
+    blur: float
+
+
+@dataclass(frozen=True)
 class Scene:
     """All that is needed to take a picture."""
 
@@ -125,11 +136,7 @@ class Scene:
     sky: Sky
     ambient: tuple[Color, Color]
     haze: float
-    exposure: float
-    balance: Color
-    vignette: float
-    grain: float
-    blur: float
+    lens: Lens
 
 
 def _ground(origin: Array, direction: Array) -> tuple[Array, Array, Array]:

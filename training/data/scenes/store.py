@@ -23,6 +23,7 @@ from .picture import VERSION
 CHUNK = 64
 _MAX_DEPTH = 65.0
 _ARRAYS = ("image", "segmentation", "depth", "normals", "edges")
+_TARGET_TYPES = {"segmentation": np.uint8, "depth": np.float32, "normals": np.float32, "edges": np.uint8}
 
 
 def pack(sample: Sample) -> Sample:
@@ -36,11 +37,11 @@ def pack(sample: Sample) -> Sample:
     )
 
 
-def unpack(sample: Sample) -> Sample:
-    """The sample in the encodings of `runtime/tasks.py`; pictures are copied, so that callers may write."""
-    targets = {name: values.copy() for name, values in sample.targets.items() if name in ("segmentation", "edges")}
-    targets["depth"] = sample.targets["depth"].astype(np.float32) * np.float32(1e-3)
-    targets["normals"] = sample.targets["normals"].astype(np.float32)
+def unpack(sample: Sample, tasks: set[str]) -> Sample:
+    """The chosen tasks of a sample in the encodings of `runtime/tasks.py`, as arrays of its own."""
+    targets = {name: values.astype(_TARGET_TYPES[name]) for name, values in sample.targets.items() if name in tasks}
+    if "depth" in targets:
+        targets["depth"] *= np.float32(1e-3)
     return Sample(sample.image.copy(), targets)
 
 

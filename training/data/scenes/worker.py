@@ -8,6 +8,7 @@ length and a chunk as `store.encode` makes it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -41,8 +42,10 @@ class Worker:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                _close(pipe)
+            # Closing flushes what a dead process will not read.
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
     def render(self, seed: int, split: str, size: tuple[int, int], start: int, stop: int) -> bytes | None:
         """An encoded chunk, None where the process has died."""
@@ -73,14 +76,6 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         data = render_chunk(int(seed), split, (height, width), start, stop)
         answers.write(len(data).to_bytes(8, "little") + data)
         answers.flush()
-
-
-def _close(pipe: BinaryIO | object) -> None:
-    try:
-        pipe.close()  # type: ignore[attr-defined]
-    except OSError:
-        # Closing flushes what a dead process will not read.
-        return
 
 
 if __name__ == "__main__":
