@@ -1,0 +1,189 @@
+"""Verbs of the deployed half that look at a suite: `inspect`, `verify`, `plan`, `build`, `extract`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
+from .options import (
+    Bytes,
+    Energy,
+    Floor,
+    Json,
+    Latency,
+    Macs,
+    Measure,
+    Memory,
+    Prefer,
+    Provider,
+    Quantile,
+    Suite,
+    Tasks,
+    Threads,
+    request,
+)
+from .progress import progress_bar
+
+
+def inspect(model: Suite, as_json: Json = False) -> None:
+    """Show a suite: its tasks, its subnets, their cost and quality.
+
+    \b
+    Examples:
+      pliant inspect scenes.pliant
+      pliant inspect scenes.pliant --json
+    """
+    from ..runtime.suite import open_suite
+    from .showing import inspect_json, print_suite
+    from .tables import print_json
+
+    with open_suite(model) as suite:
+        if as_json:
+            print_json(inspect_json(suite))
+        else:
+            print_suite(suite)
+
+
+def verify(
+    model: Suite,
+    subnets: Annotated[
+        list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")
+    ] = None,
+    provider: Provider = None,
+    as_json: Json = False,
+) -> None:
+    """Check a suite: every digest and bound, and every subnet, run here, against its witness.
+
+    \b
+    Example:
+      pliant verify scenes.pliant
+    """
+    from ..runtime.suite import open_suite
+    from ..runtime.verify import verify_suite
+    from .showing import print_verified, verified_json
+    from .tables import print_json
+
+    with open_suite(model) as suite, progress_bar() as report:
+        total = 1 + len(subnets or suite.subnets)
+        results = []
+        for result in verify_suite(suite, tuple(subnets) if subnets else None, **request(provider=provider)):
+            results.append(result)
+            report("verifying", len(results), total)
+    if as_json:
+        print_json(verified_json(model, results))
+    else:
+        print_verified(results)
+    failed = [result for result in results if not result.ok]
+    if failed:
+        raise SuiteError(f"{model} fails {len(failed)} of {len(results)} checks; first: {failed[0].detail}")
+
+
+def plan(
+    model: Suite,
+    latency: Latency = None,
+    memory: Memory = None,
+    macs: Macs = None,
+    size: Bytes = None,
+    energy: Energy = None,
+    prefer: Prefer = None,
+    floor: Floor = None,
+    tasks: Tasks = None,
+    quantile: Quantile = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    measure: Measure = None,
+    as_json: Json = False,
+) -> None:
+    """Choose the subnet for a budget, and say why, and why not the others.
+
+    Latency is met by what is measured on this machine; what was not measured yet is measured first.
+
+    \b
+    Examples:
+      pliant plan scenes.pliant --latency 15ms
+      pliant plan scenes.pliant --latency 15ms --quantile 0.95 --prefer depth=2
+      pliant plan scenes.pliant --macs 2G --floor segmentation=0.6 --tasks segmentation,depth
+    """
+    from ..runtime.suite import open_suite
+    from .showing import print_plan
+    from .tables import print_json
+
+    asked = request(
+        latency=latency,
+        memory=memory,
+        macs=macs,
+        bytes=size,
+        energy=energy,
+        prefer=prefer,
+        floor=floor,
+        tasks=tasks,
+        quantile=quantile,
+        provider=provider,
+        threads=threads,
+        measure=measure,
+    )
+    with open_suite(model) as suite:
+        with progress_bar() as report:
+            chosen = suite.plan(**asked, progress=report)
+        if as_json:
+            print_json(chosen.to_json())
+        else:
+            print_plan(chosen)
+
+
+def build(
+    model: Suite,
+    subnets: Annotated[
+        list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")
+    ] = None,
+) -> None:
+    """Build TensorRT engines for this machine (comes with a later version).
+
+    \b
+    Example:
+      pliant build scenes.pliant --subnet s04-int8
+    """
+    from ..runtime.suite import open_suite
+
+    with open_suite(model) as suite:
+        for name in subnets or ():
+            suite.subnet(name)
+    raise EngineUnavailable(
+        "this version of pliant builds no TensorRT engines, a later one will: "
+        "`pliant extract` gives ONNX for NVIDIA's own tools, `pliant run` uses onnxruntime"
+    )
+
+
+def extract(
+    model: Suite,
+    subnet: Annotated[str, typer.Argument(metavar="SUBNET", help="Its id, as `inspect` lists it.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="SUBNET.onnx", help="The ONNX file to write.", show_default=False)],
+    target: Annotated[str, typer.Option(metavar="onnxruntime|tensorrt", help="Engine that will read it.")] = (
+        "onnxruntime"
+    ),
+    tasks: Tasks = None,
+    as_json: Json = False,
+) -> None:
+    """Write one subnet as a plain ONNX model (SUBNET.onnx and SUBNET.onnx.data), for anyone's engine.
+
+    \b
+    Example:
+      pliant extract scenes.pliant s04-fp32 --out s04.onnx
+    """
+    from ..runtime.extract import extract_subnet_file
+    from ..runtime.suite import open_suite
+    from .tables import print_json
+    from .tables import size as bytes_text
+
+    if target not in ("onnxruntime", "tensorrt"):
+        raise BudgetError(f"there is no target {target!r}: use onnxruntime or tensorrt")
+    with open_suite(model) as suite:
+        written = extract_subnet_file(suite, subnet, out, target=target, tasks=request(tasks=tasks).get("tasks"))
+    files = {str(path): path.stat().st_size for path in written}
+    if as_json:
+        print_json({"subnet": subnet, "target": target, "files": files})
+    else:
+        print("\n".join(f"{path}  {bytes_text(length)}" for path, length in files.items()))

@@ -1,0 +1,104 @@
+"""`pliant bench` and `pliant profile`: how long every subnet takes on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Json, Provider, Suite, Tasks, Threads, request
+from .progress import note, progress_bar
+
+if TYPE_CHECKING:
+    from ..devices.measure import Measurement
+    from ..runtime.manifest import SubnetInfo
+    from ..runtime.suite import Suite as OpenSuite
+    from .progress import Report
+
+# Subnets that are loaded at once and measured in turns; more would not fit a small board's memory.
+_TOGETHER = 8
+
+Subnets = Annotated[list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")]
+
+
+def bench(
+    model: Suite,
+    subnets: Subnets = None,
+    tasks: Tasks = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    runs: Annotated[int, typer.Option(min=6, metavar="N", help="Timed runs of each subnet, at least.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Measure subnets here: latency percentiles after warm-up, taking turns, through pliant's own call.
+
+    \b
+    Examples:
+      pliant bench scenes.pliant
+      pliant bench scenes.pliant --subnet s01-fp32 --subnet s01-int8 --json
+    """
+    from ..devices.fingerprint import read_fingerprint
+    from ..runtime.suite import open_suite
+    from .showing import print_rows
+    from .tables import print_json
+
+    how = request(tasks=tasks, provider=provider, threads=threads)
+    with open_suite(model) as suite:
+        chosen = [suite.subnet(name) for name in dict.fromkeys(subnets)] if subnets else list(suite.subnets)
+        with progress_bar() as report:
+            rows = [_row(subnet, times) for subnet, times in _measured(suite, chosen, how, runs, report)]
+        if as_json:
+            print_json({"model": str(suite.path), "machine": read_fingerprint().to_json(), "subnets": rows})
+        else:
+            note(str(read_fingerprint()))
+            print_rows(rows, suite)
+
+
+def _row(subnet: SubnetInfo, times: Measurement) -> dict[str, Any]:
+    costs = {"precision": subnet.precision, "macs": subnet.macs, "bytes": subnet.bytes}
+    return {"id": subnet.id, **costs, "latency_ms": times.to_json()}
+
+
+def _measured(
+    suite: OpenSuite, chosen: Sequence[SubnetInfo], how: dict[str, Any], runs: int, report: Report
+) -> Iterator[tuple[SubnetInfo, Measurement]]:
+    from ..devices.measure import Effort, measure
+
+    image = suite.witness_input()[0]
+    for start in range(0, len(chosen), _TOGETHER):
+        group = chosen[start : start + _TOGETHER]
+        with ExitStack() as stack:
+            models = {subnet.id: stack.enter_context(suite.load(subnet, **how)) for subnet in group}
+            calls = {name: (lambda model=model: model(image)) for name, model in models.items()}
+
+            def show(_: str, done: int, total: int, start: int = start, many: int = len(group)) -> None:
+                whole = len(chosen) * max(total, 1)
+                report("measuring", start * total + many * min(done, total), whole)
+
+            times = measure(calls, effort=Effort(runs=runs, seconds=0.5 * len(group)), progress=show)
+        yield from ((subnet, times[subnet.id]) for subnet in group)
+
+
+def profile(
+    model: Suite,
+    out: Annotated[
+        Path, typer.Option(metavar="PROFILE.json", help="Where the profile is written.", show_default=False)
+    ],
+    tasks: Tasks = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Measure every subnet of a suite on this machine, latency and memory, and write a device profile.
+
+    The measurements are also kept for `plan`; `pliant search --device PROFILE.json` searches with them.
+
+    \b
+    Example:
+      pliant profile scenes.pliant --out orin.json
+    """
+
+    raise NotImplementedError

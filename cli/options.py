@@ -1,0 +1,75 @@
+"""The options that several verbs share, and the request that the runtime's planner takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..devices.errors import BudgetError
+
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")]
+Suite = Annotated[Path, typer.Argument(metavar="MODEL.pliant", help="A suite.", show_default=False)]
+
+Latency = Annotated[str | None, typer.Option(metavar="TIME", help="Limit, as in 15ms or 0.1s.")]
+Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Limit of resident memory, as in 50MB.")]
+Macs = Annotated[str | None, typer.Option(metavar="COUNT", help="Limit of multiply-adds, as in 2G.")]
+Bytes = Annotated[str | None, typer.Option("--bytes", metavar="SIZE", help="Limit of weight bytes, as in 20MB.")]
+Energy = Annotated[str | None, typer.Option(metavar="ENERGY", help="Limit for an inference, as in 30mJ.")]
+Prefer = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TASK=WEIGHT", help="Weight of a task (1 unless said); may be repeated."),
+]
+Floor = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TASK=VALUE", help="Worst quality allowed of a task, in its metric; may be repeated."),
+]
+Tasks = Annotated[str | None, typer.Option(metavar="A,B", help="Only these tasks; the others cost nothing.")]
+Quantile = Annotated[
+    float | None, typer.Option(metavar="Q", help="Quantile that meets the latency limit [default: 0.5].")
+]
+Provider = Annotated[str | None, typer.Option(metavar="P", help="cpu or cuda [default: cpu].")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Threads of the engine [default: one a physical core].")
+]
+Measure = Annotated[
+    str | None,
+    typer.Option(metavar="auto|never", help="Measure what was not measured yet, or refuse [default: auto]."),
+]
+
+
+def pairs(option: str, given: Sequence[str] | None) -> dict[str, float]:
+    """`depth=2` -> {"depth": 2.0}; BudgetError names the one that is not of that form."""
+    found: dict[str, float] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not name or not equals or number != number:
+            raise BudgetError(f"{option} {text!r} is not TASK=NUMBER: write, for example, {option} depth=2")
+        if name in found:
+            raise BudgetError(f"{option} names {name!r} twice: give each task once")
+        found[name] = number
+    return found
+
+
+def request(
+    *,
+    prefer: Sequence[str] | None = None,
+    floor: Sequence[str] | None = None,
+    tasks: str | None = None,
+    **limits: Any,
+) -> dict[str, Any]:
+    """The keyword arguments of `Suite.plan`: only what was said."""
+    asked = {name: value for name, value in limits.items() if value is not None}
+    if prefer:
+        asked["prefer"] = pairs("--prefer", prefer)
+    if floor:
+        asked["floors"] = pairs("--floor", floor)
+    if tasks is not None:
+        asked["tasks"] = tuple(name.strip() for name in tasks.split(",") if name.strip())
+    return asked

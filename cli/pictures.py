@@ -1,0 +1,134 @@
+"""Images in, pictures of what a network says of them out. Arrays are uint8 RGB (H, W, 3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..devices.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..runtime.tasks import Task
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+# Far to near, dark to light, so that it reads in grey as well.
+_DEPTH = ((18, 12, 54), (52, 42, 122), (36, 98, 151), (35, 146, 148), (88, 187, 121), (176, 215, 90), (252, 236, 120))
+_PANEL = 320
+_COLUMNS = 3
+_CAPTION = 18
+
+
+def read_image(path: Path) -> Array:
+    """Read a picture (whatever Pillow reads, turned as its EXIF says) or a `.npy` array; InputError otherwise."""
+    import numpy as np
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if not path.exists():
+        raise InputError(f"{path}: there is no such image")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not an image: name its files, as in {path}/*.jpg")
+    if path.suffix == ".npy":
+        return _read_array(path)
+    try:
+        with Image.open(path) as image:
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except UnidentifiedImageError:
+        raise InputError(f"{path} is not an image that Pillow can read") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as an image: {error}") from error
+
+
+def _read_array(path: Path) -> Array:
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not a numpy array file: {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        what = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+        raise InputError(f"{path} is {what}: an image is uint8 of shape (height, width, 3)")
+    return array
+
+
+def resized(image: Array, height: int, width: int, *, smooth: bool = True) -> Array:
+    """A uint8 (H,W[,3]) or float32 (H,W) array at another size: for classes `smooth` must be off."""
+    import numpy as np
+    from PIL import Image
+
+    if image.shape[:2] == (height, width):
+        return image
+    how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(image).resize((width, height), how))
+
+
+def painted(task: Task, output: Array, image: Array) -> tuple[Array, str]:
+    """(the picture, at the image's size, of a decoded output (H,W[,3]), its caption)."""
+    import numpy as np
+
+    height, width = image.shape[:2]
+    if task.kind == "segmentation":
+        colors = np.asarray(task.colors or _spread(len(task.classes)), np.uint8)
+        ids = resized(output, height, width, smooth=False)
+        grey = image.mean(axis=2, keepdims=True)
+        return (0.68 * colors[ids] + 0.32 * grey).astype(np.uint8), _present(task, ids)
+    if task.kind == "normals":
+        return resized(((output + 1.0) * 127.5).clip(0, 255).astype(np.uint8), height, width), ""
+    values = resized(output.astype(np.float32), height, width)
+    if task.kind == "depth":
+        return _depth(values)
+    shade = ((1.0 - values.clip(0.0, 1.0)) * 255.0).astype(np.uint8)
+    return np.repeat(shade[..., None], 3, axis=2), "dark is an edge"
+
+
+def _depth(metres: Array) -> tuple[Array, str]:
+    import numpy as np
+
+    low, high = (float(np.percentile(metres, q)) for q in (1, 99))
+    near = 1.0 - ((metres - low) / max(high - low, 1e-6)).clip(0.0, 1.0)
+    stops = np.linspace(0.0, 1.0, len(_DEPTH))
+    channels = [np.interp(near, stops, channel) for channel in np.asarray(_DEPTH, float).T]
+    return np.stack(channels, axis=2).astype(np.uint8), f"{low:.1f} to {high:.1f} m, light is near"
+
+
+def _present(task: Task, ids: Array) -> str:
+    import numpy as np
+
+    found, counts = np.unique(ids, return_counts=True)
+    named = [(task.classes[i], n) for i, n in zip(found, counts, strict=True) if i < len(task.classes)]
+    most = sorted(named, key=lambda pair: -pair[1])[:3]
+    return ", ".join(f"{name} {count / ids.size:.0%}" for name, count in most)
+
+
+def _spread(count: int) -> list[tuple[int, int, int]]:
+    import colorsys
+
+    hues = [colorsys.hsv_to_rgb((i * 0.618) % 1.0, 0.65, 0.95) for i in range(max(count, 1))]
+    return [(int(r * 255), int(g * 255), int(b * 255)) for r, g, b in hues]
+
+
+def save(picture: Array, path: Path) -> None:
+    """Write a PNG."""
+    from PIL import Image
+
+    Image.fromarray(picture).save(path)
+
+
+def contact_sheet(panels: list[tuple[str, Array]], path: Path, columns: int = _COLUMNS) -> None:
+    """Write captioned pictures side by side as one PNG."""
+    from PIL import Image, ImageDraw
+
+    columns = min(columns, len(panels))
+    tall = max(round(_PANEL * array.shape[0] / array.shape[1]) for _, array in panels) + _CAPTION
+    rows = -(-len(panels) // columns)
+    sheet = Image.new("RGB", (columns * (_PANEL + 4) - 4, rows * (tall + 4) - 4), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (caption, array) in enumerate(panels):
+        left, top = index % columns * (_PANEL + 4), index // columns * (tall + 4)
+        height = round(_PANEL * array.shape[0] / array.shape[1])
+        sheet.paste(Image.fromarray(array).resize((_PANEL, height), Image.Resampling.BILINEAR), (left, top + _CAPTION))
+        draw.text((left + 2, top + 3), caption, fill="black")
+    sheet.save(path)

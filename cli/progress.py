@@ -1,0 +1,46 @@
+"""Progress on long work: a bar on a terminal, nothing where stderr is a file or a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Report = Callable[[str, int, int], None]
+
+
+def note(text: str) -> None:
+    """One line beside the result: on stderr, so that stdout stays what was asked for."""
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def progress_bar(total_known: bool = True) -> Iterator[Report]:
+    """Give a function (what, done, total) that draws one bar on stderr and leaves nothing behind."""
+    if not sys.stderr.isatty():
+        yield _nothing
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    left = TimeRemainingColumn(compact=True)
+    what = TextColumn("{task.description}", table_column=None)
+    bar = Progress(
+        what, BarColumn(bar_width=24), TaskProgressColumn(), left, console=Console(stderr=True), transient=True
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+        width = bar.console.width
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, description=_shortened(what, width - 50), completed=done, total=total)
+
+        yield show
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= max(width, 20) else text[: max(width, 20) - 1] + "…"
+
+
+def _nothing(what: str, done: int, total: int) -> None:
+    return None

@@ -1,0 +1,158 @@
+"""How suites and plans look: the JSON of `inspect`, and the tables of `inspect`, `verify` and `plan`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .tables import macs, milliseconds, print_lines, print_table, size
+
+if TYPE_CHECKING:
+    from ..runtime.manifest import SubnetInfo
+    from ..runtime.suite import Suite
+    from ..runtime.tasks import Task
+    from ..runtime.verify import VerifyResult
+
+
+def inspect_json(suite: Suite) -> dict[str, Any]:
+    """What `inspect --json` prints."""
+    manifest = suite.manifest
+    return {
+        "format_version": manifest.format_version,
+        "name": manifest.name,
+        "path": str(suite.path),
+        "file_bytes": suite.path.stat().st_size,
+        "input": asdict(manifest.input),
+        "tasks": {name: task.to_json() for name, task in manifest.tasks.items()},
+        "subnets": [subnet_json(subnet) for subnet in manifest.subnets],
+        "quality_data": asdict(manifest.quality_data),
+        "provenance": manifest.provenance,
+    }
+
+
+def subnet_json(subnet: SubnetInfo) -> dict[str, Any]:
+    """One subnet as JSON."""
+    return {
+        "id": subnet.id,
+        "widths": asdict(subnet.widths),
+        "precision": subnet.precision,
+        "macs": subnet.macs,
+        "bytes": subnet.bytes,
+        "parts": {
+            "encoder": asdict(subnet.encoder),
+            "decoders": {task: asdict(cost) for task, cost in subnet.decoders.items()},
+        },
+        "quality": {task: asdict(quality) for task, quality in subnet.quality.items()},
+        "targets": sorted(subnet.graphs),
+    }
+
+
+def print_suite(suite: Suite) -> None:
+    """What a suite is, its tasks and its subnets."""
+    manifest = suite.manifest
+    shape, data = manifest.input, manifest.quality_data
+    fewest, most = shape.batch
+    lines = [
+        ("suite", f"{manifest.name}, {size(suite.path.stat().st_size)}, format {manifest.format_version}"),
+        ("input", f"uint8 RGB, {shape.width} wide, {shape.height} high, {fewest} to {most} images a call"),
+        *((f"task {name}", _task_line(task)) for name, task in manifest.tasks.items()),
+        ("quality", f"on {data.images} images of {data.name} ({data.split}), by {data.engine}"),
+    ]
+    print_lines(lines)
+    print()
+    tasks = tuple(manifest.tasks.values())
+    columns = ("subnet", "encoder", "decoders", "macs", "bytes", *(metric_name(task) for task in tasks))
+    print_table(columns, [_subnet_row(subnet, tasks) for subnet in manifest.subnets])
+
+
+def metric_name(task: Task) -> str:
+    """Column head of a task's quality, in two lines; the arrow says which way is better."""
+    units = f" {task.metric_units[:3]}" if task.metric_units else ""
+    return f"{task.name}\n{task.metric}{units} {'↑' if task.higher_is_better else '↓'}"
+
+
+def _task_line(task: Task) -> str:
+    if task.classes:
+        names = ", ".join(task.classes[:8]) + (", ..." if len(task.classes) > 8 else "")
+        return f"{task.kind}, {len(task.classes)} classes: {names}"
+    low, high = task.value_range
+    return f"{task.kind}, {task.units}, {low:g} to {high:g}"
+
+
+def _subnet_row(subnet: SubnetInfo, tasks: tuple[Task, ...]) -> tuple[str, ...]:
+    return (
+        subnet.id,
+        _widths(subnet.widths.encoder),
+        _widths(tuple(subnet.widths.decoders.values())),
+        macs(subnet.macs),
+        size(subnet.bytes),
+        *(f"{subnet.quality[task.name].value:.3f}" if task.name in subnet.quality else "-" for task in tasks),
+    )
+
+
+def _widths(widths: tuple[float, ...]) -> str:
+    if len(set(widths)) == 1:
+        return f"{widths[0]:g}"
+    return " ".join(f"{width:g}".removeprefix("0") for width in widths)
+
+
+def print_rows(rows: list[dict[str, Any]], suite: Suite) -> None:
+    """Latency percentiles, one subnet a line."""
+    columns = ("subnet", "macs", "min", "p10", "p50", "p90", "p95", "p99", "runs", "spread")
+    print_table(columns, [_bench_row(row) for row in rows])
+    slower = _slower_though_thinner(rows)
+    if slower:
+        print(slower)
+
+
+def _bench_row(row: dict[str, Any]) -> tuple[str, ...]:
+    times = row["latency_ms"]
+    spread = "-" if times["spread"] is None else f"{times['spread']:.0%}"
+    values = (milliseconds(times[name]) for name in ("min", "p10", "p50", "p90", "p95", "p99"))
+    return (row["id"], macs(row["macs"]), *values, str(times["runs"]), spread)
+
+
+def _slower_though_thinner(rows: list[dict[str, Any]]) -> str:
+    """A thinner network that is slower is worth a line: fewer multiply-adds are not always quicker."""
+    for thin in rows:
+        for wide in rows:
+            same = thin["precision"] == wide["precision"]
+            if same and thin["macs"] < 0.9 * wide["macs"] and _quick(thin) > 1.1 * _quick(wide):
+                return f"{thin['id']} has fewer multiply-adds than {wide['id']} and is slower here"
+    return ""
+
+
+def _quick(row: dict[str, Any]) -> float:
+    times = row["latency_ms"]
+    return float(times["p25"] if times["p25"] is not None else times["min"])
+
+
+def verified_json(model: Path, results: list[VerifyResult]) -> dict[str, Any]:
+    """What `verify --json` prints."""
+    found = [{"id": r.subnet, "ok": r.ok, "detail": r.detail, "max_error": r.max_error} for r in results]
+    return {
+        "model": str(model),
+        "ok": all(result.ok for result in results),
+        "file": next(({k: v for k, v in entry.items() if k != "id"} for entry in found if entry["id"] is None), None),
+        "subnets": [entry for entry in found if entry["id"] is not None],
+    }
+
+
+def print_verified(results: list[VerifyResult]) -> None:
+    """What was checked, one subnet a line."""
+    rows = [
+        (
+            result.subnet or "file",
+            "ok" if result.ok else "FAILED",
+            "" if result.max_error is None else f"{result.max_error:.1e}",
+            result.detail,
+        )
+        for result in results
+    ]
+    print_table(("checked", "", "error", "what"), rows)
+
+
+def print_plan(plan: Any) -> None:
+    """The plan, as it describes itself."""
+    print(plan)

@@ -1,0 +1,87 @@
+"""Numbers for people (units, tables) and for programs (JSON alone on stdout)."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_WIDE = 400
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout; a number that does not exist (NaN, infinity) is null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """Print a table on stdout: first column left, the others right; a column named `why` takes the rest of the line."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title=title or None, title_justify="left")
+    for index, name in enumerate(columns):
+        prose = index == 0 or name in ("why", "reason", "what")
+        table.add_column(name, justify="left" if prose else "right", overflow="fold", no_wrap=not prose or index == 0)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    _print(table)
+
+
+def macs(value: float) -> str:
+    """Multiply-adds: `1.82 G`."""
+    return _scaled(value, ((1e9, " G"), (1e6, " M"), (1e3, " k")))
+
+
+def size(value: float) -> str:
+    """Bytes: `11.7 MB`."""
+    return _scaled(value, ((1e9, " GB"), (1e6, " MB"), (1e3, " kB"), (1, " B")))
+
+
+def milliseconds(value: float | None) -> str:
+    """Milliseconds with three significant digits; a dash where there were too few runs to tell."""
+    return "-" if value is None else f"{_digits(value)} ms"
+
+
+def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    for scale, unit in units:
+        if abs(value) >= scale:
+            return f"{_digits(value / scale)}{unit}"
+    return f"{_digits(value)}"
+
+
+def _digits(value: float) -> str:
+    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    return f"{value:.{max(0, 3 - whole)}f}"
+
+
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Print (word, text) lines on stdout, the texts aligned and folded at the terminal's width."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for word, text in lines:
+        grid.add_row(Text(word), Text(text))
+    _print(grid)
+
+
+def _print(drawn: Any) -> None:
+    from rich.console import Console
+
+    # A pipe or a file has no width: nothing is folded there.
+    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    print("\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines()))

@@ -1,0 +1,107 @@
+"""What a training shows: losses, pace and time left, as a bar on a terminal and as a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .progress import note
+from .tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..training.loop import TrainResult
+    from ..training.progress import StepReport
+
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class TrainingBar:
+    """The `Progress` that a terminal shows of a training."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> TrainingBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def started(self, step: int, steps: int) -> None:
+        """Draw the bar."""
+        self.message(f"training: {steps} steps" + (f", going on after {step}" if step else ""))
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        losses = TextColumn("{task.description}", markup=False)
+        columns = (BarColumn(bar_width=16), MofNCompleteColumn(), TimeRemainingColumn(compact=True), losses)
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("", total=steps, completed=step)
+        self._bar.start()
+
+    def step(self, report: StepReport) -> None:
+        """Move the bar; without one, say a line every quarter of a minute."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=report.step, description=_losses(report))
+        elif time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            left = "" if report.seconds_left is None else f", {report.seconds_left / 60:.1f} min left"
+            note(f"step {report.step}/{report.steps}: {_losses(report)}{left}")
+
+    def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+        """Say what the widest subnet reaches."""
+        if rows:
+            found = ", ".join(f"{task} {value:.3f}" for task, value in rows[0]["quality"].items() if value is not None)
+            self.message(f"step {step}, widest subnet: {found}")
+
+    def message(self, text: str) -> None:
+        """A line that stays."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            note(text)
+
+
+def _losses(report: StepReport) -> str:
+    losses = " ".join(f"{task[:12]} {value:.2f}" for task, value in report.losses.items())
+    return f"{report.images_per_second:.0f} img/s {losses}"
+
+
+def print_result(result: TrainResult, as_json: bool) -> None:
+    """Quality of the uniform widths, and where the checkpoint lies."""
+    if as_json:
+        print_json(
+            {
+                "out": str(result.out),
+                "checkpoint": str(result.checkpoint),
+                "steps": result.steps,
+                "resumed_from": result.resumed_from,
+                "seconds": result.seconds,
+                "images_per_second": result.images_per_second,
+                "quality": result.quality,
+            }
+        )
+        return
+    tasks = list(result.quality[0]["quality"]) if result.quality else []
+    rows = [(_widths(row["config"]), *(_value(row["quality"][task]) for task in tasks)) for row in result.quality]
+    print_table(("width", *tasks), rows)
+    print(f"{result.steps} steps, {result.seconds:.0f} s, {result.images_per_second:.1f} images/s: {result.out}")
+    note(f"next: pliant search {result.out} --out {result.out}/front.json")
+
+
+def _widths(config: dict[str, Any]) -> str:
+    widths = sorted({*config["encoder"], *config["decoders"].values()})
+    return f"{widths[0]:g}" if len(widths) == 1 else f"{widths[0]:g} to {widths[-1]:g}"
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
