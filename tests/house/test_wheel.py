@@ -42,7 +42,14 @@ def test_no_folder_of_modules_lacks_its_init(checkout: Path, listed: dict[str, P
 
 def test_the_wheel_is_exactly_that(wheel: Path, checkout: Path, listed: dict[str, Path]) -> None:
     modules = {file for folder in listed.values() for file in folder.glob("*.py")}
-    data = {checkout / "py.typed", *(checkout / "runtime" / "sample").glob("*")}
-    expected = {f"pliant/{file.relative_to(checkout).as_posix()}" for file in modules | data}
+    expected = {f"pliant/{file.relative_to(checkout).as_posix()}" for file in modules | _data(checkout, listed)}
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert shipped - {name for name in shipped if name.startswith("pliant/recipes/")} == expected
+    assert shipped == expected
+
+
+def _data(checkout: Path, listed: dict[str, Path]) -> set[Path]:
+    """What lies beside the modules of the rooms must be shipped too; of the root only two things."""
+    rooms = {folder for name, folder in listed.items() if name.count(".") == 1}
+    beside = {file for room in rooms for file in room.rglob("*") if file.is_file() and file.suffix != ".py"}
+    kept = {file for file in beside if "__pycache__" not in file.parts}
+    return {checkout / "py.typed", *(checkout / "recipes").glob("*.yaml"), *kept}
