@@ -8,9 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ...runtime.tasks import Task
+from ...runtime.tasks import Kind, Task
 
 Targets = dict[str, npt.NDArray[Any]]
+
+# What a target holds where nothing is known.
+IGNORED: dict[Kind, int] = {"segmentation": 255, "depth": 0, "normals": 0, "edges": 255, "classification": -1}
 
 
 @dataclass(frozen=True)
