@@ -26,7 +26,7 @@ def extract_subnet_file(
     out: str | os.PathLike[str],
     *,
     target: str = "onnxruntime",
-    tasks: tuple[str, ...] | None = None,
+    tasks: tuple[str, ...] | list[str] | str | None = None,
     raw: bool = False,
 ) -> tuple[Path, Path]:
     """Write `out` (an .onnx file) and `out`.data; returns both paths.

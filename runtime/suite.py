@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from .witness import MAX_SAMPLES
 if TYPE_CHECKING:
     from .model import Model
     from .plan import Plan
+    from .verify import VerifyResult
 
 _MAX_DIGESTS = 16 << 20
 
@@ -116,6 +117,28 @@ class Suite:
         from .model import load_model
 
         return load_model(self, choice, tasks=tasks, raw=raw, provider=provider, threads=threads, budget=budget)
+
+    def verify(
+        self, subnets: Iterable[str] | None = None, *, provider: str = "cpu", threads: int | None = None
+    ) -> Iterator[VerifyResult]:
+        """Check digests, then every subnet (or those named) against its witness; results as they come."""
+        from .verify import verify_suite
+
+        return verify_suite(self, None if subnets is None else tuple(subnets), provider=provider, threads=threads)
+
+    def extract(
+        self,
+        subnet: SubnetInfo | str,
+        out: str | os.PathLike[str],
+        *,
+        target: str = "onnxruntime",
+        tasks: tuple[str, ...] | list[str] | str | None = None,
+        raw: bool = False,
+    ) -> tuple[Path, Path]:
+        """Write a subnet as a plain ONNX model: `out` and `out`.data."""
+        from .extract import extract_subnet_file
+
+        return extract_subnet_file(self, subnet, out, target=target, tasks=tasks, raw=raw)
 
     def graph(self, subnet: SubnetInfo, target: str) -> Graph:
         """The checked graph of a subnet for a target; SuiteError where there is none or its digest is wrong."""

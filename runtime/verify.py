@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ..devices.errors import SuiteError
 from .manifest import SubnetInfo
@@ -24,6 +25,10 @@ class VerifyResult:
     ok: bool
     detail: str
     max_error: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object."""
+        return asdict(self)
 
 
 def verify_suite(
