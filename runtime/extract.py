@@ -43,12 +43,13 @@ def extract_subnet_file(
     cut = graph.pruned([f"{name}/logits" if raw else name for name in names])
     arrays = read_arrays(suite.container, suite.record(info), cut, f"subnet {info.id} of {suite.path}")
     try:
-        with _replacing(data_path) as data:
-            places = _write(data, arrays, data_path.name)
+        with _beside(data_path) as data, _beside(path) as model:
+            _on_disk(model, cut.to_bytes(_write(data, arrays, data_path.name)))
+            _on_disk(data, b"")
             # A new data file must never stand beside an old graph.
             path.unlink(missing_ok=True)
-        with _replacing(path) as model:
-            model.write(cut.to_bytes(places))
+            os.replace(data.name, data_path)
+            os.replace(model.name, path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
     return path, data_path
@@ -64,15 +65,17 @@ def _write(file: IO[bytes], arrays: dict[str, np.ndarray[Any, Any]], name: str) 
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` when all of it is on disk, and never otherwise."""
+def _beside(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside `path`, gone afterwards unless it was renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         with open(temporary, "xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+def _on_disk(file: IO[bytes], rest: bytes) -> None:
+    file.write(rest)
+    file.flush()
+    os.fsync(file.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save, save_file
 
+from pliant import BudgetError, SuiteError
 from pliant.runtime.tasks import Task
 
 Array = np.ndarray[Any, Any]
@@ -176,7 +178,7 @@ def _cut(tensors: dict[str, Array], view: dict[str, Any]) -> Array:
     array: Array = tensors[view["tensor"]]
     for axis, ranges in enumerate(view["ranges"]):
         array = np.take(array, np.concatenate([np.arange(start, stop) for start, stop in ranges]), axis)
-    return array
+    return np.asarray(array)
 
 
 def _model(arrays: dict[str, Array], precision: str, weightless: bool) -> onnx.ModelProto:
@@ -315,3 +317,12 @@ def _manifest() -> dict[str, Any]:
 
 def _u8(data: bytes) -> Array:
     return np.frombuffer(data, np.uint8).copy()
+
+
+def complaint(action: Callable[[], object]) -> str:
+    """What a SuiteError or BudgetError of `action` says, empty where it goes well."""
+    try:
+        action()
+    except (SuiteError, BudgetError) as error:
+        return str(error)
+    return ""

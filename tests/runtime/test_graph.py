@@ -102,7 +102,7 @@ def lying_inline(model: onnx.ModelProto) -> None:
 
 
 def string_tensor(model: onnx.ModelProto) -> None:
-    model.graph.initializer.append(helper.make_tensor("text", TensorProto.STRING, [1], [b"x"]))
+    model.graph.initializer.append(TensorProto(name="text", data_type=TensorProto.STRING, dims=[1], string_data=[b"x"]))
 
 
 def huge(model: onnx.ModelProto) -> None:

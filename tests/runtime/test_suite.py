@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import pliant
 
-from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, make
+from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, complaint, make
 
 
 def test_a_suite_tells_its_tasks_subnets_and_input(suite: pliant.Suite, suite_path: Path) -> None:
@@ -135,11 +135,7 @@ def test_any_value_anywhere_in_a_manifest_is_read_or_refused(
     cut = data.draw(st.integers(1, len(where)))
     put(*where[:cut], value=data.draw(JUNK))(fresh.manifest)
     path = fresh.write(tmp_path_factory.mktemp("junk") / "junk.pliant")
-    try:
-        with pliant.open_suite(path) as suite:
-            assert suite.subnets
-    except pliant.SuiteError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in complaint(lambda: pliant.open_suite(path).close())
 
 
 def test_opening_a_hundred_subnets_reads_the_header_only(tmp_path: Path) -> None:
