@@ -49,9 +49,12 @@ def _exact_scales(source: ir.Shape | None, target: ir.Shape | None) -> np.ndarra
     """float32 (4,) scales of an NCHW resize, or None where rounding could change the size."""
     if source is None or target is None or len(source) != 4:
         return None
-    sizes = [(source[axis], target[axis]) for axis in (2, 3)]
-    if not all(isinstance(size, int) for pair in sizes for size in pair):
-        return None
+    sizes = []
+    for axis in (2, 3):
+        before, after = source[axis], target[axis]
+        if not isinstance(before, int) or not isinstance(after, int):
+            return None
+        sizes.append((before, after))
     scales = np.array([1, 1, *(after / before for before, after in sizes)], dtype=np.float32)
     exact = all(float(scale) * before == after for scale, (before, after) in zip(scales[2:], sizes, strict=True))
     return scales if exact else None
@@ -100,7 +103,7 @@ def cast_first(graph: ir.Graph) -> None:
         cast = ir.node(
             "Cast", [source], {"to": node.attributes.get_int("to")}, metadata_props=dict(node.metadata_props)
         )
-        cast.outputs[0].dtype = node.outputs[0].dtype
+        cast.outputs[0].type = node.outputs[0].type
         turned = ir.node(
             "Transpose",
             [cast.outputs[0]],
@@ -114,7 +117,8 @@ def _replace(graph: ir.Graph, node: ir.Node, made: list[ir.Node]) -> None:
     """Put new nodes in a node's place; the last one's output takes over name, shape and uses."""
     target, last = node.outputs[0], made[-1].outputs[0]
     graph.insert_before(node, made)
-    last.shape, last.dtype, last.name = target.shape, target.dtype, target.name
+    last.shape, last.name = target.shape, target.name
+    last.type = target.type
     ir.convenience.replace_all_uses_with(target, last, replace_graph_outputs=True)
     graph.remove(node, safe=True)
 

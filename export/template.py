@@ -87,7 +87,7 @@ def weightless(model: ir.Model) -> onnx.ModelProto:
     proto = ir.serde.serialize_model(model)
     for tensor in proto.graph.initializer:
         value = arrays[tensor.name].const_value
-        if is_parameter(tensor.name, value.dtype, value.size):
+        if value is not None and is_parameter(tensor.name, value.dtype, value.size):
             declare_external(tensor)
     del proto.graph.value_info[:]
     del proto.metadata_props[:]

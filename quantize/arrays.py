@@ -48,5 +48,6 @@ def read_norm(layer: QuantizedLayer, parameters: Arrays) -> Norm | None:
     """The batch norm that is folded into a layer."""
     if layer.norm is None:
         return None
-    names = ("weight", "bias", "running_mean", "running_var")
-    return Norm(*(parameters[f"{layer.norm}.{name}"] for name in names), layer.epsilon)
+    gamma, beta = parameters[f"{layer.norm}.weight"], parameters[f"{layer.norm}.bias"]
+    mean, variance = parameters[f"{layer.norm}.running_mean"], parameters[f"{layer.norm}.running_var"]
+    return Norm(gamma, beta, mean, variance, layer.epsilon)

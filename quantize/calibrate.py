@@ -14,8 +14,9 @@ import onnx
 from numpy.typing import NDArray
 
 from ..devices.errors import QuantizeError
+from ..runtime.engine import create_session
+from .lowering import external_names
 from .ranges import Extremes, Range, find_ranges, merge_extremes
-from .sessions import open_session
 
 Images = NDArray[np.uint8]
 
@@ -39,7 +40,8 @@ def calibrate(
 def _observe(
     model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]], tensors: Sequence[str], batches: Sequence[Images]
 ) -> Iterator[dict[str, Extremes]]:
-    session = open_session(tap(model, tensors), arrays)
+    fed = {name: arrays[name] for name in external_names(model)}
+    session = create_session(tap(model, tensors).SerializeToString(), fed, "cpu", None, "the calibration graph")
     for batch in batches:
         found = session.run(None, {"images": batch})
         yield {name: (found[2 * i], found[2 * i + 1]) for i, name in enumerate(tensors)}

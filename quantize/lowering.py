@@ -24,7 +24,7 @@ _LAYERS = ("Conv", "Gemm")
 
 @dataclass(frozen=True)
 class QuantizedLayer:
-    """A convolution in int8: names of its node, parameters and input tensor; `norm` is the batch norm folded into it."""
+    """A convolution in int8: names of its node, parameters, input tensor, and of the batch norm folded into it."""
 
     name: str
     weight: str
@@ -150,8 +150,8 @@ def _fold(graph: ir.Graph, node: ir.Node) -> QuantizedLayer:
 def _forget(graph: ir.Graph, norm: ir.Node) -> None:
     """Take a batch norm's vectors out of the graph: onnxruntime would not find the unused ones again."""
     for value in norm.inputs[1:]:
-        if value is not None and value.name in graph.initializers:
-            graph.initializers.pop(value.name)
+        if value is not None and value.name is not None:
+            graph.initializers.pop(value.name, None)
 
 
 def _activations(graph: ir.Graph, nodes: list[ir.Node]) -> list[ir.Value]:

@@ -24,7 +24,7 @@ _MAX_BIAS = float(2**31 - 256)
 
 @dataclass(frozen=True)
 class SharedWeight:
-    """A full-width weight in int8 (O, ...) and its float32 (O,) scales: `weight[o] = values[o] * sign[o] * scales[o]`."""
+    """A full-width weight (O, ...) in int8 and float32 (O,) scales: `weight[o] = values[o] * sign[o] * scales[o]`."""
 
     values: NDArray[np.int8]
     scales: Floats
@@ -43,8 +43,8 @@ class Norm:
     @property
     def gain(self) -> Floats:
         """What a channel is multiplied with: gamma / sqrt(var + eps)."""
-        gain: Floats = self.gamma / np.sqrt(self.variance.astype(np.float64) + self.epsilon).astype(np.float32)
-        return gain
+        deviation = np.sqrt(self.variance.astype(np.float64) + self.epsilon)
+        return np.asarray(self.gamma / deviation, np.float32)
 
 
 def share_weight(name: str, weight: Floats, gamma: Floats | None) -> SharedWeight:

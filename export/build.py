@@ -1,0 +1,156 @@
+"""One configuration, in each precision: proven against torch, calibrated, measured, and answered for by a witness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..models.cost import CostModel
+from ..models.extract import extract_subnet
+from ..models.setting import Statistics
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+from ..quantize.calibrate import calibrate
+from ..quantize.lowering import Lowered
+from ..quantize.policy import Policy
+from ..runtime.tasks import Task
+from .deployed import Deployed
+from .engine import Engine, Outputs
+from .feeds import Feed, Wide, fp32_feed, int8_feed
+from .parity import Parity, check_parity, compare_outputs, expected_outputs
+from .quality import Labelled, measure_quality
+from .report import SubnetReport
+from .suite import SubnetEntry
+from .witness import choose_indices, witness_arrays
+
+PARITY_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Built:
+    """A subnet as it is written, and what is told of it."""
+
+    entry: SubnetEntry
+    report: SubnetReport
+
+
+class Builder:
+    """Builds the subnets of one supernet, configuration by configuration, from what they share."""
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        template: onnx.ModelProto,
+        lowered: Lowered | None,
+        policy: Policy,
+        calibration: Sequence[NDArray[np.uint8]],
+        quality: Labelled,
+    ):
+        self.wide = Wide(supernet, lowered)
+        self.costs = CostModel(supernet)
+        self.witness_input = quality.images[:1]
+        self.quality_images = len(quality)
+        self.witness_indices: dict[str, NDArray[np.int64]] = {}
+        self._supernet, self._template, self._lowered = supernet, template, lowered
+        self._policy, self._calibration, self._quality = policy, calibration, quality
+        self._tasks: tuple[Task, ...] = supernet.tasks
+
+    def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
+        """The subnet in each precision, as `<name>-<precision>`. Raises ExportError where parity fails."""
+        start = time.perf_counter()
+        feed = fp32_feed(self._template, self.wide, config, statistics)
+        images = self._quality.images[:PARITY_IMAGES]
+        outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
+        built = []
+        if "int8" in precisions:
+            integer = self._quantize(feed)
+            noise = self._noise(f"{name}-int8", integer, outputs, images)
+            built.append(self._finish(f"{name}-int8", config, integer, {}, noise, start))
+            start = time.perf_counter()
+        if "fp32" in precisions:
+            built.append(self._finish(f"{name}-fp32", config, feed, parity, {}, start))
+        return built
+
+    def _prove(
+        self, what: str, feed: Feed, config: SubnetConfig, statistics: Statistics, images: NDArray[np.uint8]
+    ) -> tuple[Outputs, Parity]:
+        """Outputs of the fp32 graph on a few images, and how far they are from torch's."""
+        plain = extract_subnet(self._supernet, config, statistics)
+        deployed = Deployed(plain, self._supernet.architecture, self._tasks)
+        outputs = Engine(feed, deployed.output_names, what)(images)
+        parity = compare_outputs(self._tasks, expected_outputs(deployed, images), outputs)
+        check_parity(what, parity)
+        return outputs, parity
+
+    def _quantize(self, feed: Feed) -> Feed:
+        assert self._lowered is not None
+        tensors, method = self._lowered.ranged, self._policy.ranges
+        ranges = calibrate(feed.graph, feed.arrays, tensors, self._calibration, method)
+        return int8_feed(self._lowered, self.wide, feed, ranges)
+
+    def _noise(self, what: str, feed: Feed, expected: Outputs, images: NDArray[np.uint8]) -> dict[str, float]:
+        names = [f"{task.name}/logits" for task in self._tasks]
+        outputs = Engine(feed, names, what)(images)
+        return {task.name: signal_to_noise(expected[n], outputs[n]) for task, n in zip(self._tasks, names, strict=True)}
+
+    def _finish(
+        self, name: str, config: SubnetConfig, feed: Feed, parity: Parity, noise: dict[str, float], start: float
+    ) -> Built:
+        """Measure with exactly the session that the runtime builds: decoded outputs only."""
+        engine = Engine(feed, [task.name for task in self._tasks], f"subnet {name}")
+        quality = measure_quality(engine, self._tasks, self._quality)
+        answer = engine(self.witness_input)
+        if not self.witness_indices:
+            self.witness_indices = choose_indices(self._tasks, answer)
+        witness = witness_arrays(self._tasks, self.witness_indices, answer)
+        precision = name.rpartition("-")[2]
+        describe = self._describe(config, feed, quality)
+        entry = SubnetEntry(name, precision, describe, feed.data, feed.views, feed.own, witness)
+        seconds = time.perf_counter() - start
+        size, macs = describe["bytes"], describe["macs"]
+        return Built(entry, SubnetReport(name, precision, macs, size, quality, parity, noise, seconds))
+
+    def _describe(self, config: SubnetConfig, feed: Feed, quality: dict[str, float]) -> dict[str, Any]:
+        cost = self.costs(config)
+        sizes = {task.name: 0 for task in self._tasks}
+        for name, array in feed.arrays.items():
+            task = _decoder_of(name, sizes)
+            if task is not None:
+                sizes[task] += array.nbytes
+        total = sum(array.nbytes for array in feed.arrays.values())
+        encoder = {"macs": cost.encoder.macs, "bytes": total - sum(sizes.values())}
+        decoders = {task: {"macs": cost.decoders[task].macs, "bytes": size} for task, size in sizes.items()}
+        return {
+            "widths": {"encoder": list(config.encoder), "decoders": dict(config.decoders)},
+            "macs": cost.macs,
+            "bytes": total,
+            "parts": {"encoder": encoder, "decoders": decoders},
+            "quality": {task.name: _quality(task, quality[task.name]) for task in self._tasks},
+        }
+
+
+def signal_to_noise(expected: NDArray[Any], actual: NDArray[Any]) -> float:
+    """Decibels of the expected signal (about its mean) over the difference; at most 200."""
+    wide = expected.astype(np.float64)
+    signal, noise = float(wide.var()), float(((wide - actual) ** 2).mean())
+    return min(200.0, 10 * float(np.log10(max(signal, 1e-30) / max(noise, 1e-30))))
+
+
+def _quality(task: Task, value: float) -> dict[str, Any]:
+    return {"metric": task.metric, "value": value, "higher_is_better": task.higher_is_better}
+
+
+def _decoder_of(name: str, tasks: dict[str, int]) -> str | None:
+    """The task whose decoder an initializer belongs to; None for the encoder."""
+    return next((task for task in tasks if name.startswith((f"decoders.{task}.", f"decoders.{task}/"))), None)
+
+
+def _widths(config: SubnetConfig) -> str:
+    decoders = ", ".join(f"{task} {width:g}" for task, width in config.decoders)
+    return f"encoder {'/'.join(f'{width:g}' for width in config.encoder)}, {decoders}"

@@ -1,0 +1,189 @@
+"""From a supernet and a front to one suite: recalibrate, export, prove, quantize, measure, write, verify."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import torch
+
+from ..devices.errors import ConfigError, ExportError
+from ..models.cost import CostModel
+from ..models.extract import extract_subnet
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+from ..quantize.lowering import Lowered, lower
+from ..quantize.policy import Policy
+from ..runtime.suite import open_suite
+from ..runtime.verify import verify_suite
+from ..training.checkpoint import Checkpoint
+from ..training.data.batches import Batch
+from ..training.evaluate import load_batches
+from ..training.recalibrate import recalibrate
+from .build import Builder, Built
+from .deployed import Deployed
+from .quality import read_labelled
+from .report import ExportReport
+from .settings import PRECISIONS, ExportData, ExportSettings, Progress
+from .suite import SuiteContent, write_suite
+from .template import export_template
+from .witness import TOLERANCE
+
+MAX_BATCH = 256
+
+
+def export_suite(
+    source: Checkpoint | Supernet,
+    front: Sequence[SubnetConfig],
+    out: str | os.PathLike[str],
+    *,
+    data: ExportData,
+    calibration_images: int = 32,
+    quality_images: int = 64,
+    recalibration_images: int = 128,
+    precisions: Sequence[str] = PRECISIONS,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+    name: str | None = None,
+) -> ExportReport:
+    """Export the subnets of a front as one suite, proven and measured, then verified as the runtime reads it.
+
+    Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`). Nothing is written, and an existing file stays,
+    where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy), DataError
+    (images), ConfigError (a configuration of another space).
+    """
+    settings = ExportSettings(
+        calibration_images, recalibration_images, quality_images, tuple(precisions), policy or Policy()
+    )
+    supernet = source if isinstance(source, Supernet) else source.supernet
+    target = Path(out)
+    if not target.parent.is_dir():
+        raise ExportError(f"{target.parent} is not a folder: create it, or choose another place")
+    export = _Export(supernet, data, settings, progress)
+    return export.run(_ordered(supernet, front), target, name or target.stem, _provenance(source))
+
+
+class _Export:
+    """One run of `export_suite`: its inputs, and a clock."""
+
+    def __init__(self, supernet: Supernet, data: ExportData, settings: ExportSettings, progress: Progress | None):
+        self.supernet, self.data, self.settings = supernet, data, settings
+        self.progress = progress or (lambda stage, done, total: None)
+        self.seconds: dict[str, float] = {}
+
+    def run(self, configs: list[SubnetConfig], out: Path, name: str, provenance: dict[str, str]) -> ExportReport:
+        """The whole export, with the supernet in evaluation mode meanwhile."""
+        was_training = self.supernet.training
+        self.supernet.eval()
+        try:
+            with self._clock("total"):
+                builder = self._prepare()
+                built = self._build(builder, configs)
+                content = self._content(builder, built, name, provenance)
+                with self._clock("write and verify"):
+                    size = write_suite(content, out, self._verify)
+        finally:
+            self.supernet.train(was_training)
+        return ExportReport(str(out), size, tuple(subnet.report for subnet in built), dict(self.seconds))
+
+    def _prepare(self) -> Builder:
+        settings, size = self.settings, self._size
+        with self._clock("read images"):
+            quality = read_labelled(self.data.quality, settings.quality_images, size)
+            self.batches: tuple[Batch, ...] = load_batches(
+                self.data.train, settings.recalibration_images, settings.batch
+            )
+            calibration = read_labelled(self.data.train, settings.calibration_images, size)
+        self.progress("images", 1, 1)
+        with self._clock("template"):
+            template, lowered = self._template()
+        self.progress("template", 1, 1)
+        images = [batch for batch, _ in calibration.batches(settings.batch)]
+        return Builder(self.supernet, template, lowered, settings.policy, images, quality)
+
+    def _template(self) -> tuple[onnx.ModelProto, Lowered | None]:
+        """The widest subnet's graph, and its int8 form where one is asked for."""
+        plain = extract_subnet(self.supernet, self.supernet.space.widest)
+        deployed = Deployed(plain, self.supernet.architecture, self.supernet.tasks)
+        template = export_template(deployed, self._size)
+        return template, lower(template, self.settings.policy) if "int8" in self.settings.precisions else None
+
+    def _build(self, builder: Builder, configs: list[SubnetConfig]) -> list[Built]:
+        built: list[Built] = []
+        digits = max(2, len(str(len(configs))))
+        for index, config in enumerate(configs, 1):
+            with self._clock("recalibrate"):
+                statistics = recalibrate(self.supernet, config, self.batches)
+            with self._clock("subnets"):
+                built += builder.build(f"s{index:0{digits}d}", config, statistics, self.settings.precisions)
+            self.progress("subnets", index, len(configs))
+        return built
+
+    def _content(self, builder: Builder, built: list[Built], name: str, provenance: dict[str, str]) -> SuiteContent:
+        return SuiteContent(
+            name,
+            self._size,
+            (1, MAX_BATCH),
+            self.supernet.tasks,
+            tuple(subnet.entry for subnet in built),
+            builder.wide.tensors,
+            builder.witness_input,
+            builder.witness_indices,
+            {precision: TOLERANCE[precision] for precision in self.settings.precisions},
+            {
+                "name": self.data.quality.name,
+                "split": self.data.split,
+                "images": builder.quality_images,
+                "engine": f"onnxruntime {_version('onnxruntime')}",
+            },
+            provenance,
+        )
+
+    def _verify(self, path: Path) -> None:
+        with open_suite(path) as suite:
+            for done, result in enumerate(verify_suite(suite)):
+                if not result.ok:
+                    raise ExportError(f"the suite does not verify as written, so it was not kept: {result.detail}")
+                self.progress("verify", done, len(suite.subnets))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.supernet.architecture.height, self.supernet.architecture.width
+
+    @contextmanager
+    def _clock(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _ordered(supernet: Supernet, front: Sequence[SubnetConfig]) -> list[SubnetConfig]:
+    """Each width configuration once, from the cheapest; ConfigError where one is of another space, or there is none."""
+    chosen = {SubnetConfig(config.encoder, config.decoders): None for config in front}
+    if not chosen:
+        raise ConfigError("the front is empty: give at least one configuration")
+    for config in chosen:
+        if config not in supernet.space:
+            raise ConfigError(f"{config.to_json()} is not in the supernet's search space: use a front of this network")
+    costs = CostModel(supernet)
+    return sorted(chosen, key=lambda config: (costs(config).macs, costs(config).bytes, config.encoder, config.decoders))
+
+
+def _provenance(source: Checkpoint | Supernet) -> dict[str, str]:
+    """What made the suite; no date and no machine, so that equal inputs give equal bytes."""
+    found = {package: _version(package) for package in ("pliant", "torch", "onnx", "onnxruntime")}
+    if isinstance(source, Checkpoint):
+        found.update(recipe=source.recipe.data.name, step=str(source.step))
+    return found
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return torch.__version__ if package == "torch" else version(package)

@@ -1,0 +1,69 @@
+"""Quality per task, measured with the engine's outputs on labelled images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..devices.errors import DataError
+from ..models.metrics import Metric
+from ..runtime.tasks import Task
+from ..training.data.sample import Dataset
+
+Run = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with their targets, in memory: read once, used for every subnet."""
+
+    images: NDArray[np.uint8]
+    targets: tuple[dict[str, NDArray[Any]], ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batches(self, size: int) -> Iterator[tuple[NDArray[np.uint8], tuple[dict[str, NDArray[Any]], ...]]]:
+        """Images (n, H, W, 3) and their targets, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.images[start : start + size], self.targets[start : start + size]
+
+
+def read_labelled(dataset: Dataset, count: int, image_size: tuple[int, int]) -> Labelled:
+    """`count` samples (or all) spread evenly over the data set, since neighbours of a film are alike.
+
+    Raises DataError where there are none, or where they are of another size.
+    """
+    count = min(count, len(dataset))
+    samples = [dataset[index * len(dataset) // count] for index in range(count)]
+    if not samples:
+        raise DataError(f"{dataset.name} has no images here: give at least one")
+    for sample in samples:
+        if sample.image.shape != (*image_size, 3):
+            height, width = image_size
+            shape = list(sample.image.shape)
+            raise DataError(f"{dataset.name} gives images of shape {shape}; the network takes [{height}, {width}, 3]")
+    return Labelled(np.stack([sample.image for sample in samples]), tuple(sample.targets for sample in samples))
+
+
+def measure_quality(run: Run, tasks: Sequence[Task], data: Labelled, batch: int = 8) -> dict[str, float]:
+    """The metric of each task over all images; DataError where a task is labelled nowhere."""
+    metrics = {task.name: Metric(task) for task in tasks}
+    for images, targets in data.batches(batch):
+        outputs = run(images)
+        for index, labels in enumerate(targets):
+            for name, target in labels.items():
+                if name in metrics:
+                    metrics[name].update(outputs[name][index : index + 1], np.asarray(target)[None])
+    found = {name: float(metric.value()) for name, metric in metrics.items()}
+    for name, value in found.items():
+        if not math.isfinite(value):
+            raise DataError(
+                f"none of the {len(data)} quality images is labelled for {name!r}: give more, or other ones"
+            )
+    return found
