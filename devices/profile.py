@@ -41,9 +41,10 @@ class Key:
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Growth of resident memory, in bytes, by loading a subnet and running it; `taken` in seconds since 1970.
+    """Growth of a fresh process's resident memory, in bytes, by loading a subnet and running it.
 
-    `engine` is what importing the engine itself added before, and is not part of `peak` or `resident`.
+    `peak` is the most it grew, `resident` what it kept; both include `engine`, what importing the engine took.
+    `taken` is seconds since 1970.
     """
 
     peak: int
@@ -83,15 +84,12 @@ class DeviceProfile:
         return self.fingerprint.digest != now.digest
 
     def merged(self, other: DeviceProfile) -> DeviceProfile:
-        """Both profiles' entries; where both have one, the later one, unless it had far fewer runs."""
+        """Both profiles' entries; where both have one, that of `other`, unless it had far fewer runs."""
         latency = dict(self.latency)
         for key, new in other.latency.items():
             if key not in latency or _replaces(new, latency[key]):
                 latency[key] = new
-        memory = dict(self.memory)
-        for key, use in other.memory.items():
-            if key not in memory or use.taken >= memory[key].taken:
-                memory[key] = use
+        memory = {**self.memory, **other.memory}
         return DeviceProfile(self.fingerprint, {**self.conditions, **other.conditions}, latency, memory)
 
     def to_json(self) -> dict[str, Any]:
@@ -126,7 +124,8 @@ class DeviceProfile:
 
 def _replaces(new: Measurement, old: Measurement) -> bool:
     # A glance must not push out a thorough measurement, which may hold quantiles that the glance cannot.
-    return new.taken >= old.taken and new.runs >= min(old.runs, 60) / 2
+    # Clocks are not asked which is later: boards without one of their own start in the past.
+    return new.runs >= min(old.runs, 60) / 2
 
 
 def read_profile(path: str | Path) -> DeviceProfile:

@@ -1,0 +1,147 @@
+"""How long subnets take here: measured through sessions, in turns, and kept for this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..devices.cache import MeasurementCache
+from ..devices.fingerprint import Fingerprint, read_fingerprint
+from ..devices.measure import Effort, Measurement, Progress, measure
+from ..devices.profile import DeviceProfile, Key, MemoryUse
+from .engine import checked_threads
+from .manifest import SubnetInfo
+from .memory import measure_memory
+from .session import load_subnet
+
+if TYPE_CHECKING:
+    from .suite import Suite
+
+# Subnets loaded at once and measured in turns; more would not fit a small board's memory.
+TOGETHER = 5
+# A glance tells far from near; settled numbers decide near a limit; a subnet is chosen on confirmed ones.
+GLANCE = Effort(runs=6, spread=float("inf"), seconds=0.0, warmup=1)
+SETTLE = Effort(runs=21, spread=0.05, seconds=0.6, warmup=1)
+CONFIRM = Effort(runs=42, spread=0.03, seconds=1.5, warmup=1)
+
+
+class Book:
+    """Measurements of a suite's subnets on this machine, for one set of tasks, provider and threads.
+
+    Reads what is kept when it is made; measures when it is told to, and keeps that.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        tasks: Sequence[str],
+        *,
+        provider: str = "cpu",
+        threads: int | None = None,
+        cache: MeasurementCache | None = None,
+        fingerprint: Fingerprint | None = None,
+    ):
+        self.suite = suite
+        self.tasks = tuple(tasks)
+        self.provider = provider
+        self.threads = checked_threads(threads)
+        self.cache = cache or MeasurementCache()
+        self.fingerprint = fingerprint or read_fingerprint()
+        self.profile = self.cache.profile(self.fingerprint)
+
+    def key(self, subnet: SubnetInfo) -> Key:
+        """What a measurement of this subnet is kept under; subnets of the same graph share it."""
+        shape = (1, *self.suite.input.shape)
+        graph = subnet.graphs["onnxruntime"].sha256
+        return Key(graph, shape, self.provider, self.threads, self.tasks)
+
+    def latency(self, subnet: SubnetInfo) -> Measurement | None:
+        """What is known of its latency, in milliseconds."""
+        return self.profile.latency.get(self.key(subnet).text)
+
+    def memory(self, subnet: SubnetInfo) -> MemoryUse | None:
+        """What is known of its memory, in bytes."""
+        return self.profile.memory.get(self.key(subnet).text)
+
+    def stale(self, subnets: Iterable[SubnetInfo]) -> list[str]:
+        """What changed since these subnets were measured in another state of the machine; empty if never."""
+        keys = {self.key(subnet).text for subnet in subnets}
+        for profile in self.cache.others(self.fingerprint):
+            if keys & profile.latency.keys():
+                return self.fingerprint.differences(profile.fingerprint)
+        return []
+
+    def measure(
+        self, subnets: Sequence[SubnetInfo], quantile: float, effort: Effort, progress: Progress | None = None
+    ) -> None:
+        """Measure latency, a few subnets at a time and in turns; each group is kept when it is done.
+
+        `effort.seconds` is for each subnet. `progress(what, done, total)` counts subnets.
+        """
+        unlike = list({self.key(subnet).text: subnet for subnet in subnets}.values())
+        for start in range(0, len(unlike), TOGETHER):
+            group = unlike[start : start + TOGETHER]
+            calls: dict[str, Callable[[], object]] = {}
+            for index, subnet in enumerate(group):
+                if progress:
+                    progress(f"measuring {subnet.id}", start + index, len(unlike))
+                calls[self.key(subnet).text] = self._call(subnet)
+            times = measure(calls, quantile=quantile, effort=replace(effort, seconds=effort.seconds * len(group)))
+            kept = self.cache.add(self.fingerprint, latency=times, conditions=_conditions())
+            self.profile = self.profile.merged(kept)
+        if progress and unlike:
+            progress("measured", len(unlike), len(unlike))
+
+    def _call(self, subnet: SubnetInfo) -> Callable[[], object]:
+        session = load_subnet(self.suite, subnet, self.tasks, False, self.provider, self.threads)
+        image = self.suite.witness_input()
+        return lambda: session.run(image)
+
+    def measure_memory(self, subnets: Sequence[SubnetInfo], progress: Progress | None = None) -> None:
+        """Measure memory, each subnet in a process of its own."""
+        unlike = list({self.key(subnet).text: subnet for subnet in subnets}.values())
+        ids = [subnet.id for subnet in unlike]
+        found = measure_memory(self.suite.path, ids, self.tasks, self.provider, self.threads, progress)
+        uses = {self.key(subnet).text: found[subnet.id] for subnet in unlike}
+        self.profile = self.profile.merged(self.cache.add(self.fingerprint, memory=uses))
+
+
+def profile_suite(
+    suite: Suite,
+    subnets: Sequence[SubnetInfo] | None = None,
+    *,
+    tasks: Sequence[str] | None = None,
+    provider: str = "cpu",
+    threads: int | None = None,
+    quantile: float = 0.5,
+    memory: bool = True,
+    effort: Effort = CONFIRM,
+    progress: Progress | None = None,
+    cache: MeasurementCache | None = None,
+) -> DeviceProfile:
+    """Measure subnets (None: all) anew on this machine, latency and memory, and keep that for `plan`.
+
+    Returns a profile with the entries of these subnets only. `effort.seconds` is for each subnet.
+    """
+    names = suite.check_tasks(None if tasks is None else tuple(tasks))
+    chosen = list(suite.subnets if subnets is None else subnets)
+    book = Book(suite, names, provider=provider.lower(), threads=threads or None, cache=cache)
+    book.measure(chosen, quantile, effort, progress)
+    if memory:
+        book.measure_memory(chosen, progress)
+    keys = {book.key(subnet).text for subnet in chosen}
+    latency = {key: value for key, value in book.profile.latency.items() if key in keys}
+    uses = {key: value for key, value in book.profile.memory.items() if key in keys}
+    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses)
+
+
+def _conditions() -> dict[str, str]:
+    """For people who read a profile: when, and how busy the machine was (its load over a minute)."""
+    import os
+
+    found = {"measured": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+    if hasattr(os, "getloadavg"):
+        found["load"] = f"{os.getloadavg()[0]:.2f}"
+    return found
