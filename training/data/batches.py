@@ -78,8 +78,8 @@ def epoch_batches(
     """The batches of one epoch in random order, from step `start` on; what is skipped is not read.
 
     Samples that fill no batch are left out this time (a batch of one would break batch norm); a
-    data set smaller than a batch is one batch. `augment=True` means `Augment()`, without changes of colour for small images.
-    Raises DataError for a batch size below one or an empty data set.
+    data set smaller than a batch is one batch. `augment=True` means `Augment()`, without changes of
+    colour for small images. Raises DataError for a batch size below one or an empty data set.
     """
     if batch_size < 1 or len(dataset) == 0 or start < 0:
         raise DataError(f"no batches of {batch_size} from {len(dataset)} samples at step {start}: all must be positive")
@@ -89,17 +89,6 @@ def epoch_batches(
     return (
         _changed_batch(dataset, order[step * batch_size : (step + 1) * batch_size], changes, (seed, epoch))
         for step in steps
-    )
-
-
-def batches(dataset: Dataset, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
-    """The first `limit` samples (or all) in their own order and unchanged, the last batch perhaps smaller."""
-    if batch_size < 1:
-        raise DataError(f"no batches of {batch_size} samples: choose one or more")
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-    return (
-        collate([dataset[index] for index in range(first, min(first + batch_size, count))], dataset.tasks)
-        for first in range(0, count, batch_size)
     )
 
 
