@@ -80,9 +80,10 @@ LATENCY = Quantity(
     "15 ms",
 )
 _SIZES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "kb": 1e3, "MB": 1e6, "mb": 1e6, "GB": 1e9, "gb": 1e9}
-_SIZES |= {f"{prefix}i{b}": 2.0**power for prefix, power in (("K", 10), ("M", 20), ("G", 30)) for b in "Bb"}
-MEMORY = Quantity("memory", _SIZES, ("B", "kB", "MB", "GB"), "50 MB", ("KiB", "MiB", "GiB"))
-BYTES = Quantity("bytes", _SIZES, ("B", "kB", "MB", "GB"), "20 MB", ("KiB", "MiB", "GiB"))
+_BINARY = {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+_SIZES |= _BINARY | {unit.lower(): size for unit, size in _BINARY.items()}
+MEMORY = Quantity("memory", _SIZES, ("B", "kB", "MB", "GB"), "50 MB", tuple(_BINARY))
+BYTES = Quantity("bytes", _SIZES, ("B", "kB", "MB", "GB"), "20 MB", tuple(_BINARY))
 _COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "g": 1e9, "T": 1e12}
 _MACS = {f"{unit}{name}": scale for unit, scale in _COUNTS.items() for name in ("", "macs", "MACs", "MAC")}
 MACS = Quantity("macs", _MACS, ("", "k", "M", "G", "T"), "2 G")

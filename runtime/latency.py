@@ -80,7 +80,7 @@ class Book:
 
         `effort.seconds` is for each subnet. `progress(what, done, total)` counts subnets.
         """
-        unlike = list({self.key(subnet).text: subnet for subnet in subnets}.values())
+        unlike = self._unlike(subnets)
         for start in range(0, len(unlike), TOGETHER):
             group = unlike[start : start + TOGETHER]
             calls: dict[str, Callable[[], object]] = {}
@@ -94,6 +94,13 @@ class Book:
         if progress and unlike:
             progress("measured", len(unlike), len(unlike))
 
+    def _unlike(self, subnets: Sequence[SubnetInfo]) -> list[SubnetInfo]:
+        """One subnet for each key, in order."""
+        found: dict[str, SubnetInfo] = {}
+        for subnet in subnets:
+            found.setdefault(self.key(subnet).text, subnet)
+        return list(found.values())
+
     def _call(self, subnet: SubnetInfo) -> Callable[[], object]:
         session = load_subnet(self.suite, subnet, self.tasks, False, self.provider, self.threads)
         image = self.suite.witness_input()
@@ -101,7 +108,7 @@ class Book:
 
     def measure_memory(self, subnets: Sequence[SubnetInfo], progress: Progress | None = None) -> None:
         """Measure memory, each subnet in a process of its own."""
-        unlike = list({self.key(subnet).text: subnet for subnet in subnets}.values())
+        unlike = self._unlike(subnets)
         ids = [subnet.id for subnet in unlike]
         found = measure_memory(self.suite.path, ids, self.tasks, self.provider, self.threads, progress)
         uses = {self.key(subnet).text: found[subnet.id] for subnet in unlike}

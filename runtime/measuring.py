@@ -15,8 +15,8 @@ Action = Literal["settle", "confirm", "memory", "done"]
 
 # Up to so many subnets are measured properly at once; of more, most get a glance first.
 FEW = 20
-# A glance that is further than this factor from the limit is believed.
-FAR = 1.5
+# A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
+OVER, UNDER = 1.25, 1.5
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Judge:
 
     def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
         """Every limit that a candidate is known to break."""
-        return (*candidate.misses, *self._memory_miss(candidate), *self._latency_miss(candidate))
+        return (*candidate.misses, *self.memory_miss(candidate), *self._latency_miss(candidate))
 
     def unknown(self, candidate: Candidate) -> tuple[str, ...]:
         """Limits of which it is not known whether the candidate keeps them."""
@@ -63,7 +63,8 @@ class Judge:
         at = f"{prefix}{LATENCY.format(known)} at p{self.budget.quantile * 100:g}"
         return (over("latency", known, limit, at, LATENCY.format(limit)),)
 
-    def _memory_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+    def memory_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """The memory limit, if the candidate is known to break it."""
         limit, use = self.budget.memory_bytes, self.book.memory(candidate.subnet)
         if limit is None:
             return ()
@@ -84,9 +85,7 @@ class Judge:
         if found.settled(self.budget.quantile):
             return False
         value = found.at(self.budget.quantile)
-        if value is None:
-            return found.at_least(self.budget.quantile) <= limit * FAR
-        return limit / FAR <= value <= limit * FAR
+        return found.min <= limit * OVER and (value is None or value >= limit / UNDER)
 
     def needs_confirming(self, candidate: Candidate) -> bool:
         """Whether this call measured the candidate, or had only a glance of it, and did not look again."""
@@ -152,12 +151,15 @@ def _next(judge: Judge, ranked: Sequence[Candidate]) -> tuple[Action, list[Candi
     """What to measure next so that the walk down to the first that fits is sure."""
     doubtful: list[Candidate] = []
     for index, candidate in enumerate(ranked):
-        if judge.misses(candidate):
+        if candidate.misses or judge.memory_miss(candidate):
             continue
+        # Before a glance rejects one that is near the limit, it gets a proper look.
         if judge.doubtful(candidate):
             doubtful.append(candidate)
             if len(doubtful) == TOGETHER:
                 break
+        elif judge.misses(candidate):
+            continue
         elif doubtful:
             break
         elif judge.lacks_memory(candidate):
