@@ -25,7 +25,7 @@ from .options import (
     Threads,
     request,
 )
-from .progress import progress_bar
+from .progress import note, progress_bar
 
 
 def inspect(model: Suite, as_json: Json = False) -> None:
@@ -128,6 +128,8 @@ def plan(
     with open_suite(model) as suite:
         with progress_bar() as report:
             chosen = suite.plan(**asked, progress=report)
+        for text in chosen.notes if as_json else ():
+            note(text)
         if as_json:
             print_json(chosen.to_json())
         else:

@@ -12,7 +12,7 @@ from .options import Json, Prefer, pairs
 from .progress import note, progress_bar
 
 _TRAIN = ("torch", "pydantic", "yaml")
-_SEARCH = (*_TRAIN, "pymoo")
+_SEARCH = (*_TRAIN, "pymoo", "moocore", "matplotlib")
 _EXPORT = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 _Checkpoint = Annotated[
@@ -29,7 +29,7 @@ def demo(
     Example:
       pliant demo --out out/demo
     """
-    need_building_half("demo", *_SEARCH, *_EXPORT, "nncf", "matplotlib")
+    need_building_half("demo", *_SEARCH, *_EXPORT)
     from .demo import run_demo
 
     run_demo(out)
@@ -50,9 +50,9 @@ def train(
 
     \b
     Examples:
-      pliant train scenes --out out/scenes
+      pliant train scenes-demo --out out/scenes
       pliant train recipes/redkitchen.yaml --set training.epochs=4 --out out/kitchen
-      pliant train scenes --out out/scenes --resume
+      pliant train scenes-demo --out out/scenes --resume
     """
     need_building_half("train", *_TRAIN)
     from ..training.loop import train as run_training
@@ -72,6 +72,7 @@ def search(
         Path | None, typer.Option(metavar="PROFILE.json", help="What `pliant profile` measured on the target.")
     ] = None,
     prefer: Prefer = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find the subnets worth shipping: measured quality against cost. Writes FRONT.json and FRONT.png.
@@ -81,12 +82,12 @@ def search(
       pliant search out/scenes --out out/front.json
       pliant search out/scenes --prefer depth=2 --out out/front-depth.json
     """
+    preference = pairs("--prefer", prefer)
     need_building_half("search", *_SEARCH)
     from .searching import print_front, run
 
-    preference = pairs("--prefer", prefer)
     with progress_bar() as report:
-        front = run(checkpoint, out, device, preference, report)
+        front = run(checkpoint, out, device, preference, resume, report)
     print_front(front, out, as_json)
 
 

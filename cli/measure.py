@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ from .progress import note, progress_bar
 
 if TYPE_CHECKING:
     from ..devices.measure import Measurement
+    from ..devices.profile import DeviceProfile
     from ..runtime.manifest import SubnetInfo
     from ..runtime.suite import Suite as OpenSuite
     from .progress import Report
@@ -54,7 +56,7 @@ def bench(
             print_json({"model": str(suite.path), "machine": read_fingerprint().to_json(), "subnets": rows})
         else:
             note(str(read_fingerprint()))
-            print_rows(rows, suite)
+            print_rows(rows)
 
 
 def _row(subnet: SubnetInfo, times: Measurement) -> dict[str, Any]:
@@ -100,5 +102,34 @@ def profile(
     Example:
       pliant profile scenes.pliant --out orin.json
     """
+    from ..devices.cache import write_atomically
+    from ..devices.errors import InputError
+    from ..runtime.latency import profile_suite
+    from ..runtime.suite import open_suite
+    from .showing import print_profile
+    from .tables import print_json
 
-    raise NotImplementedError
+    if out.is_dir() or not out.parent.is_dir():
+        raise InputError(f"{out} cannot be written: --out is a file in a folder that exists")
+    with open_suite(model) as suite:
+        with progress_bar() as report:
+            found = profile_suite(suite, progress=report, **request(tasks=tasks, provider=provider, threads=threads))
+        write_atomically(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
+        rows = _profile_rows(suite, found)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_profile(rows)
+        print(f"{out}: {len(rows)} subnets on {found.fingerprint}")
+
+
+def _profile_rows(suite: OpenSuite, found: DeviceProfile) -> list[dict[str, Any]]:
+    """Measurements by subnet; a profile's keys begin with the graph's digest."""
+    rows = []
+    for subnet in suite.subnets:
+        start = subnet.graphs["onnxruntime"].sha256 + "/"
+        times = next((value for key, value in found.latency.items() if key.startswith(start)), None)
+        use = next((value for key, value in found.memory.items() if key.startswith(start)), None)
+        if times is not None:
+            rows.append({**_row(subnet, times), "memory_bytes": use.peak if use else None})
+    return rows

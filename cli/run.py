@@ -214,5 +214,7 @@ def _print(ran: str, why: str, shots: list[_Shot], out: Path) -> None:
         for task, label in shot.labels.items():
             print(f"{shot.path}: {task} is {label}")
         seen = ", ".join(name for name, _, _ in shot.panels)
-        print(f"{shot.path}: {milliseconds(shot.milliseconds)}; {seen or 'no pictures'} -> {shot.picture(out, 'all')}")
+        print(
+            f"{shot.path}: {milliseconds(shot.milliseconds)} ms; {seen or 'no pictures'} -> {shot.picture(out, 'all')}"
+        )
     print(f"pictures are in {out}")

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .tables import macs, milliseconds, print_lines, print_table, size
+from .tables import macs, milliseconds, print_folded, print_lines, print_table, size
 
 if TYPE_CHECKING:
     from ..runtime.manifest import SubnetInfo
+    from ..runtime.plan import Plan
     from ..runtime.suite import Suite
     from ..runtime.tasks import Task
     from ..runtime.verify import VerifyResult
@@ -68,7 +69,7 @@ def print_suite(suite: Suite) -> None:
 
 def metric_name(task: Task) -> str:
     """Column head of a task's quality, in two lines; the arrow says which way is better."""
-    units = f" {task.metric_units[:3]}" if task.metric_units else ""
+    units = f" {task.metric_units}".replace(" degrees", " °") if task.metric_units else ""
     return f"{task.name}\n{task.metric}{units} {'↑' if task.higher_is_better else '↓'}"
 
 
@@ -97,20 +98,52 @@ def _widths(widths: tuple[float, ...]) -> str:
     return " ".join(f"{width:g}".removeprefix("0") for width in widths)
 
 
-def print_rows(rows: list[dict[str, Any]], suite: Suite) -> None:
+def print_rows(rows: list[dict[str, Any]]) -> None:
     """Latency percentiles, one subnet a line."""
-    columns = ("subnet", "macs", "min", "p10", "p50", "p90", "p95", "p99", "runs", "spread")
-    print_table(columns, [_bench_row(row) for row in rows])
+    names = ("min", "p10", "p50", "p90", "p95", "p99")
+    print_table(
+        ("subnet", "macs", *(f"{name}\nms" for name in names), "runs", "spread"),
+        [
+            (
+                row["id"],
+                macs(row["macs"]),
+                *(_ms(row, name) for name in names),
+                str(row["latency_ms"]["runs"]),
+                _spread(row),
+            )
+            for row in rows
+        ],
+    )
     slower = _slower_though_thinner(rows)
     if slower:
         print(slower)
 
 
-def _bench_row(row: dict[str, Any]) -> tuple[str, ...]:
-    times = row["latency_ms"]
-    spread = "-" if times["spread"] is None else f"{times['spread']:.0%}"
-    values = (milliseconds(times[name]) for name in ("min", "p10", "p50", "p90", "p95", "p99"))
-    return (row["id"], macs(row["macs"]), *values, str(times["runs"]), spread)
+def print_profile(rows: list[dict[str, Any]]) -> None:
+    """Latency and memory, one subnet a line."""
+    print_table(
+        ("subnet", "macs", "p10\nms", "p50\nms", "p95\nms", "runs", "spread", "memory"),
+        [
+            (
+                row["id"],
+                macs(row["macs"]),
+                *(_ms(row, name) for name in ("p10", "p50", "p95")),
+                str(row["latency_ms"]["runs"]),
+                _spread(row),
+                "-" if row["memory_bytes"] is None else size(row["memory_bytes"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _ms(row: dict[str, Any], name: str) -> str:
+    return milliseconds(row["latency_ms"][name])
+
+
+def _spread(row: dict[str, Any]) -> str:
+    spread = row["latency_ms"]["spread"]
+    return "-" if spread is None else f"{spread:.0%}"
 
 
 def _slower_though_thinner(rows: list[dict[str, Any]]) -> str:
@@ -153,6 +186,7 @@ def print_verified(results: list[VerifyResult]) -> None:
     print_table(("checked", "", "error", "what"), rows)
 
 
-def print_plan(plan: Any) -> None:
-    """The plan, as it describes itself."""
-    print(plan)
+def print_plan(plan: Plan) -> None:
+    """The plan, as it describes itself, folded under its own words where the terminal is narrow."""
+    for line in str(plan).splitlines():
+        print_folded(line)

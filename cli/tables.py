@@ -24,16 +24,20 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """Print a table on stdout: first column left, the others right; a column named `why` takes the rest of the line."""
+# Columns whose cells may be folded at a space where the terminal is narrow, read from the left.
+_FOLDED = frozenset({"what", "encoder", "decoders", "best for"})
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table on stdout: words to the left, numbers to the right."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title=title or None, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     for index, name in enumerate(columns):
-        prose = index == 0 or name in ("why", "reason", "what")
-        table.add_column(name, justify="left" if prose else "right", overflow="fold", no_wrap=not prose or index == 0)
+        words = index == 0 or name in _FOLDED
+        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=name not in _FOLDED)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     _print(table)
@@ -51,7 +55,7 @@ def size(value: float) -> str:
 
 def milliseconds(value: float | None) -> str:
     """Milliseconds with three significant digits; a dash where there were too few runs to tell."""
-    return "-" if value is None else f"{_digits(value)} ms"
+    return "-" if value is None else _digits(value)
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
@@ -75,6 +79,18 @@ def print_lines(lines: Iterable[tuple[str, str]]) -> None:
     for word, text in lines:
         grid.add_row(Text(word), Text(text))
     _print(grid)
+
+
+def print_folded(line: str) -> None:
+    """Print a line on stdout; what a narrow terminal has no room for goes under the text after the first word."""
+    import re
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    head = re.match(r"\s*\S+\s{2,}|\s*", line)
+    indent = " " * min(head.end() if head else 0, width // 2)
+    print("\n".join(textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)) or line)
 
 
 def _print(drawn: Any) -> None:

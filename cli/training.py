@@ -34,6 +34,12 @@ class TrainingBar:
         if self._bar is not None:
             self._bar.stop()
 
+    def preparing(self, done: int, total: int) -> None:
+        """A line on a terminal that counts rendered pictures."""
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\rrendering pictures: {done} of {total}", end=end, file=sys.stderr, flush=True)
+
     def started(self, step: int, steps: int) -> None:
         """Draw the bar."""
         self.message(f"training: {steps} steps" + (f", going on after {step}" if step else ""))

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 # Subnets loaded at once and measured in turns; more would not fit a small board's memory.
 TOGETHER = 5
 # A glance tells far from near; settled numbers decide near a limit; a subnet is chosen on confirmed ones.
-GLANCE = Effort(runs=6, spread=float("inf"), seconds=0.0, warmup=1)
-SETTLE = Effort(runs=21, spread=0.05, seconds=0.6, warmup=1)
-CONFIRM = Effort(runs=42, spread=0.03, seconds=1.5, warmup=1)
+# No warm-up runs: loading has run the witness, and the first run of each turn is thrown away.
+GLANCE = Effort(runs=6, spread=float("inf"), seconds=0.0, warmup=0)
+SETTLE = Effort(runs=21, spread=0.05, seconds=0.6, warmup=0)
+CONFIRM = Effort(runs=42, spread=0.03, seconds=1.5, warmup=0)
 
 
 class Book:

@@ -1,1 +1,1 @@
-"""search"""
+"""From (budget, preference) to subnets: preferences, true evaluation, the algorithms, the front."""

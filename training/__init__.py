@@ -1,1 +1,55 @@
-"""training"""
+"""Training: recipes, data, configuration-invariant distillation, the loop, batch-norm recalibration.
+
+    from pliant.training import load_recipe, train
+
+    result = train(load_recipe("scenes-demo"), "out/demo")
+
+Names are imported when they are first used: rendering scenes (`data/`) needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint, load_checkpoint
+    from .evaluate import Evaluator, load_batches
+    from .loop import TrainResult, train
+    from .prepare import open_split
+    from .progress import Progress, Silent, StepReport
+    from .recipe import Recipe
+    from .recipe_file import built_in_recipes, load_recipe
+
+__all__ = [
+    "Checkpoint",
+    "Evaluator",
+    "Progress",
+    "Recipe",
+    "Silent",
+    "StepReport",
+    "TrainResult",
+    "built_in_recipes",
+    "load_batches",
+    "load_checkpoint",
+    "load_recipe",
+    "open_split",
+    "train",
+]
+
+_MODULES = {
+    "checkpoint": ("Checkpoint", "load_checkpoint"),
+    "evaluate": ("Evaluator", "load_batches"),
+    "loop": ("TrainResult", "train"),
+    "prepare": ("open_split",),
+    "progress": ("Progress", "Silent", "StepReport"),
+    "recipe": ("Recipe",),
+    "recipe_file": ("built_in_recipes", "load_recipe"),
+}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PLACES[name]}", __name__), name)

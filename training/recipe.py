@@ -90,9 +90,9 @@ class SpaceRecipe(Part):
 class Augmentation(Part):
     """Training-time changes of images and targets; all off is `{flip: false, crop: 0, jitter: 0}`.
 
-    `crop` is the largest share of the image's sides that a random crop takes away before it is
-    resized back (depth is divided by the zoom); `jitter` the largest relative change of brightness,
-    contrast and saturation.
+    `crop` is the largest share of the image's sides that a random crop takes away before it is resized back (depth
+    is divided by the zoom; images as small as CIFAR's are shifted instead); `jitter` the largest relative change of
+    brightness, contrast and saturation.
     """
 
     flip: bool = True

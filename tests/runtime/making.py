@@ -178,7 +178,7 @@ def _cut(tensors: dict[str, Array], view: dict[str, Any]) -> Array:
     array: Array = tensors[view["tensor"]]
     for axis, ranges in enumerate(view["ranges"]):
         array = np.take(array, np.concatenate([np.arange(start, stop) for start, stop in ranges]), axis)
-    return np.asarray(array)
+    return array
 
 
 def _model(arrays: dict[str, Array], precision: str, weightless: bool) -> onnx.ModelProto:

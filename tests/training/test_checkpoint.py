@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+
 from pliant import CheckpointError
 from pliant.training.checkpoint import add_metrics, load_checkpoint, resolve, save_checkpoint, steps
 from pliant.training.progress import check_writable
@@ -72,14 +74,15 @@ def test_a_record_of_another_version_or_network_is_refused(tmp_path: Path) -> No
     _save(tmp_path, 1)
     path = tmp_path / "checkpoints" / "step-000001" / "checkpoint.json"
     record = json.loads(path.read_text())
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"_version": 99},
         {"space": None},
         {"more": 1},
         {"tasks": {}},
         {"recipe": {"lr": 1}},
         {"digests": 3},
-    ):
+    ]
+    for change in changes:
         path.write_text(json.dumps({**record, **change}))
         with pytest.raises(CheckpointError) as caught:
             load_checkpoint(tmp_path)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pliant.models.space import SearchSpace
 from pliant.training.sampling import label, step_subnets
 

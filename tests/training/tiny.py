@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from pliant.models.architecture import Architecture
 from pliant.models.space import SearchSpace
 from pliant.models.supernet import Supernet, build_supernet

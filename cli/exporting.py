@@ -1,0 +1,52 @@
+"""What `pliant export` does: open the checkpoint's own data, export the front, show what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .failing import one_line
+from .tables import macs, print_json, print_table, size
+
+if TYPE_CHECKING:
+    from ..export.report import ExportReport
+    from .progress import Report
+
+
+def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportReport:
+    """Export a front's subnets; images are those that the checkpoint's recipe names."""
+    from ..export.pipeline import export_suite
+    from ..export.settings import ExportData
+    from ..search.front import Front
+    from ..training.checkpoint import load_checkpoint
+    from ..training.prepare import open_split
+
+    source = load_checkpoint(checkpoint)
+    entries = Front.load(front).entries
+    recipe = source.recipe
+    data = ExportData(open_split(recipe, "train"), open_split(recipe, "validation"))
+    return export_suite(
+        source,
+        [entry.config for entry in entries],
+        out,
+        data=data,
+        calibration_images=recipe.quantize.calibration_images,
+        recalibration_images=recipe.training.recalibration_images,
+        progress=report,
+    )
+
+
+def print_exported(report: ExportReport, out: Path, as_json: bool) -> None:
+    """Each exported subnet, how far from torch it is, and the file."""
+    if as_json:
+        print_json(report.to_json())
+        return
+    tasks = list(report.subnets[0].quality)
+    rows = [
+        (subnet.id, macs(subnet.macs), size(subnet.bytes), *(f"{subnet.quality[task]:.3f}" for task in tasks))
+        for subnet in report.subnets
+    ]
+    print_table(("subnet", "macs", "bytes", *tasks), rows)
+    took = report.seconds.get("total", 0.0)
+    print(f"fp32 graphs differ from torch by {report.worst_parity:.1e} of an output's range at most")
+    print(one_line(f"{out}: {len(report.subnets)} subnets, {size(report.size)}, {took:.0f} s"))

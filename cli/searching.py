@@ -1,0 +1,101 @@
+"""What `pliant search` does: search a checkpoint, add what a device profile measured, show the front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..devices.errors import InputError
+from .progress import note
+from .tables import macs, milliseconds, print_json, print_table, size
+
+if TYPE_CHECKING:
+    from ..devices.profile import DeviceProfile
+    from ..models.space import SubnetConfig
+    from ..search.front import Front, Latency
+    from ..training.checkpoint import Checkpoint
+    from .progress import Report
+
+
+def run(
+    checkpoint: Path, out: Path, device: Path | None, preference: dict[str, float], resume: bool, report: Report
+) -> Front:
+    """Search, and write FRONT.json and FRONT.png; a wrong profile or place is found out before the work."""
+    from ..devices.profile import read_profile
+    from ..search.run import run_search
+    from ..training.checkpoint import load_checkpoint
+
+    profile = read_profile(device) if device is not None else None
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: --out names a file, as in {out}/front.json")
+    loaded = load_checkpoint(checkpoint)
+    given = [*loaded.recipe.search.preferences, *([preference] if preference else [])]
+
+    def show(done: int, most: int, hypervolume: float) -> None:
+        report(f"evaluating encoders, hypervolume {hypervolume:.4f}", done, most)
+
+    front = run_search(loaded, preferences=given, out=out, resume=resume, progress=show)
+    return front if profile is None else _with_latency(front, loaded, profile, out)
+
+
+def _with_latency(front: Front, checkpoint: Checkpoint, profile: DeviceProfile, out: Path) -> Front:
+    from ..search.plot import plot_front
+
+    timed = front.measured(_latency_of(checkpoint, profile))
+    known = sum(entry.latency is not None for entry in timed.entries)
+    if known < len(timed.entries):
+        note(
+            f"the profile has {known} of the front's {len(timed.entries)} subnets: export, then `pliant profile` there"
+        )
+    timed.save(out)
+    plot_front(timed, out.with_suffix(".png"))
+    return timed
+
+
+def _latency_of(checkpoint: Checkpoint, profile: DeviceProfile) -> Callable[[SubnetConfig], Latency | None]:
+    """Measurements belong to graphs, not to weights: the graph that a subnet would be exported as is looked up."""
+    from hashlib import sha256
+
+    from ..export.deployed import Deployed
+    from ..export.narrow import narrow
+    from ..export.template import export_template
+    from ..models.extract import extract_subnet
+    from ..search.front import Latency
+
+    supernet = checkpoint.supernet.eval()
+    shape = supernet.architecture
+    plain = extract_subnet(supernet, supernet.space.widest)
+    template = export_template(Deployed(plain, shape, supernet.tasks), (shape.height, shape.width))
+    whole = {tensor.name: tuple(tensor.dims) for tensor in template.graph.initializer}
+    names = ",".join(sorted(task.name for task in supernet.tasks))
+    where = profile.fingerprint.board or profile.fingerprint.cpu
+
+    def of(config: SubnetConfig) -> Latency | None:
+        state = extract_subnet(supernet, config).state_dict()
+        shapes = {name: tuple(state[name].shape) if name in state else dims for name, dims in whole.items()}
+        digest = sha256(narrow(template, shapes).SerializeToString(deterministic=True)).hexdigest()
+        keys = (key for key in profile.latency if key.startswith(f"{digest}/") and key.endswith(f"/{names}"))
+        found = next((profile.latency[key] for key in keys), None)
+        value = found.at(found.quantile) if found else None
+        return Latency(value, "measured", where, found.quantile) if found and value is not None else None
+
+    return of
+
+
+def print_front(front: Front, out: Path, as_json: bool) -> None:
+    """The subnets of a front, from the narrowest to the widest."""
+    if as_json:
+        print_json(front.to_json())
+        return
+    timed = any(entry.latency for entry in front.entries)
+    heads = [f"{task.name}\n{task.metric} {'↑' if task.higher_is_better else '↓'}" for task in front.tasks]
+    rows = []
+    for index, entry in enumerate(front.entries, 1):
+        latency = [milliseconds(entry.latency.value if entry.latency else None)] if timed else []
+        quality = [f"{entry.quality[task.name]:.3f}" for task in front.tasks]
+        rows.append((str(index), macs(entry.macs), size(entry.bytes), *latency, *quality, "; ".join(entry.preferences)))
+    print_table(("", "macs", "bytes", *(["p50\nms"] if timed else []), *heads, "best for"), rows)
+    origin = front.provenance
+    print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")
+    print(f"plot: {out.with_suffix('.png')}")

@@ -1,0 +1,74 @@
+"""What a search algorithm is given and what it gives: the interface that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..models.cost import Cost
+from ..models.space import SearchSpace, SubnetConfig
+from ..runtime.tasks import Task
+from .evaluator import Demand, Encoder, Table
+from .preference import Preference
+
+Progress = Callable[[int, int, float], None]
+"""Called after each true evaluation: how many are done, how many there may be, hypervolume so far."""
+
+
+class TableSource(Protocol):
+    """Where true quality comes from (`evaluator.Evaluator`)."""
+
+    def table(self, encoder: Encoder, demand: Demand) -> Table:
+        """Quality of the demanded decoders on an encoder: task -> decoder width -> metric."""
+        ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What to search.
+
+    `evaluations` bounds the encoders that are truly evaluated, `population` is that of an evolution. The result depends
+    on this and on nothing else: same problem, same candidates.
+    """
+
+    space: SearchSpace
+    tasks: tuple[Task, ...]
+    cost: Callable[[SubnetConfig], Cost]
+    source: TableSource
+    preferences: tuple[Preference, ...]
+    evaluations: int
+    population: int = 24
+    seed: int = 0
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A subnet whose quality (the metric, by task) was measured; `macs` of one image, `bytes` of fp32 weights."""
+
+    config: SubnetConfig
+    quality: dict[str, float]
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search measured: candidates without repetition, widest and narrowest among them, in a fixed order."""
+
+    candidates: tuple[Candidate, ...]
+    evaluations: int
+
+
+class Algorithm(Protocol):
+    """A way to search; implementations keep no state between searches."""
+
+    @property
+    def name(self) -> str:
+        """The name in a front's provenance."""
+        ...
+
+    def search(self, problem: Problem) -> Found:
+        """Evaluate subnets, at most `problem.evaluations` encoders."""
+        ...

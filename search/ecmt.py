@@ -1,0 +1,104 @@
+"""ECMT's search (Aich et al., ICCV 2023): decoder widths by the rule, the encoder by evolution.
+
+Each preference has an NSGA-II over the encoder's widths and the rule's ceiling, with two objectives: the preference's
+loss of quality and the macs. Two objectives serve all budgets at once: a budget picks the best that it can pay. All
+evolutions share each true evaluation: an encoder is measured with every decoder width that any of them may want.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from dataclasses import dataclass
+
+from ..models.space import SearchSpace, SubnetConfig
+from .algorithm import Found, Problem
+from .archive import Archive, rule_variants
+from .evaluator import Encoder
+from .evolution import Evolution, Genes
+from .preference import Preference, decoder_widths
+
+
+@dataclass(frozen=True)
+class Ecmt:
+    """ECMT's rule with a searched encoder."""
+
+    name: str = "ecmt"
+
+    def search(self, problem: Problem) -> Found:
+        """Measure a first population, then evolve it for all preferences in turn until evaluations are used up."""
+        archive = Archive(problem, rule_variants(problem))
+        rng = random.Random(f"ecmt/{problem.seed}")
+        for encoder in first_encoders(problem.space, rng, min(problem.population, problem.evaluations)):
+            archive.evaluate(encoder)
+        runs = [_Run(archive, preference, index) for index, preference in enumerate(problem.preferences)]
+        while archive.left:
+            before = len(archive.encoders)
+            for run in runs:
+                run.generation()
+            if len(archive.encoders) == before and not _immigrate(archive, rng):
+                break
+        return archive.found()
+
+
+class _Run:
+    """The evolution of one preference."""
+
+    def __init__(self, archive: Archive, preference: Preference, index: int):
+        problem = archive.problem
+        self.archive, self.preference, self.told = archive, preference, 0
+        space = problem.space
+        levels = [len(space.encoder_widths)] * space.stages + [len(space.decoder_widths)]
+        # A round over all preferences costs about one population.
+        offspring = max(2, math.ceil(problem.population / len(problem.preferences)))
+        seed = problem.seed * 1009 + index
+        self.evolution = Evolution(levels, 2, problem.population, offspring, seed)
+
+    def generation(self) -> None:
+        """Learn what was measured since, by anyone, and measure the next offspring's encoders."""
+        fresh = self.archive.encoders[self.told :]
+        self.told = len(self.archive.encoders)
+        if fresh:
+            individuals = [(encoder, ceiling) for encoder in fresh for ceiling in range(self._ceilings)]
+            genes = [self._genes(encoder, ceiling) for encoder, ceiling in individuals]
+            self.evolution.tell(genes, [self._objectives(*each) for each in individuals])
+        for genes_of_child in self.evolution.ask(lambda genes: self._encoder(genes) not in self.archive.encoders):
+            self.archive.evaluate(self._encoder(genes_of_child))
+
+    @property
+    def _ceilings(self) -> int:
+        return len(self.archive.problem.space.decoder_widths)
+
+    def _encoder(self, genes: Genes) -> Encoder:
+        widths = self.archive.problem.space.encoder_widths
+        return tuple(widths[gene] for gene in genes[:-1])
+
+    def _genes(self, encoder: Encoder, ceiling: int) -> Genes:
+        widths = self.archive.problem.space.encoder_widths
+        return (*(widths.index(width) for width in encoder), ceiling)
+
+    def _objectives(self, encoder: Encoder, ceiling: int) -> tuple[float, float]:
+        space = self.archive.problem.space
+        decoders = decoder_widths(space, self.preference, space.decoder_widths[ceiling])
+        candidate = self.archive.candidates[SubnetConfig(encoder, decoders)]
+        loss = 1.0 - self.archive.yardstick.score(self.preference, candidate.quality)
+        return loss, candidate.macs / self.archive.widest.macs
+
+
+def first_encoders(space: SearchSpace, rng: random.Random, count: int) -> list[Encoder]:
+    """Uniform encoders from both ends, then random ones; `count` in all, or as many as there are."""
+    uniform: list[Encoder] = [(width,) * space.stages for width in space.encoder_widths]
+    chosen = dict.fromkeys([uniform[0], uniform[-1], *uniform[1:-1]][:count])
+    total = len(space.encoder_widths) ** space.stages
+    while len(chosen) < min(count, total):
+        chosen[tuple(rng.choice(space.encoder_widths) for _ in range(space.stages))] = None
+    return list(chosen)
+
+
+def _immigrate(archive: Archive, rng: random.Random) -> bool:
+    """Measure a random encoder that nobody has: the evolutions have converged, but evaluations are left."""
+    space = archive.problem.space
+    known = set(archive.encoders)
+    unknown = [encoder for encoder in itertools.islice(space.encoders(), 100_000) if encoder not in known]
+    return bool(unknown) and archive.evaluate(rng.choice(unknown))

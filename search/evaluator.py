@@ -1,0 +1,195 @@
+"""True quality of subnets, measured with recalibrated batch norm, each part once.
+
+Given the encoder's widths, a task's output depends on its own decoder only. So quality is a table by (encoder, task,
+decoder width), and a subnet's row is put together from it: one pass of the encoder over the images serves every decoder
+of every task, where evaluating subnet by subnet would run the encoder for each combination. Exactly the same numbers
+come out, statistics included, as from `training.recalibrate` and `training.evaluate` on the whole subnet (tested).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..devices.errors import DataError
+from ..models.decode import decode
+from ..models.metrics import Metric
+from ..models.network import normalize
+from ..models.setting import Moments, Statistics
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+from ..training.data.batches import Batch
+from .log import EvaluationLog
+
+Encoder = tuple[float, ...]
+Demand = Mapping[str, Collection[float]]
+"""Task -> the decoder widths that are wanted."""
+Table = dict[str, dict[float, float]]
+"""Task -> decoder width -> the task's metric, for one encoder."""
+Decoder = tuple[str, float]
+
+
+@dataclass
+class Effort:
+    """What was really run: encoders, decoders (task, width) and seconds; nothing that was remembered."""
+
+    encoders: int = 0
+    decoders: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class _Known:
+    """What is remembered of one encoder."""
+
+    encoder: Statistics | None = None
+    decoders: dict[Decoder, Statistics] = field(default_factory=dict)
+    quality: dict[Decoder, float] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Quality tables of one supernet on decoded batches; `recalibration` are training images, `validation` others.
+
+    With a log, every new table is written to it, and what it holds already is not measured again.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        recalibration: Sequence[Batch],
+        validation: Sequence[Batch],
+        log: EvaluationLog | None = None,
+    ):
+        self.supernet = supernet
+        self.effort = Effort()
+        self._recalibration, self._validation = tuple(recalibration), tuple(validation)
+        if not self._recalibration or not self._validation:
+            raise DataError("a search needs images to recalibrate batch norm and images to validate on")
+        self._tasks = {task.name: task for task in supernet.tasks}
+        self._known: dict[Encoder, _Known] = {}
+        self._log = log
+        for encoder, table in log.entries if log else ():
+            self._remember(encoder, table)
+
+    def table(self, encoder: Encoder, demand: Demand) -> Table:
+        """Quality of the demanded decoders on this encoder; what is not known yet is measured in one go.
+
+        Raises DataError where a task has no label in the validation images.
+        """
+        known = self._known.setdefault(encoder, _Known())
+        missing = [pair for pair in _pairs(demand) if pair not in known.quality]
+        if missing:
+            self._measure(encoder, known, missing)
+        return {task: {width: known.quality[task, width] for width in widths} for task, widths in demand.items()}
+
+    def quality(self, config: SubnetConfig) -> dict[str, float]:
+        """Quality per task of one subnet."""
+        table = self.table(config.encoder, {task: (width,) for task, width in config.decoders})
+        return {task: table[task][width] for task, width in config.decoders}
+
+    def statistics(self, config: SubnetConfig) -> Statistics:
+        """Recalibrated batch-norm statistics of one subnet, as `training.recalibrate` gives."""
+        known = self._known.setdefault(config.encoder, _Known())
+        self._recalibrate(config.encoder, known, config.decoders)
+        merged = dict(known.encoder or {})
+        for pair in config.decoders:
+            merged.update(known.decoders[pair])
+        return merged
+
+    def _remember(self, encoder: Encoder, table: Table) -> None:
+        known = self._known.setdefault(encoder, _Known())
+        known.quality.update(_flat(table))
+
+    def _measure(self, encoder: Encoder, known: _Known, pairs: Sequence[Decoder]) -> None:
+        began = time.perf_counter()
+        self._recalibrate(encoder, known, pairs)
+        found = self._validate(encoder, known, pairs)
+        for (task, _), value in found.items():
+            if math.isnan(value):
+                raise DataError(
+                    f"no validation image is labelled for {task!r}: use more (--set search.validation_images)"
+                )
+        known.quality.update(found)
+        self.effort.encoders += 1
+        self.effort.decoders += len(pairs)
+        self.effort.seconds += time.perf_counter() - began
+        if self._log is not None:
+            self._log.append(encoder, _nested(found))
+
+    def _recalibrate(self, encoder: Encoder, known: _Known, pairs: Iterable[Decoder]) -> None:
+        missing = [pair for pair in pairs if pair not in known.decoders]
+        if not missing and known.encoder is not None:
+            return
+        shared: dict[str, Moments] = {}
+        own: dict[Decoder, dict[str, Moments]] = {pair: {} for pair in missing}
+        with torch.no_grad():
+            for batch in self._recalibration:
+                images = self._images(batch)
+                features = self.supernet.features(images, _encoder_only(encoder), collect=shared)
+                for pair in missing:
+                    self._decode(features, images, encoder, pair, None, own[pair])
+        known.encoder = _statistics(shared)
+        known.decoders.update({pair: _statistics(moments) for pair, moments in own.items()})
+
+    def _validate(self, encoder: Encoder, known: _Known, pairs: Sequence[Decoder]) -> dict[Decoder, float]:
+        metrics = {pair: Metric(self._tasks[pair[0]]) for pair in pairs}
+        was_training = self.supernet.training
+        self.supernet.eval()
+        try:
+            with torch.no_grad():
+                for batch in self._validation:
+                    images = self._images(batch)
+                    features = self.supernet.features(images, _encoder_only(encoder), known.encoder)
+                    for pair, metric in metrics.items():
+                        logits = self._decode(features, images, encoder, pair, known.decoders[pair], None)
+                        output = decode(metric.task, logits.float()).cpu().numpy()
+                        metric.update(output, batch.targets[pair[0]].numpy())
+        finally:
+            self.supernet.train(was_training)
+        return {pair: metric.value() for pair, metric in metrics.items()}
+
+    def _images(self, batch: Batch) -> Tensor:
+        device = next(self.supernet.parameters()).device
+        return normalize(batch.images.to(device), self.supernet.architecture)
+
+    def _decode(
+        self,
+        features: list[Tensor],
+        images: Tensor,
+        encoder: Encoder,
+        pair: Decoder,
+        statistics: Statistics | None,
+        collect: dict[str, Moments] | None,
+    ) -> Tensor:
+        size, config = (images.shape[2], images.shape[3]), SubnetConfig(encoder, (pair,))
+        task = pair[0]
+        outputs = self.supernet.decode_features(features, size, config, statistics, tasks=(task,), collect=collect)
+        return outputs[task]
+
+
+def _encoder_only(encoder: Encoder) -> SubnetConfig:
+    return SubnetConfig(encoder, ())
+
+
+def _statistics(collected: Mapping[str, Moments]) -> Statistics:
+    return {name: (moments.mean.float(), moments.variance.float()) for name, moments in collected.items()}
+
+
+def _pairs(demand: Demand) -> list[Decoder]:
+    return [(task, width) for task, widths in demand.items() for width in sorted(set(widths))]
+
+
+def _flat(table: Table) -> dict[Decoder, float]:
+    return {(task, width): value for task, row in table.items() for width, value in row.items()}
+
+
+def _nested(found: Mapping[Decoder, float]) -> Table:
+    table: Table = {}
+    for (task, width), value in found.items():
+        table.setdefault(task, {})[width] = value
+    return table

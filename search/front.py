@@ -1,0 +1,202 @@
+"""The front: subnets worth having, with what was measured of them and by whom, as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..devices.errors import ConfigError, InputError
+from ..models.space import SearchSpace, SubnetConfig
+from ..runtime.tasks import Task
+
+VERSION = 1
+Kind = Literal["measured", "estimated"]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of one image at a `quantile`; `kind` says whether they were measured, `profile` where."""
+
+    value: float
+    kind: Kind
+    profile: str
+    quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("measured", "estimated"):
+            raise InputError(f"a latency is measured or estimated, not {self.kind!r}")
+
+
+@dataclass(frozen=True)
+class FrontEntry:
+    """One subnet: the metric by task, multiply-adds of one image, bytes of fp32 weights, latency where there is one.
+
+    `preferences` names those whose own front, of score over macs, it lies on.
+    """
+
+    config: SubnetConfig
+    quality: Mapping[str, float]
+    macs: int
+    bytes: int
+    latency: Latency | None = None
+    preferences: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object."""
+        latency = None if self.latency is None else dataclasses.asdict(self.latency)
+        return {
+            "config": self.config.to_json(),
+            "quality": dict(self.quality),
+            "macs": self.macs,
+            "bytes": self.bytes,
+            "latency": latency,
+            "preferences": list(self.preferences),
+        }
+
+    @classmethod
+    def from_json(cls, entry: Any) -> FrontEntry:
+        """Read what `to_json` wrote."""
+        values = _fields(cls, entry)
+        if values["latency"] is not None:
+            values["latency"] = Latency(**_fields(Latency, values["latency"]))
+        values["config"] = SubnetConfig.from_json(values["config"])
+        values["quality"] = {str(task): float(value) for task, value in values["quality"].items()}
+        values["preferences"] = tuple(values["preferences"])
+        return cls(**{**values, "macs": int(values["macs"]), "bytes": int(values["bytes"])})
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a front came to be.
+
+    `supernet` is its sha256 (`identity.supernet_digest`), `images` the validation images that quality was measured on,
+    `evaluations` the encoders that were truly evaluated, `candidates` the subnets whose quality that gave.
+    `hypervolume` and `references` (macs share, loss) are those of hypervolume.py, the latter by preference.
+    """
+
+    algorithm: str
+    supernet: str
+    data: str
+    split: str
+    images: int
+    recalibration_images: int
+    seed: int
+    evaluations: int
+    candidates: int
+    hypervolume: float
+    references: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Front:
+    """Subnets from the narrowest to the widest, by macs; both ends are always there.
+
+    `preferences` are the searched ones, weights by task under the name that entries use.
+    """
+
+    entries: tuple[FrontEntry, ...]
+    tasks: tuple[Task, ...]
+    space: SearchSpace
+    preferences: Mapping[str, Mapping[str, float]]
+    provenance: Provenance = field(repr=False)
+
+    @property
+    def widest(self) -> FrontEntry:
+        """The supernet itself."""
+        return next(entry for entry in self.entries if entry.config == self.space.widest)
+
+    @property
+    def narrowest(self) -> FrontEntry:
+        """The smallest subnet."""
+        return next(entry for entry in self.entries if entry.config == self.space.narrowest)
+
+    def measured(self, measure: Callable[[SubnetConfig], Latency | None]) -> Front:
+        """A copy with the latency of every entry as `measure` gives it (None: not measured)."""
+        entries = tuple(dataclasses.replace(entry, latency=measure(entry.config)) for entry in self.entries)
+        return dataclasses.replace(self, entries=entries)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal front."""
+        provenance = dataclasses.asdict(self.provenance)
+        references = {name: list(pair) for name, pair in self.provenance.references.items()}
+        return {
+            "_version": VERSION,
+            "tasks": {task.name: task.to_json() for task in self.tasks},
+            "space": self.space.to_json(),
+            "preferences": {name: dict(weights) for name, weights in self.preferences.items()},
+            "entries": [entry.to_json() for entry in self.entries],
+            "provenance": {**provenance, "references": references},
+        }
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Front:
+        """Read what `to_json` wrote; unknown keys and versions are refused with InputError."""
+        if not isinstance(entry, dict) or entry.get("_version") != VERSION:
+            raise InputError(f"not a front of version {VERSION}: make one with `pliant search`")
+        try:
+            return _front(_fields(cls, {key: value for key, value in entry.items() if key != "_version"}))
+        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+            raise InputError(f"not a front: {error}") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write the JSON file, whole or not at all."""
+        path = Path(path)
+        partial = path.with_name(f".writing-{path.name}-{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Front:
+        """Read a front's file; InputError says what is wrong with it."""
+        try:
+            entry = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"cannot read the front {path}: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path} is not a front: not JSON") from error
+        try:
+            return cls.from_json(entry)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+
+def _front(values: dict[str, Any]) -> Front:
+    origin = _fields(Provenance, values["provenance"])
+    origin["references"] = {name: (float(macs), float(loss)) for name, (macs, loss) in origin["references"].items()}
+    front = Front(
+        tuple(FrontEntry.from_json(each) for each in values["entries"]),
+        tuple(Task.from_json(name, each) for name, each in values["tasks"].items()),
+        SearchSpace.from_json(values["space"]),
+        {name: {task: float(w) for task, w in weights.items()} for name, weights in values["preferences"].items()},
+        Provenance(**origin),
+    )
+    for each in front.entries:
+        if each.config not in front.space:
+            raise InputError("a front has a subnet that its space has not")
+    configs = {each.config for each in front.entries}
+    if not {front.space.widest, front.space.narrowest} <= configs:
+        raise InputError("a front lacks its widest or its narrowest subnet")
+    return front
+
+
+def _fields(cls: type[Any], entry: Any) -> dict[str, Any]:
+    """The values of a dataclass's fields; InputError for a key too many or too few."""
+    what = cls.__name__
+    if not isinstance(entry, dict):
+        raise InputError(f"{what} is not a JSON object")
+    names = {each.name for each in dataclasses.fields(cls)}
+    if set(entry) - names:
+        raise InputError(f"unknown key {sorted(set(entry) - names)[0]!r} in {what}")
+    if names - set(entry):
+        raise InputError(f"{what} has no {sorted(names - set(entry))[0]!r}")
+    return dict(entry)

@@ -1,0 +1,59 @@
+"""How good a set of subnets is: mean over preferences of the exact hypervolume in (macs, loss), by moocore.
+
+In the plane of a preference each subnet is (macs / widest macs, 1 - score). The reference point is (1.1, narrowest's
+loss): what the narrowest, or twice the widest, adds is next to nothing. Kept two-dimensional on purpose: it is exact
+and cheap for any number of tasks, and it is what a user meets, who has one preference and one budget at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from .algorithm import Candidate
+from .preference import Preference
+from .score import Yardstick
+
+Points = NDArray[np.float64]
+MACS_REFERENCE = 1.1
+LEAST_LOSS = 1e-3
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The measure for one supernet and a set of preferences; `reference` is a loss a preference."""
+
+    yardstick: Yardstick
+    preferences: tuple[Preference, ...]
+    widest_macs: int
+    reference: tuple[float, ...]
+
+    @classmethod
+    def between(
+        cls, yardstick: Yardstick, preferences: Sequence[Preference], low: Candidate, high: Candidate
+    ) -> Volume:
+        """Reference points from the narrowest (`low`) and the widest subnet."""
+        losses = yardstick.losses(preferences, [low.quality])[0]
+        # A narrowest that loses nothing would leave no volume to measure.
+        reference = tuple(max(float(loss), LEAST_LOSS) for loss in losses)
+        return cls(yardstick, tuple(preferences), high.macs, reference)
+
+    def points(self, candidates: Sequence[Candidate]) -> Points:
+        """(preferences, candidates, 2): share of the widest's macs, and loss."""
+        losses = self.yardstick.losses(self.preferences, [each.quality for each in candidates])
+        macs = np.array([each.macs / self.widest_macs for each in candidates])
+        return np.stack([np.broadcast_to(macs, losses.T.shape), losses.T], axis=2)
+
+    def of(self, points: Points) -> float:
+        """Mean hypervolume of points as `points` makes them; 0 for none."""
+        if not points.shape[1]:
+            return 0.0
+        volumes = [
+            moocore.hypervolume(plane, ref=(MACS_REFERENCE, loss))
+            for plane, loss in zip(points, self.reference, strict=True)
+        ]
+        return float(np.mean(volumes))

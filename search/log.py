@@ -1,0 +1,90 @@
+"""The log of true evaluations: JSON lines, one written whole a time, so that a killed search goes on where it was.
+
+The first line says which supernet, images and kind of table the rest belongs to; a log of anything else is refused.
+A kill can tear the last line only; a torn line is cut off when the log is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ..devices.errors import CheckpointError, PliantError
+
+VERSION = 1
+Entry = tuple[tuple[float, ...], dict[str, dict[float, float]]]
+"""An encoder and its quality table: task -> decoder width -> metric."""
+
+
+class EvaluationLog:
+    """An open log; `entries` are those it held when it was opened.
+
+    Raises CheckpointError when `resume` finds the log of another supernet, other images, or no log at all in the file.
+    """
+
+    def __init__(self, path: Path, identity: dict[str, str], *, resume: bool = False):
+        self.path = path
+        header = {"_version": VERSION, "kind": "pliant search log", **identity}
+        self.entries: list[Entry] = []
+        whole = 0
+        if resume and path.exists():
+            self.entries, whole = _read(path, header)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("r+b" if whole else "wb")
+            self._file.truncate(whole)
+            self._file.seek(whole)
+        except OSError as error:
+            raise PliantError(f"cannot write {path}: {error.strerror}") from error
+        if not whole:
+            self._write(header)
+
+    def append(self, encoder: tuple[float, ...], table: dict[str, dict[float, float]]) -> None:
+        """Add an evaluation; on the disk when this returns."""
+        rows = {task: [[width, value] for width, value in row.items()] for task, row in table.items()}
+        self._write({"encoder": list(encoder), "quality": rows})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        try:
+            self._file.write((json.dumps(entry) + "\n").encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def _read(path: Path, header: dict[str, Any]) -> tuple[list[Entry], int]:
+    """Entries of a log, and how many of its bytes are whole lines."""
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if not whole:
+        return [], 0
+    lines = data[:whole].splitlines()
+    _check_header(path, lines[0], header)
+    try:
+        return [_entry(json.loads(line)) for line in lines[1:]], whole
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: remove it and search again") from error
+
+
+def _check_header(path: Path, line: bytes, header: dict[str, Any]) -> None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or found.get("kind") != header["kind"]:
+        raise CheckpointError(f"{path} is not the log of a search: choose another --out")
+    for key, value in header.items():
+        if found.get(key) != value:
+            raise CheckpointError(f"{path} holds evaluations of another {key.strip('_')}: search without --resume")
+
+
+def _entry(line: dict[str, Any]) -> Entry:
+    table = {str(task): {float(width): float(value) for width, value in rows} for task, rows in line["quality"].items()}
+    return tuple(float(width) for width in line["encoder"]), table

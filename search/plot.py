@@ -1,0 +1,124 @@
+"""A front as a picture: quality of each task over cost, the preferences' own fronts in colour."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..devices.errors import InputError
+from ..runtime.tasks import Task
+from .front import Front, FrontEntry
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours: distinct for colour-blind readers too; grey is kept for what no preference asks for.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A900")
+GREY, INK, RULE = "#A9B0B7", "#22272B", "#DFE3E6"
+SHOWN = len(COLORS)
+MOST_PANELS = 24
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.titleweight": "bold",
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+}
+
+
+def plot_front(front: Front, path: str | Path) -> None:
+    """Write a PNG: one panel a task, quality over macs, and a second row over latency where every entry has one."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    costs = ["macs"] + (["latency"] if all(entry.latency for entry in front.entries) else [])
+    tasks = front.tasks[:MOST_PANELS]
+    columns = min(len(tasks), 4)
+    rows = math.ceil(len(tasks) / columns)
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(3.4 * columns + 0.3, 3.0 * rows * len(costs) + 1.1), dpi=130, layout="constrained")
+        panels = figure.subplots(rows * len(costs), columns, squeeze=False)
+        for place, cost in enumerate(costs):
+            for index, axes in enumerate(panels[place * rows : (place + 1) * rows].flat):
+                if index < len(tasks):
+                    _panel(axes, front, tasks[index], cost)
+                else:
+                    axes.set_axis_off()
+        figure.suptitle(_title(front), fontsize=11, x=0.01, ha="left")
+        handles, labels = panels[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=min(len(labels), 3 * columns), fontsize=8.5)
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, format="png", facecolor="white")
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _panel(axes: Axes, front: Front, task: Task, cost: str) -> None:
+    """Every subnet as a dot; the step that each preference's own front makes; both ends by name."""
+    scale, unit = _scale(front, cost)
+    axes.grid(True, linewidth=0.8)
+    others = [entry for entry in front.entries if not entry.preferences]
+    if others:
+        axes.scatter(*_points(others, task, cost, scale), s=16, color=GREY, linewidths=0, label="balanced between them")
+    for index, name in enumerate(list(front.preferences)[:SHOWN]):
+        own = [entry for entry in front.entries if name in entry.preferences]
+        xs, ys = _points(own, task, cost, scale)
+        axes.plot(xs, ys, "-o", color=COLORS[index], linewidth=1.3, markersize=3.6, alpha=0.85, label=f"prefer {name}")
+    _name_ends(axes, front, task, cost, scale)
+    arrow = "higher is better" if task.higher_is_better else "lower is better"
+    axes.set_title(task.name, loc="left")
+    axes.set_ylabel(f"{task.metric}{f', {task.metric_units}' if task.metric_units else ''} ({arrow})")
+    axes.set_xlabel(unit)
+    axes.set_xlim(left=0.0)
+    axes.margins(y=0.14)
+    if not task.higher_is_better:
+        axes.invert_yaxis()
+
+
+def _name_ends(axes: Axes, front: Front, task: Task, cost: str, scale: float) -> None:
+    for entry, name, side, shift in ((front.narrowest, "narrowest", "left", 5), (front.widest, "widest", "right", -2)):
+        ((x,), (y,)) = _points([entry], task, cost, scale)
+        axes.plot(x, y, marker="D", color=INK, markersize=5.5, zorder=5)
+        below = -12 if name == "narrowest" else 7
+        axes.annotate(name, (x, y), (shift, below), textcoords="offset points", ha=side, fontsize=8, zorder=6)
+
+
+def _points(entries: list[FrontEntry], task: Task, cost: str, scale: float) -> tuple[list[float], list[float]]:
+    pairs = sorted((_cost(entry, cost) / scale, entry.quality[task.name]) for entry in entries)
+    return [x for x, _ in pairs], [y for _, y in pairs]
+
+
+def _cost(entry: FrontEntry, cost: str) -> float:
+    if cost == "macs" or entry.latency is None:
+        return float(entry.macs)
+    return entry.latency.value
+
+
+def _scale(front: Front, cost: str) -> tuple[float, str]:
+    """What costs are divided by, and how the axis is called."""
+    if cost == "latency":
+        kinds = {entry.latency.kind for entry in front.entries if entry.latency}
+        return 1.0, f"latency, ms ({' and '.join(sorted(kinds))})"
+    widest = front.widest.macs
+    for scale, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if widest >= scale:
+            return scale, f"multiply-adds, {unit}"
+    return 1.0, "multiply-adds"
+
+
+def _title(front: Front) -> str:
+    origin = front.provenance
+    return (
+        f"{origin.data}: {len(front.entries)} subnets by {origin.algorithm}, from {origin.evaluations} evaluated "
+        f"encoders, on {origin.images} {origin.split} images"
+    )

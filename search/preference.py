@@ -1,0 +1,77 @@
+"""Task preferences, and ECMT's rule that turns one into decoder widths (Aich et al., ICCV 2023).
+
+The rule, for preferences `w_t > 0` and a *ceiling* `c`, one of the allowed decoder widths:
+
+    width_t = snap(c * w_t / max_u w_u)
+
+where `snap` is the nearest allowed width, the narrower of two that are equally near. So the most preferred task gets
+the ceiling, the others their share in proportion. At one ceiling, raising a task's preference never narrows its decoder
+and never widens another's. The ceiling itself is searched together with the encoder, under the budget: a wide one is
+paid for with a narrower encoder, and measured quality decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..devices.errors import BudgetError
+from ..models.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Relative importance of tasks: (task, weight > 0), sorted by task; only the weights' ratios matter."""
+
+    weights: tuple[tuple[str, float], ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", tuple(sorted((str(t), float(w)) for t, w in self.weights)))
+        for task, weight in self.weights:
+            if not (math.isfinite(weight) and weight > 0.0):
+                raise BudgetError(f"the preference of {task!r} must be a number over 0, not {weight:g}")
+
+    @classmethod
+    def of(cls, tasks: Iterable[str], weights: Mapping[str, float] | None = None) -> Preference:
+        """Weights for these tasks, 1 where none is given; BudgetError for a task that is not among them."""
+        names, given = list(tasks), dict(weights or {})
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise BudgetError(f"no task is called {unknown[0]!r}: prefer one of {', '.join(names)}")
+        return cls(tuple((task, given.get(task, 1.0)) for task in names))
+
+    @property
+    def name(self) -> str:
+        """Short text for people, also the key in a front: `equal`, or the weights that are not 1."""
+        if len({weight for _, weight in self.weights}) <= 1:
+            return "equal"
+        return ", ".join(f"{task}={weight:g}" for task, weight in self.weights if weight != 1.0)
+
+    @property
+    def simplex(self) -> dict[str, float]:
+        """Weights that sum to 1."""
+        total = math.fsum(weight for _, weight in self.weights)
+        return {task: weight / total for task, weight in self.weights}
+
+    def to_json(self) -> dict[str, float]:
+        """Weights by task."""
+        return dict(self.weights)
+
+
+def standard_preferences(tasks: Sequence[str], given: Iterable[Mapping[str, float]] = ()) -> tuple[Preference, ...]:
+    """What to search for: all tasks equal, then each twice as important in turn, then `given`; each once."""
+    favoured = [Preference.of(tasks, {task: 2.0}) for task in tasks] if len(tasks) > 1 else []
+    asked = [Preference.of(tasks, weights) for weights in given]
+    return tuple({each.name: each for each in [Preference.of(tasks), *favoured, *asked]}.values())
+
+
+def snap(width: float, allowed: Sequence[float]) -> float:
+    """The allowed width nearest to `width`; of two equally near, the narrower."""
+    return min(allowed, key=lambda each: (round(abs(each - width), 9), each))
+
+
+def decoder_widths(space: SearchSpace, preference: Preference, ceiling: float) -> tuple[tuple[str, float], ...]:
+    """ECMT's rule (this module's formula): (task, decoder width) for each task of the space."""
+    most = max(weight for _, weight in preference.weights)
+    return tuple((task, snap(ceiling * weight / most, space.decoder_widths)) for task, weight in preference.weights)

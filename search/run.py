@@ -1,0 +1,167 @@
+"""`run_search`: from a checkpoint to a front, its log and its plot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..devices.errors import BudgetError
+from ..devices.measure import Measurement
+from ..models.cost import CostModel
+from ..models.space import SubnetConfig
+from ..training.checkpoint import Checkpoint, load_checkpoint
+from ..training.data.batches import Batch
+from ..training.evaluate import load_batches
+from ..training.prepare import choose_device, open_split
+from .algorithm import Algorithm, Problem, Progress
+from .assemble import make_front
+from .ecmt import Ecmt
+from .evaluator import Evaluator
+from .front import Front, Latency, Provenance
+from .identity import batches_digest, supernet_digest
+from .log import EvaluationLog
+from .preference import Preference, standard_preferences
+
+FRONT_SIZE = 24
+ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Ecmt(),)}
+
+Measure = Callable[[SubnetConfig], Measurement]
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """Decoded images: those that batch norm is recalibrated on, and those that quality is measured on."""
+
+    name: str
+    split: str
+    recalibration: Sequence[Batch]
+    validation: Sequence[Batch]
+
+
+def run_search(
+    checkpoint: str | Path | Checkpoint,
+    *,
+    algorithm: str = "ecmt",
+    preferences: Iterable[Mapping[str, float]] | None = None,
+    evaluations: int | None = None,
+    front_size: int | None = None,
+    images: int | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    data: SearchData | None = None,
+    data_root: Path | None = None,
+    measure: Measure | None = None,
+    profile: str = "",
+) -> Front:
+    """Search a trained supernet; what is left out is as the checkpoint's recipe says.
+
+    `preferences` (task weights) are searched for beside the standard ones, `evaluations` bounds the encoders truly
+    evaluated, `front_size` the subnets returned, `images` the validation images. With `out` (FRONT.json) the front is
+    written there, its plot to FRONT.png, and evaluations to FRONT.log.jsonl as they are made; `resume` goes on from
+    that log. `measure` gives the latency of a subnet of the front, `profile` says where that was measured.
+
+    Raises CheckpointError (no checkpoint, or another's log), DataError, BudgetError (a preference for no task).
+    """
+    checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+    given = checkpoint.recipe.search.preferences if preferences is None else tuple(preferences)
+    wanted = standard_preferences(checkpoint.space.tasks, given)
+    data = data or open_search_data(checkpoint, images, data_root)
+    digest = supernet_digest(checkpoint.supernet)
+    log = _open_log(out, digest, data, resume)
+    try:
+        evaluator = _evaluator(checkpoint, data, log)
+        problem = _problem(checkpoint, evaluator, wanted, evaluations, seed, progress)
+        found = _algorithm(algorithm).search(problem)
+    finally:
+        if log is not None:
+            log.close()
+    budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
+    front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
+    front = front.measured(_latency(measure, profile)) if measure is not None else front
+    if out is not None:
+        _write(front, Path(out))
+    return front
+
+
+def open_search_data(checkpoint: Checkpoint, images: int | None = None, root: Path | None = None) -> SearchData:
+    """The recipe's training images for recalibration and its validation images, as many as it (or `images`) says."""
+    recipe = checkpoint.recipe
+    if root is not None:
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": root})})
+    limit = recipe.search.validation_images if images is None else images
+    return SearchData(
+        recipe.data.name,
+        "validation",
+        load_batches(open_split(recipe, "train"), recipe.training.recalibration_images),
+        load_batches(open_split(recipe, "validation"), limit),
+    )
+
+
+def _algorithm(name: str) -> Algorithm:
+    if name not in ALGORITHMS:
+        raise BudgetError(f"there is no search algorithm {name!r}: choose one of {', '.join(ALGORITHMS)}")
+    return ALGORITHMS[name]
+
+
+def log_path(out: str | Path) -> Path:
+    """Where the evaluations of a search that writes FRONT.json are logged."""
+    return Path(out).with_suffix(".log.jsonl")
+
+
+def _open_log(out: str | Path | None, digest: str, data: SearchData, resume: bool) -> EvaluationLog | None:
+    if out is None:
+        return None
+    identity = {"supernet": digest, "images": batches_digest(data.recalibration, data.validation)}
+    return EvaluationLog(log_path(out), identity, resume=resume)
+
+
+def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | None) -> Evaluator:
+    supernet = checkpoint.supernet.to(choose_device(checkpoint.recipe.training.device))
+    return Evaluator(supernet, data.recalibration, data.validation, log)
+
+
+def _problem(
+    checkpoint: Checkpoint,
+    evaluator: Evaluator,
+    preferences: tuple[Preference, ...],
+    evaluations: int | None,
+    seed: int | None,
+    progress: Progress | None,
+) -> Problem:
+    settings = checkpoint.recipe.search
+    return Problem(
+        checkpoint.space,
+        checkpoint.tasks,
+        CostModel(checkpoint.supernet),
+        evaluator,
+        preferences,
+        settings.evaluations if evaluations is None else evaluations,
+        settings.population,
+        settings.seed if seed is None else seed,
+        progress,
+    )
+
+
+def _origin(algorithm: str, digest: str, data: SearchData, problem: Problem) -> Provenance:
+    """Provenance as far as it is known before the result is."""
+    images, recalibration = (sum(len(batch.images) for batch in each) for each in (data.validation, data.recalibration))
+    return Provenance(algorithm, digest, data.name, data.split, images, recalibration, problem.seed, 0, 0, 0.0, {})
+
+
+def _latency(measure: Measure, profile: str) -> Callable[[SubnetConfig], Latency | None]:
+    def of(config: SubnetConfig) -> Latency | None:
+        measured = measure(config)
+        value = measured.at(measured.quantile)
+        return None if value is None else Latency(value, "measured", profile, measured.quantile)
+
+    return of
+
+
+def _write(front: Front, out: Path) -> None:
+    from .plot import plot_front
+
+    front.save(out)
+    plot_front(front, out.with_suffix(".png"))

@@ -1,0 +1,110 @@
+"""From everything that was measured to a front: what is not dominated, and a well-spread part of it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from .algorithm import Candidate
+from .hypervolume import Points, Volume
+from .preference import Preference
+from .score import Yardstick
+
+
+def non_dominated(candidates: Sequence[Candidate], yardstick: Yardstick) -> list[Candidate]:
+    """Candidates that none beats in macs and every task's quality at once; of equals, the first in `_order`."""
+    ordered = sorted(candidates, key=_order)
+    if not ordered:
+        return []
+    kept = moocore.is_nondominated(objectives(ordered, yardstick))
+    return [each for each, keep in zip(ordered, kept, strict=True) if keep]
+
+
+def objectives(candidates: Sequence[Candidate], yardstick: Yardstick) -> NDArray[np.float64]:
+    """(candidates, 1 + tasks), all minimised: macs, then each task's quality as error."""
+    rows = []
+    for each in candidates:
+        signs = {task.name: -1.0 if task.higher_is_better else 1.0 for task in yardstick.tasks}
+        rows.append([float(each.macs), *(signs[name] * each.quality[name] for name in signs)])
+    return np.array(rows, np.float64)
+
+
+def best_within(
+    candidates: Sequence[Candidate], yardstick: Yardstick, preference: Preference, macs: float
+) -> Candidate | None:
+    """The candidate of highest score among those of at most `macs`, the cheaper of equals; None where none fits."""
+    fitting = [each for each in candidates if each.macs <= macs]
+    return max(fitting, key=lambda each: (yardstick.score(preference, each.quality), -each.macs), default=None)
+
+
+def choose(front: Sequence[Candidate], volume: Volume, always: Sequence[Candidate], size: int) -> list[Candidate]:
+    """At most `size` of a front, `always` among them (and more than `size` only if they are).
+
+    First those that add most hypervolume over all preferences (greedy, hence at least 1 - 1/e of the best choice's:
+    hypervolume is submodular; Nemhauser et al., 1978). Where none adds any, those farthest from what is chosen.
+    """
+    held = {each.config for each in always}
+    members = [*always, *sorted((each for each in front if each.config not in held), key=_order)]
+    points = volume.points(members)
+    chosen = list(range(len(always)))
+    rest = list(range(len(always), len(members)))
+    chosen += _by_volume(points, volume, chosen, rest, size - len(chosen))
+    rest = [index for index in rest if index not in chosen]
+    chosen += _by_distance(_scaled(objectives(members, volume.yardstick)), chosen, rest, size - len(chosen))
+    return sorted((members[index] for index in chosen), key=_order)
+
+
+def _by_volume(points: Points, volume: Volume, chosen: Sequence[int], rest: Sequence[int], room: int) -> list[int]:
+    """Indices in the order in which they add most; lazily: gains only shrink, so an old one is a bound."""
+    picked: list[int] = []
+    base = volume.of(points[:, list(chosen)])
+    heap = [(-volume.of(points[:, [*chosen, index]]) + base, index) for index in rest]
+    heapq.heapify(heap)
+    while heap and len(picked) < room:
+        _, index = heapq.heappop(heap)
+        gain = volume.of(points[:, [*chosen, *picked, index]]) - base
+        if gain <= 1e-12:
+            continue
+        if heap and gain < -heap[0][0]:
+            heapq.heappush(heap, (-gain, index))
+            continue
+        picked.append(index)
+        base += gain
+    return picked
+
+
+def _by_distance(scaled: NDArray[np.float64], chosen: Sequence[int], rest: Sequence[int], room: int) -> list[int]:
+    """Indices, each the farthest from all before it (Gonzalez, 1985)."""
+    picked: list[int] = []
+    remaining = list(rest)
+    if not remaining or room <= 0:
+        return picked
+    nearest = np.array([_distance(scaled, index, chosen) for index in remaining])
+    while len(picked) < min(room, len(rest)):
+        place = int(nearest.argmax())
+        picked.append(remaining[place])
+        nearest = np.minimum(nearest, np.linalg.norm(scaled[remaining] - scaled[remaining[place]], axis=1))
+        nearest[place] = -1.0
+    return picked
+
+
+def _distance(scaled: NDArray[np.float64], index: int, others: Sequence[int]) -> float:
+    if not others:
+        return float("inf")
+    return float(np.linalg.norm(scaled[list(others)] - scaled[index], axis=1).min())
+
+
+def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = values.min(0), values.max(0)
+    scaled: NDArray[np.float64] = (values - low) / np.where(high > low, high - low, 1.0)
+    return scaled
+
+
+def _order(candidate: Candidate) -> tuple[object, ...]:
+    """From cheap to wide, and then by widths: never by the order in which things were found."""
+    config = candidate.config
+    return (candidate.macs, candidate.bytes, config.encoder, config.decoders)

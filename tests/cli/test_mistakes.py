@@ -1,0 +1,155 @@
+"""A mistake gets one plain line on stderr with what to do, nothing on stdout, and exit code 1 or 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import Terminal
+
+FAILED, MISUSED = 1, 2
+
+MISUSES: list[tuple[str, str]] = [
+    ("plan {suite} --latency '15 parsecs'", "parsecs"),
+    ("plan {suite} --latency 15", "unit"),
+    ("plan {suite} --latency nan", "latency"),
+    ("plan {suite} --macs -2G", "macs"),
+    ("plan {suite} --memory '12 ms'", "memory"),
+    ("plan {suite} --prefer sound=2", "sound"),
+    ("plan {suite} --prefer depth", "depth"),
+    ("plan {suite} --prefer depth=two", "depth"),
+    ("plan {suite} --prefer depth=1 --prefer depth=2", "twice"),
+    ("plan {suite} --floor sound=2", "sound"),
+    ("plan {suite} --tasks depth,sound", "sound"),
+    ("plan {suite} --tasks ,", "task"),
+    ("plan {suite} --macs 2G --quantile 7", "quantile"),
+    ("plan {suite} --latency 1s --measure sometimes", "measure"),
+    ("plan {suite} --latency 1s --provider abacus", "abacus"),
+    ("plan {suite} --threads many", "--threads"),
+    ("plan {suite} --latncy 15ms", "--latency"),
+    ("plan", "MODEL.pliant"),
+    ("plam {suite}", "plam"),
+    ("run {suite}", "images"),
+    ("run {suite} {photo} --subnet s99", "s99"),
+    ("run {suite} {photo} --subnet s01-fp32 --macs 2G", "not both"),
+    ("bench {suite} --subnet s99", "s99"),
+    ("bench {suite} --runs 1", "--runs"),
+    ("verify {suite} --subnet s99", "s99"),
+    ("extract {suite} s99 --out x.onnx", "s99"),
+    ("extract {suite} s01-fp32 --target abacus --out x.onnx", "abacus"),
+    ("extract {suite} s01-fp32", "--out"),
+    ("train", "RECIPE"),
+    ("search folder --prefer depth=x --out front.json", "depth"),
+]
+
+FAILURES: list[tuple[str, str]] = [
+    ("inspect nowhere.pliant", "nowhere.pliant"),
+    ("inspect .", "."),
+    ("inspect {photo}", "not a suite"),
+    ("inspect {empty}", "empty"),
+    ("inspect {truncated}", "truncated"),
+    ("plan {truncated} --macs 2G", "truncated"),
+    ("run {photo} {photo}", "not a suite"),
+    ("run {suite} nowhere.png", "nowhere.png"),
+    ("run {suite} {suite}", "not an image"),
+    ("run {suite} . --macs 2G", "folder"),
+    ("run {suite} {half_photo} --macs 2G", "half.png"),
+    ("run {suite} {flat} --macs 2G", "(height, width, 3)"),
+    ("run {suite} {floats} --macs 2G", "uint8"),
+    ("run {suite} {photo} --macs 2G --out {photo}", "photo.png"),
+    ("plan {suite} --macs 1k", "s01"),
+    ("plan {suite} --floor floor=0.99", "floor"),
+    ("extract {suite} s01-fp32 --target tensorrt --out x.onnx", "tensorrt"),
+    ("extract {suite} s01-fp32 --out nowhere/x.onnx", "nowhere"),
+    ("build {suite}", "TensorRT"),
+    ("verify {damaged}", "damaged"),
+    ("train no-such-recipe --out out", "no-such-recipe"),
+    ("train {unknown_key} --out out", "epochz"),
+    ("train scenes-demo --set training.epochz=3 --out out", "epochz"),
+    ("search nowhere --out front.json", "nowhere"),
+    ("export nowhere --front front.json --out x.pliant", "nowhere"),
+]
+
+
+@pytest.fixture
+def files(suite: Path, photo: Path, tmp_path: Path) -> dict[str, Path]:
+    """Files by what is wrong with them."""
+    good = suite.read_bytes()
+    middle = len(good) * 3 // 4
+    changed = good[:middle] + bytes([good[middle] ^ 0xFF]) + good[middle + 1 :]
+    made = {
+        "truncated": ("truncated.pliant", good[: len(good) // 2]),
+        "damaged": ("damaged.pliant", changed),
+        "empty": ("empty.pliant", b""),
+        "half_photo": ("half.png", photo.read_bytes()[:900]),
+        "unknown_key": ("recipe.yaml", b"data: {name: scenes}\ntraining: {epochz: 3}\n"),
+    }
+    found = {"suite": suite, "photo": photo}
+    for key, (name, data) in made.items():
+        found[key] = tmp_path / name
+        found[key].write_bytes(data)
+    wrong: dict[str, np.ndarray[Any, Any]] = {
+        "flat": np.zeros((16, 24), np.uint8),
+        "floats": np.zeros((16, 24, 3), np.float32),
+    }
+    for key, array in wrong.items():
+        found[key] = tmp_path / f"{key}.npy"
+        np.save(found[key], array)
+    return found
+
+
+def check(pliant: Terminal, files: dict[str, Path], line: str, code: int, fragment: str) -> None:
+    import shlex
+
+    said = pliant(*(word.format(**files) for word in shlex.split(line)))
+    assert said.code == code, said.err
+    assert said.out == "" or line.startswith("verify")
+    assert fragment in said.err
+    assert len(said.err.splitlines()) == 1
+    assert "Traceback" not in said.err
+    assert "unexpected" not in said.err
+    assert not any(drawn in said.err for drawn in "╭│╰─")
+
+
+@pytest.mark.parametrize(("line", "fragment"), MISUSES)
+def test_misused(pliant: Terminal, files: dict[str, Path], line: str, fragment: str) -> None:
+    check(pliant, files, line, MISUSED, fragment)
+
+
+@pytest.mark.parametrize(("line", "fragment"), FAILURES)
+def test_failed(pliant: Terminal, files: dict[str, Path], line: str, fragment: str) -> None:
+    check(pliant, files, line, FAILED, fragment)
+
+
+def test_the_traceback_is_there_for_those_who_ask(
+    pliant: Terminal, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLIANT_DEBUG", "1")
+    said = pliant("inspect", files["truncated"])
+    assert said.code == FAILED
+    assert "Traceback" in said.err
+    assert said.err.splitlines()[-1].startswith(str(files["truncated"]))
+
+
+def test_an_image_that_is_a_bomb_is_refused(
+    pliant: Terminal, suite: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    said = pliant("run", suite, photo, "--subnet", "s01-fp32")
+    assert said.code == FAILED
+    assert len(said.err.splitlines()) == 1
+
+
+def test_what_was_not_foreseen_is_one_line_too(pliant: Terminal, suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Callable[..., None]:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr("pliant.cli.showing.print_suite", broken)
+    said = pliant("inspect", suite)
+    assert said.code == FAILED
+    assert said.err == "unexpected RuntimeError: two lines (PLIANT_DEBUG=1 shows where)\n"

@@ -1,0 +1,100 @@
+"""A small supernet with images made up for it, and a search problem whose truth is a formula."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import torch
+
+from pliant.models import Cost, CostModel, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
+from pliant.models.architecture import Architecture
+from pliant.runtime.tasks import Task
+from pliant.search.algorithm import Problem
+from pliant.search.evaluator import Demand, Encoder, Table
+from pliant.search.preference import standard_preferences
+from pliant.search.run import SearchData
+from pliant.training.checkpoint import Checkpoint
+from pliant.training.data.batches import Batch
+from pliant.training.recipe import Recipe
+
+TASKS = (
+    Task("surfaces", "segmentation", ("floor", "wall", "thing")),
+    Task("depth", "depth", value_range=(0.3, 10.0)),
+    Task("edges", "edges"),
+)
+NAMES = tuple(sorted(task.name for task in TASKS))
+HEIGHT, WIDTH = 32, 32
+
+
+def make_supernet(seed: int = 0) -> Supernet:
+    """A ResNet-10 of 8 to 64 channels, three dense tasks."""
+    architecture = Architecture("resnet10", HEIGHT, WIDTH, base=16, decoder_channels=16, skip_channels=8)
+    torch.manual_seed(seed)
+    return build_supernet(architecture, TASKS, SearchSpace(4, NAMES, (0.5, 1.0), (0.5, 1.0))).eval()
+
+
+def make_batches(count: int, seed: int, size: int = 2) -> tuple[Batch, ...]:
+    """Noise with labels that are noise."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def one() -> Batch:
+        shape = (size, HEIGHT, WIDTH)
+        images = torch.randint(0, 256, (*shape, 3), generator=rng, dtype=torch.uint8)
+        targets = {
+            "surfaces": torch.randint(0, 3, shape, generator=rng),
+            "depth": 0.5 + 4.0 * torch.rand(shape, generator=rng),
+            "edges": torch.randint(0, 2, shape, generator=rng).float(),
+        }
+        return Batch(images, targets)
+
+    return tuple(one() for _ in range(count))
+
+
+def make_data(seed: int = 0) -> SearchData:
+    """Two batches to recalibrate on, two others to validate on."""
+    return SearchData("noise", "validation", make_batches(2, seed), make_batches(2, seed + 1))
+
+
+def make_checkpoint(folder: Path, seed: int = 0) -> Checkpoint:
+    """A checkpoint of an untrained supernet; its recipe is that of another network, but for the search."""
+    recipe = Recipe.model_validate({"data": {"name": "scenes"}, "search": {"evaluations": 8, "population": 4}})
+    return Checkpoint(folder, make_supernet(seed), recipe, 0)
+
+
+class Formula:
+    """Quality as a smooth function of widths, and how often it was asked for."""
+
+    def __init__(self, space: SearchSpace, importance: tuple[float, ...]):
+        self.space, self.importance = space, importance
+        self.asked: list[Encoder] = []
+
+    def table(self, encoder: Encoder, demand: Demand) -> Table:
+        self.asked.append(encoder)
+        gain = sum(share * width**0.5 for share, width in zip(self.importance, encoder, strict=True))
+        return {
+            task: {width: (1.0 - gain * (0.7 + 0.3 * width)) + 0.1 for width in widths}
+            if task == "depth"
+            else {width: gain * (0.7 + 0.3 * width) for width in widths}
+            for task, widths in demand.items()
+        }
+
+
+def formula_cost(config: SubnetConfig) -> Cost:
+    """Each stage costs the same at full width, a decoder half of that."""
+    encoder = sum(int(1000 * width**2) for width in config.encoder)
+    decoders = {task: PartCost(int(500 * width**2), 1) for task, width in config.decoders}
+    return Cost(PartCost(encoder, 1), decoders)
+
+
+def formula_problem(evaluations: int = 40, seed: int = 0, stages: int = 4) -> tuple[Problem, Formula]:
+    """256 encoders, of which the first stages matter most."""
+    space = SearchSpace(stages, NAMES)
+    source = Formula(space, tuple(weight / 10 for weight in (4, 3, 2, 1))[:stages])
+    preferences = standard_preferences(NAMES)
+    return Problem(space, TASKS, formula_cost, source, preferences, evaluations, 12, seed), source
+
+
+@functools.cache
+def small_cost() -> CostModel:
+    return CostModel(make_supernet())

@@ -1,0 +1,242 @@
+"""The training loop: from a recipe to a checkpoint, through any number of kills.
+
+Everything random derives from (seed, step) or (seed, epoch, index), so a run that was killed and resumed ends in the
+weights of a run that was not: bit-identical on the CPU, with the same versions and number of threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..devices.errors import CheckpointError
+from ..models.network import normalize
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+from .checkpoint import (
+    Checkpoint,
+    add_metrics,
+    clean,
+    load_checkpoint,
+    read_optimizer,
+    resolve,
+    save_checkpoint,
+    steps,
+)
+from .data.batches import Batch, batches_per_epoch, epoch_batches
+from .evaluate import Evaluator, landmark_subnets, load_batches, quality_row
+from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
+from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writable
+from .recipe import Recipe
+from .sampling import step_subnets
+from .schedule import learning_rate, make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
+from .step import Inputs, train_step
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training.
+
+    `quality` has a row `{"config", "quality"}` for the uniform widths from the widest to the narrowest, measured on the
+    validation split; `seconds` and `images_per_second` are those of this run, after `resumed_from` steps.
+    """
+
+    out: Path
+    checkpoint: Path
+    steps: int
+    quality: Rows
+    seconds: float
+    images_per_second: float
+    resumed_from: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a running training holds."""
+
+    recipe: Recipe
+    out: Path
+    data: TrainingData
+    device: torch.device
+    supernet: Supernet
+    optimizer: torch.optim.Optimizer
+    first: int
+    progress: Progress
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch."""
+        return batches_per_epoch(self.data.train, self.recipe.training.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.recipe.training.epochs * self.steps_per_epoch
+
+
+def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progress | None = None) -> TrainResult:
+    """Train a supernet by `recipe` into the folder `out`, or go on from its newest whole checkpoint.
+
+    Raises RecipeError, DataError, CheckpointError (the folder cannot be written, or holds another run) or TrainingError
+    (a loss is not finite). Interrupted by Ctrl-C it raises KeyboardInterrupt with a line that says how to go on.
+    """
+    out, progress = Path(out), progress or Silent()
+    check_writable(out)
+    start = _starting_point(recipe, out, resume, progress)
+    run = _prepare(recipe, out, start, progress)
+    began = time.perf_counter()
+    log = MetricsLog(out, run.first)
+    try:
+        progress.started(run.first, run.steps)
+        folder = _all_steps(run, log) or (start.folder if start else out)
+        seconds = time.perf_counter() - began
+        rows = (start.metrics.get("quality") if start and run.first == run.steps else None) or _finish(run, log, folder)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(out)) from None
+    finally:
+        log.close()
+    images = (run.steps - run.first) * recipe.training.batch_size
+    return TrainResult(out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
+
+
+def _starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
+    """The checkpoint to go on from; None to begin."""
+    clean(out)
+    if not steps(out):
+        return None
+    if not resume:
+        raise CheckpointError(f"{out} holds a training already: go on with --resume, or choose another folder")
+    folder, problems = resolve(out)
+    for problem in problems:
+        progress.message(f"{problem}; going on from {folder.name} instead")
+    checkpoint = load_checkpoint(folder)
+    _check_same_recipe(recipe, checkpoint)
+    progress.message(f"resumed from {folder.name}")
+    return checkpoint
+
+
+_FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
+
+
+def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
+    """Refuse to go on with other settings: the result would be that of neither recipe."""
+    now, then = _binding(recipe), _binding(checkpoint.recipe)
+    for key, value in now.items():
+        if value != then[key]:
+            raise CheckpointError(
+                f"{checkpoint.folder.parent.parent} was started with {key} = {then[key]}, the recipe now says {value}: "
+                "resume with the same recipe, or choose another folder"
+            )
+
+
+def _binding(recipe: Recipe) -> dict[str, Any]:
+    """Every setting that decides the weights, by dotted key."""
+    entry = recipe.to_json()
+    flat = {f"{part}.{key}": v for part in ("data", "model", "space", "training") for key, v in entry[part].items()}
+    free = {"data.root", *(f"training.{key}" for key in _FREE)}
+    return {key: value for key, value in flat.items() if key not in free}
+
+
+def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Progress) -> Run:
+    device = choose_device(recipe.training.device)
+    data = open_training_data(recipe, progress.preparing)
+    if start is None:
+        supernet, said = fresh_supernet(recipe, data)
+        if said:
+            progress.message(said)
+    else:
+        supernet = start.supernet
+    supernet.to(device)
+    if device.type == "cuda":
+        supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(supernet, recipe.training)
+    if start is not None:
+        restore_optimizer(optimizer, supernet, read_optimizer(start.folder))
+    return Run(recipe, out, data, device, supernet, optimizer, start.step if start else 0, progress)
+
+
+def _all_steps(run: Run, log: MetricsLog) -> Path | None:
+    """Train the remaining steps; the folder of the last checkpoint, None where no step remained."""
+    pace, folder = Pace(run.recipe.training.batch_size), None
+    settings = run.recipe.training
+    for epoch in range(run.first // run.steps_per_epoch, settings.epochs):
+        begin = epoch * run.steps_per_epoch
+        skip = max(0, run.first - begin)
+        batches = epoch_batches(
+            run.data.train, settings.batch_size, settings.seed, epoch, settings.augmentation, start=skip
+        )
+        for step, batch in enumerate(ahead(batches), start=begin + skip):
+            _one_step(run, log, pace, step, epoch, batch)
+            done = step + 1
+            if done == run.steps or done % settings.checkpoint_every == 0:
+                tensors = optimizer_tensors(run.optimizer, run.supernet)
+                folder = save_checkpoint(run.out, run.supernet, tensors, run.recipe, done)
+        if settings.validate_every and (epoch + 1) % settings.validate_every == 0 and epoch + 1 < settings.epochs:
+            _report_quality(
+                run, log, begin + run.steps_per_epoch, [run.supernet.space.widest, run.supernet.space.narrowest]
+            )
+    return folder
+
+
+def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batch: Batch) -> None:
+    settings = run.recipe.training
+    rate = learning_rate(step, run.steps, settings)
+    set_learning_rate(run.optimizer, rate)
+    subnets = step_subnets(run.supernet.space, settings.seed, step, settings.subnets)
+    losses = train_step(run.supernet, run.optimizer, _moved(batch, run), subnets, settings, step)
+    speed, left = pace.tick(run.steps - step - 1)
+    report = StepReport(step + 1, run.steps, epoch, losses.tasks, losses.total, losses.distillation, rate, speed, left)
+    log.step(report)
+    run.progress.step(report)
+
+
+def _moved(batch: Batch, run: Run) -> Inputs:
+    images = normalize(batch.images.to(run.device, non_blocking=True), run.supernet.architecture)
+    if run.device.type == "cuda":
+        images = images.contiguous(memory_format=torch.channels_last)
+    return Inputs(images, {name: target.to(run.device) for name, target in batch.targets.items()})
+
+
+def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
+    """The same batches, decoded by one other thread up to `depth` ahead."""
+    iterator = iter(batches)
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        pending = deque(pool.submit(next, iterator, None) for _ in range(depth))
+        while (batch := pending.popleft().result()) is not None:
+            pending.append(pool.submit(next, iterator, None))
+            yield batch
+
+
+def _report_quality(run: Run, log: MetricsLog, step: int, subnets: list[SubnetConfig]) -> Rows:
+    settings = run.recipe.training
+    evaluator = Evaluator(
+        run.supernet,
+        load_batches(run.data.train, settings.recalibration_images),
+        load_batches(run.data.validation, settings.validation_images),
+    )
+    rows = [quality_row(config, evaluator.quality(config)) for config in subnets]
+    log.quality(step, rows)
+    run.progress.quality(step, rows)
+    return rows
+
+
+def _finish(run: Run, log: MetricsLog, folder: Path) -> Rows:
+    """Judge the uniform widths, and put their quality into the last checkpoint."""
+    rows = _report_quality(run, log, run.steps, landmark_subnets(run.supernet.space))
+    add_metrics(folder, {"quality": rows})
+    return rows
+
+
+def _how_to_go_on(out: Path) -> str:
+    newest = steps(out)
+    kept = f"{newest[0].name} is kept; go on with --resume" if newest else "no checkpoint was written yet"
+    return f"stopped: {kept} (--out {out})"

@@ -1,0 +1,125 @@
+"""From a recipe to what is trained: data sets, device, supernet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..devices.errors import RecipeError, TrainingError
+from ..models.architecture import Architecture
+from ..models.space import SearchSpace
+from ..models.supernet import Supernet, build_supernet, stages_of
+from ..runtime.tasks import Task
+from .data import open_data
+from .data.files import find
+from .data.sample import Dataset
+from .evaluate import load_batches
+from .pretrained import load_pretrained, read_weights
+from .recipe import Recipe
+from .recipe_errors import nearest
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The splits that training uses."""
+
+    train: Dataset
+    validation: Dataset
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks, in the data set's order."""
+        return self.train.tasks
+
+
+def open_split(recipe: Recipe, split: str, progress: Callable[[int, int], None] | None = None) -> Dataset:
+    """A split (train, validation, test) of the recipe's data.
+
+    With `progress(done, total)` scenes are rendered now, by all cores, otherwise one at a time when asked for.
+    """
+    data = recipe.data
+    return open_data(
+        data.name,
+        split,
+        root=data.root,
+        size=data.size,
+        count=getattr(data.counts, split),
+        seed=data.seed,
+        tasks=data.tasks,
+        progress=progress,
+        workers=min(os.cpu_count() or 1, 16),
+    )
+
+
+def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> TrainingData:
+    """Train and validation splits; RecipeError where the recipe names tasks that they do not have."""
+    data = TrainingData(open_split(recipe, "train", progress), open_split(recipe, "validation", progress))
+    known = [task.name for task in data.tasks]
+    for section, names in (
+        ("training.losses", recipe.training.losses),
+        *(("search.preferences", preference) for preference in recipe.search.preferences),
+    ):
+        for name in names:
+            if name not in known:
+                near = nearest(name, known)
+                hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
+                raise RecipeError(f"{recipe.name}: {section} names the task {name!r}, which the data has not; {hint}")
+    return data
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` means here; TrainingError where there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("training.device is cuda, but torch finds no GPU: set training.device=cpu or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def space_of(recipe: Recipe, tasks: tuple[Task, ...]) -> SearchSpace:
+    """The recipe's search space over these tasks."""
+    space = recipe.space
+    return SearchSpace(
+        stages_of(recipe.model.encoder),
+        tuple(task.name for task in tasks),
+        space.encoder_widths,
+        space.decoder_widths,
+        multiple=space.multiple,
+    )
+
+
+def architecture_of(recipe: Recipe, size: tuple[int, int]) -> Architecture:
+    """The full-width network that the recipe asks for, at an input of (height, width) pixels."""
+    model = recipe.model
+    given = {
+        "base": model.channels,
+        "decoder_channels": model.decoder_channels,
+        "skip_channels": model.skip_channels,
+        "aspp_rates": model.aspp_rates,
+        "output_stride": model.output_stride,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    return Architecture(model.encoder, size[0], size[1], model.stem, **asked)  # type: ignore[arg-type]
+
+
+def fresh_supernet(recipe: Recipe, data: TrainingData) -> tuple[Supernet, str | None]:
+    """A supernet at step 0, and what to say about pretrained weights; the same for the same recipe and torch."""
+    image = data.train[0].image
+    architecture = architecture_of(recipe, (image.shape[0], image.shape[1]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.training.seed)
+        supernet = build_supernet(architecture, data.tasks, space_of(recipe, data.tasks))
+    if recipe.model.pretrained is None:
+        return supernet, None
+    weights = read_weights(pretrained_path(recipe.model.pretrained, recipe.data.root))
+    batches = load_batches(data.train, recipe.training.recalibration_images)
+    return supernet, str(load_pretrained(supernet, weights, batches))
+
+
+def pretrained_path(given: Path, root: Path | None) -> Path:
+    """Where pretrained weights lie: as given if absolute, else in the data folder; DataError where they are not."""
+    return given if given.is_absolute() else find(str(given), root)

@@ -1,0 +1,170 @@
+"""Starting an encoder from weights that were trained on ImageNet.
+
+Files are `.npz` with torchvision's names. Batch norm may be folded into the convolutions (each then has a bias): a
+network with batch norm computes the same when the bias goes there, with weight 1, mean 0 and variance 1 - eps. But
+training normalises with each batch's own moments, which would undo the folded scales. So the moments m, s of each
+layer's input are measured on real images and put into weight, bias and statistics: `(x - m) / s * s + (b + m)` is
+still `x + b`, now in training too.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..devices.errors import DataError
+from ..models.network import normalize
+from ..models.norm import SlimBatchNorm2d
+from ..models.setting import Moments
+from ..models.supernet import Supernet
+from .data.batches import Batch
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Names that found their place (`loaded`), and those of file (`unused`) and encoder (`missing`) that did not."""
+
+    loaded: tuple[str, ...]
+    unused: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        text = f"pretrained weights: {len(self.loaded)} tensors loaded"
+        for what, names in (("not used", self.unused), ("missing, so initialised at random", self.missing)):
+            if names:
+                text += f"; {what}: {', '.join(names)}"
+        return text
+
+
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of an `.npz`, without pickles; DataError where it is missing or none."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise DataError(f"no pretrained weights at {path}: put the file there, or set model.pretrained=null") from None
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no .npz of plain arrays: {error}") from error
+
+
+def load_pretrained(supernet: Supernet, weights: Arrays, batches: Iterable[Batch] = ()) -> Matched:
+    """Put `weights` into the encoder; `batches` of training images settle folded batch norm (see the module).
+
+    Raises DataError when a shape differs or when less than half of the encoder is found. Unmatched names are reported.
+    """
+    encoder = supernet.encoder
+    found = unfolded(weights, encoder)
+    own = {**dict(encoder.named_parameters()), **dict(encoder.named_buffers())}
+    own = {name: tensor for name, tensor in own.items() if not name.endswith("num_batches_tracked")}
+    _check_shapes(found, own)
+    matched = Matched(
+        tuple(name for name in own if name in found),
+        tuple(name for name in found if name not in own),
+        tuple(name for name in own if name not in found),
+    )
+    if len(matched.loaded) < len(own) // 2:
+        raise DataError(f"these weights are of another network: only {len(matched.loaded)} of {len(own)} names fit")
+    with torch.no_grad():
+        for name in matched.loaded:
+            own[name].copy_(torch.from_numpy(np.ascontiguousarray(found[name])))
+    folded = [name for name, _ in _norms(encoder) if f"{name}.weight" not in weights and f"{name}.weight" in found]
+    _settle(supernet, folded, batches)
+    return matched
+
+
+def unfolded(weights: Arrays, encoder: nn.Module) -> dict[str, NDArray[Any]]:
+    """Weights with the biases of convolutions moved to the batch norm that follows each of them."""
+    norms = dict(_norms(encoder))
+    convolutions = {name: module for name, module in encoder.named_modules() if isinstance(module, nn.Conv2d)}
+    found: dict[str, NDArray[Any]] = {}
+    for name, array in weights.items():
+        path, _, kind = name.rpartition(".")
+        norm = norms.get(_norm_after(path))
+        if kind != "bias" or path not in convolutions or convolutions[path].bias is not None or norm is None:
+            found[name] = array
+            continue
+        count = len(array)
+        place = _norm_after(path)
+        found[f"{place}.weight"] = np.ones(count, np.float32)
+        found[f"{place}.bias"] = array
+        found[f"{place}.running_mean"] = np.zeros(count, np.float32)
+        found[f"{place}.running_var"] = np.full(count, 1.0 - norm.eps, np.float32)
+    return found
+
+
+def _norms(encoder: nn.Module) -> list[tuple[str, SlimBatchNorm2d]]:
+    return [(name, module) for name, module in encoder.named_modules() if isinstance(module, SlimBatchNorm2d)]
+
+
+def _norm_after(convolution: str) -> str:
+    """Name of the batch norm after a convolution: `conv1` -> `bn1`, `features.0.0` -> `features.0.1`."""
+    parent, dot, last = convolution.rpartition(".")
+    if last.isdigit():
+        return f"{parent}{dot}{int(last) + 1}"
+    return f"{parent}{dot}{last.replace('conv', 'bn')}"
+
+
+def _check_shapes(found: Arrays, own: Mapping[str, Tensor]) -> None:
+    for name, array in found.items():
+        if name in own and tuple(array.shape) != tuple(own[name].shape):
+            raise DataError(
+                f"pretrained {name} is {tuple(array.shape)}, the encoder's {tuple(own[name].shape)}: "
+                "set model.encoder and model.channels to those of the weights"
+            )
+
+
+def _settle(supernet: Supernet, folded: Iterable[str], batches: Iterable[Batch]) -> None:
+    """Give the named batch norms the moments that they see, without changing what the network computes."""
+    names = set(folded)
+    moments: dict[str, Moments] = {}
+    handles = [
+        module.register_forward_pre_hook(_recorder(name, moments))
+        for name, module in _norms(supernet.encoder)
+        if name in names
+    ]
+    was_training = supernet.training
+    supernet.eval()
+    try:
+        with torch.no_grad():
+            for batch in batches:
+                images = normalize(batch.images.to(next(supernet.parameters()).device), supernet.architecture)
+                supernet.features(images, supernet.space.widest)
+    finally:
+        supernet.train(was_training)
+        for handle in handles:
+            handle.remove()
+    with torch.no_grad():
+        for name, module in _norms(supernet.encoder):
+            if name in moments:
+                _absorb(module, moments[name])
+
+
+def _recorder(name: str, moments: dict[str, Moments]) -> Any:
+    def record(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0]
+        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
+        count = math.prod((values.shape[0], *values.shape[2:]))
+        seen = Moments(count, mean.double(), variance.double())
+        moments[name] = moments[name].merge(seen) if name in moments else seen
+
+    return record
+
+
+def _absorb(norm: SlimBatchNorm2d, moments: Moments) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.copy_(moments.mean)
+    norm.running_var.copy_(moments.variance)
+    norm.weight.copy_((moments.variance + norm.eps).sqrt())
+    norm.bias.add_(moments.mean)

@@ -1,0 +1,163 @@
+"""What a training tells while it runs: to whoever watches (`Progress`), to a log, to TensorBoard if installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..devices.errors import CheckpointError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """After a step: `losses` by task of the widest subnet; `total` and `distillation` averaged over the step's subnets.
+
+    `step` counts finished steps out of `steps`; `seconds_left` is None until it can be told.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    losses: dict[str, float]
+    total: float
+    distillation: float
+    learning_rate: float
+    images_per_second: float
+    seconds_left: float | None
+
+
+class Progress(Protocol):
+    """Whoever watches a training; every method is called from the training's thread and should return soon."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Pictures of a split are being rendered, before training."""
+
+    def started(self, step: int, steps: int) -> None:
+        """Training begins after `step` finished steps (more than 0: it was resumed) out of `steps`."""
+
+    def step(self, report: StepReport) -> None:
+        """A step is done."""
+
+    def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+        """Subnets were evaluated; each row is `{"config": ..., "quality": {task: value}}`."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line, such as a checkpoint that was damaged."""
+
+
+class Silent:
+    """A `Progress` that watches nothing."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def started(self, step: int, steps: int) -> None:
+        """Nothing."""
+
+    def step(self, report: StepReport) -> None:
+        """Nothing."""
+
+    def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+        """Nothing."""
+
+    def message(self, text: str) -> None:
+        """Nothing."""
+
+
+class Pace:
+    """Images a second and time left, from the last steps of this run."""
+
+    def __init__(self, batch_size: int, window: int = 50):
+        self._batch_size = batch_size
+        self._times: deque[float] = deque([time.perf_counter()], maxlen=window + 1)
+
+    def tick(self, steps_left: int) -> tuple[float, float | None]:
+        """(images a second, seconds left), after a step."""
+        self._times.append(time.perf_counter())
+        seconds = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
+        return self._batch_size / max(seconds, 1e-9), seconds * steps_left if len(self._times) > 2 else None
+
+
+class MetricsLog:
+    """OUT/metrics.jsonl, one JSON object a line, and OUT/tensorboard where TensorBoard is installed.
+
+    A resumed run first cuts the file back to its checkpoint's step, so that no step stands there twice.
+    """
+
+    def __init__(self, out: Path, step: int):
+        self._path = out / "metrics.jsonl"
+        _cut_back(self._path, step)
+        self._file = self._path.open("a", encoding="utf-8")
+        self._board = _board(out / "tensorboard", step)
+
+    def step(self, report: StepReport) -> None:
+        """Log a finished step."""
+        self._line({"kind": "step", **asdict(report)})
+        if self._board is not None:
+            for name, value in {**report.losses, "total": report.total, "ci-kd": report.distillation}.items():
+                self._board.add_scalar(f"loss/{name}", value, report.step)
+            self._board.add_scalar("learning_rate", report.learning_rate, report.step)
+
+    def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+        """Log measured quality."""
+        self._line({"kind": "quality", "step": step, "rows": rows})
+        if self._board is not None:
+            for row in rows:
+                widths = "-".join(f"{width:g}" for width in row["config"]["encoder"])
+                for task, value in row["quality"].items():
+                    if value is not None:
+                        self._board.add_scalar(f"quality/{task}/{widths}", value, step)
+
+    def close(self) -> None:
+        """Finish both."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def _line(self, entry: dict[str, Any]) -> None:
+        self._file.write(json.dumps({"_version": VERSION, **entry}) + "\n")
+        self._file.flush()
+
+
+def _cut_back(path: Path, step: int) -> None:
+    """Keep the whole lines up to `step`; what a killed run wrote after its last checkpoint comes again."""
+    if not path.exists():
+        return
+    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+    partial = path.with_name(".writing-metrics.jsonl")
+    partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    partial.replace(path)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _board(folder: Path, step: int) -> Any:
+    """A TensorBoard writer, or None where it is not installed: it is a convenience, not a requirement."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1)
+
+
+def check_writable(out: Path) -> None:
+    """Make OUT and try to write into it, before hours of training; CheckpointError where it cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".writing-probe-{os.getpid()}"
+        probe.write_bytes(b"pliant")
+        probe.unlink()
+    except OSError as error:
+        raise CheckpointError(f"cannot write into {out}: {error.strerror}; choose another folder with --out") from error
