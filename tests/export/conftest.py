@@ -1,0 +1,31 @@
+"""What is slow to make and never changed: supernets and their templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+import pytest
+
+from pliant.export.template import export_template
+from pliant.models.supernet import Supernet
+
+from .making import SIZE, deployed, supernet
+
+
+@dataclass(frozen=True)
+class Exported:
+    net: Supernet
+    template: onnx.ModelProto
+
+
+@pytest.fixture(scope="session")
+def resnet() -> Exported:
+    net = supernet("segmentation", "depth", "normals", "edges", "classification")
+    return Exported(net, export_template(deployed(net, net.space.widest), SIZE))
+
+
+@pytest.fixture(scope="session")
+def mobilenet() -> Exported:
+    net = supernet("depth", encoder="mobilenetv2")
+    return Exported(net, export_template(deployed(net, net.space.widest), SIZE))
