@@ -129,6 +129,11 @@ def _stem(inputs: list[Path], index: int) -> str:
     return stem if [path.stem for path in inputs].count(stem) == 1 else f"{stem}-{index + 1}"
 
 
+def picture_path(out: Path, stem: str, name: str) -> Path:
+    """Where a picture goes; a task's name comes from the suite, so nothing of it may lead elsewhere."""
+    return out / f"{stem}.{re.sub(r'[^A-Za-z0-9_-]', '_', name)}.png"
+
+
 @dataclass(frozen=True)
 class _Shot:
     """One image and what was seen in it; `panels` are (name, caption, picture at the image's size)."""
@@ -146,8 +151,8 @@ class _Shot:
         return bool(self.image.shape[:2] != self.ran_at)
 
     def picture(self, out: Path, name: str) -> Path:
-        """Path of one picture; a task's name comes from the file, so nothing of it may lead elsewhere."""
-        return out / f"{self.stem}.{re.sub(r'[^A-Za-z0-9_-]', '_', name)}.png"
+        """Path of one picture."""
+        return picture_path(out, self.stem, name)
 
     def to_json(self, out: Path) -> dict[str, Any]:
         return {

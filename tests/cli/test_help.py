@@ -13,7 +13,8 @@ from pliant.cli import app
 from .conftest import Terminal
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-VERBS = tuple(["demo", "train", "search", "export", "inspect", "verify", "plan", "run", "bench", "profile", "build", "extract", "doctor"])
+MAKING, DEPLOYED = ("demo", "train", "search", "export"), ("inspect", "verify", "plan", "run")
+VERBS = (*MAKING, *DEPLOYED, "bench", "profile", "build", "extract", "doctor")
 # Verbs that print no numbers.
 WITHOUT_JSON = {"demo", "build"}
 
