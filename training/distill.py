@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 KINDS = ("cosine", "standardized")
@@ -42,7 +41,8 @@ def stage_distance(student: Tensor, teacher: Tensor, kind: str) -> Tensor:
 
 
 def _unit(features: Tensor) -> Tensor:
-    return F.normalize(features, dim=1, eps=1e-6)
+    # Spelled out: torch's vector norm over the channel axis is several times slower on a CPU.
+    return features * (features.square().sum(1, keepdim=True) + 1e-12).rsqrt()
 
 
 def _standard(features: Tensor) -> Tensor:

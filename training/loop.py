@@ -191,7 +191,8 @@ def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batc
     settings = run.recipe.training
     rate = learning_rate(step, run.steps, settings)
     set_learning_rate(run.optimizer, rate)
-    subnets = step_subnets(run.supernet.space, settings.seed, step, settings.subnets)
+    alone = round(settings.full_width * run.steps)
+    subnets = step_subnets(run.supernet.space, settings.seed, step, settings.subnets, alone)
     losses = train_step(run.supernet, run.optimizer, _moved(batch, run), subnets, settings, step)
     speed, left = pace.tick(run.steps - step - 1)
     report = StepReport(step + 1, run.steps, epoch, losses.tasks, losses.total, losses.distillation, rate, speed, left)

@@ -114,10 +114,11 @@ class Distillation(Part):
 class TrainingRecipe(Part):
     """How to train.
 
-    `lr` is the peak; `encoder_lr` multiplies it for the encoder (pretrained ones want less). `warmup` is the
-    share of all steps during which it rises. `subnets` are drawn at random each step beside the widest and
-    the narrowest. `clip` is the largest gradient norm, null for none. `losses` are weights by task (1 where
-    left out). `checkpoint_every` counts steps, `validate_every` epochs (0: only at the end).
+    `lr` is the peak; `encoder_lr` multiplies it for the encoder (pretrained ones want less). `warmup` is the share of
+    all steps during which it rises. The first `full_width` share of all steps trains the widest subnet alone; after
+    that each step trains the widest, the narrowest and `subnets` drawn at random. `clip` is the largest gradient norm,
+    null for none. `losses` are weights by task (1 where left out). `checkpoint_every` counts steps, `validate_every`
+    epochs (0: only at the end).
     """
 
     epochs: Count = 10
@@ -130,6 +131,7 @@ class TrainingRecipe(Part):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.05
     subnets: Annotated[int, Field(ge=0)] = 2
+    full_width: Share = 0.25
     clip: Positive | None = 5.0
     augmentation: Augmentation = Augmentation()
     distillation: Distillation = Distillation()

@@ -13,8 +13,13 @@ import random
 from ..models.space import SearchSpace, SubnetConfig
 
 
-def step_subnets(space: SearchSpace, seed: int, step: int, count: int) -> list[SubnetConfig]:
-    """Widest, narrowest and `count` random subnets, in the order in which they are trained; deterministic."""
+def step_subnets(space: SearchSpace, seed: int, step: int, count: int, alone: int = 0) -> list[SubnetConfig]:
+    """Widest, narrowest and `count` random subnets, in the order in which they are trained; deterministic.
+
+    The first `alone` steps train the widest only: a curriculum (Scala, NeurIPS 2024) that also spares their cost.
+    """
+    if step < alone:
+        return [space.widest]
     rng = random.Random(f"subnets/{seed}/{step}")
     subnets = [space.widest]
     if space.narrowest != space.widest:
