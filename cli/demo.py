@@ -2,11 +2,141 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..devices.errors import PliantError
+from ..devices.errors import InputError
+from .progress import note, progress_bar
+
+if TYPE_CHECKING:
+    from ..runtime.plan import Plan
+    from ..runtime.suite import Suite
+    from ..search.front import Front
+    from ..training.recipe import Recipe
+
+RECIPE = "scenes-demo"
+# How much more a preferred task counts in the demonstration of preferences.
+WEIGHT = 4.0
 
 
 def run_demo(out: Path) -> None:
-    """Do all of it into `out`."""
-    raise PliantError(f"the demo into {out} is not orchestrated yet")
+    """Do all of it into `out`; what an interrupted run finished there is used again."""
+    from ..runtime.suite import open_suite
+    from ..training.recipe_file import load_recipe
+    from .demo_report import print_budgets, print_preferences, write_sheet
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} cannot be made: {error.strerror}; choose another --out") from error
+    recipe = load_recipe(RECIPE)
+    began = time.perf_counter()
+    with _stage("1/5 train a supernet on rendered scenes"):
+        _train(recipe, out / "train")
+    with _stage("2/5 search it for the best subnets"):
+        front = _search(out / "train", out / "front.json")
+    with _stage("3/5 quantize and export them as one suite"):
+        _export(out / "train", out / "front.json", out / "scenes.pliant")
+    with open_suite(out / "scenes.pliant") as suite:
+        with _stage("4/5 measure every subnet on this machine"):
+            latency = _measure(suite)
+            _add_latency(front, suite, latency, out / "front.json")
+        with _stage("5/5 run at three budgets"):
+            plans = _plans(suite, latency)
+            write_sheet(suite, recipe, plans, out / "contact-sheet.png")
+        print_budgets(suite, plans)
+        print_preferences(suite, _preferring(suite, plans["middle"]), WEIGHT)
+    minutes = (time.perf_counter() - began) / 60
+    print(f"suite         {out / 'scenes.pliant'}   (pliant inspect, plan, run, bench, verify)")
+    print(f"pictures      {out / 'contact-sheet.png'}")
+    print(f"front         {out / 'front.png'}, {out / 'front.json'}")
+    print(f"took          {minutes:.1f} min")
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[None]:
+    note(name)
+    began = time.perf_counter()
+    yield
+    note(f"    {time.perf_counter() - began:.0f} s")
+
+
+def _train(recipe: Recipe, out: Path) -> None:
+    from ..training.checkpoint import steps
+    from ..training.loop import train
+    from .training import TrainingBar
+
+    with TrainingBar() as bar:
+        train(recipe, out, resume=bool(steps(out)), progress=bar)
+
+
+def _search(checkpoint: Path, out: Path) -> Front:
+    from .searching import run
+
+    with progress_bar() as report:
+        return run(checkpoint, out, None, {}, out.with_suffix(".log.jsonl").exists(), report)
+
+
+def _export(checkpoint: Path, front: Path, out: Path) -> None:
+    from .exporting import run
+
+    with progress_bar() as report:
+        report_of = run(checkpoint, front, out, report)
+    note(f"    fp32 graphs differ from torch by {report_of.worst_parity:.0e} of an output's range at most")
+
+
+def _measure(suite: Suite) -> dict[str, float]:
+    """Median latency, in milliseconds, of every subnet by id, measured now."""
+    from ..runtime.latency import Book, profile_suite
+
+    with progress_bar() as report:
+        found = profile_suite(suite, memory=False, progress=report)
+    book = Book(suite, tuple(suite.tasks))
+    medians = {subnet.id: found.latency[book.key(subnet).text].at(0.5) for subnet in suite.subnets}
+    return {name: value for name, value in medians.items() if value is not None}
+
+
+def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Path) -> None:
+    """Write the front and its plot again, with what its fp32 subnets take on this machine."""
+    from ..devices.fingerprint import read_fingerprint
+    from ..models.space import SubnetConfig
+    from ..search.front import Latency
+    from ..search.plot import plot_front
+
+    where = read_fingerprint().cpu
+    known = {
+        SubnetConfig(tuple(subnet.widths.encoder), tuple(subnet.widths.decoders.items())): latency[subnet.id]
+        for subnet in suite.subnets
+        if subnet.precision == "fp32" and subnet.id in latency
+    }
+
+    def of(config: SubnetConfig) -> Latency | None:
+        return Latency(known[config], "measured", where, 0.5) if config in known else None
+
+    timed = front.measured(of)
+    timed.save(out)
+    plot_front(timed, out.with_suffix(".png"))
+
+
+def _plans(suite: Suite, latency: dict[str, float]) -> dict[str, Plan]:
+    """Three budgets between the fastest and the slowest subnet, and the plan for each."""
+    tight, generous = 1.15 * min(latency.values()), 1.1 * max(latency.values())
+    budgets = {"tight": tight, "middle": math.sqrt(tight * generous), "generous": generous}
+    return {name: suite.plan(latency=f"{_rounded_up(value)} ms") for name, value in budgets.items()}
+
+
+def _rounded_up(value: float) -> str:
+    """Two significant digits, never less than the value."""
+    scale = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return f"{math.ceil(value / scale - 1e-9) * scale:.6g}"
+
+
+def _preferring(suite: Suite, plan: Plan) -> dict[str, Plan]:
+    """The same latency budget with no preference, and with each of two tasks preferred."""
+    budget = f"{plan.budget.latency_ms:.6g} ms"
+    preferred = {task: suite.plan(latency=budget, prefer={task: WEIGHT}) for task in ("depth", "segmentation")}
+    return {"nothing": plan, **preferred}

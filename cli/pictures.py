@@ -65,8 +65,11 @@ def resized(image: Array, height: int, width: int, *, smooth: bool = True) -> Ar
     return np.asarray(Image.fromarray(image).resize((width, height), how))
 
 
-def painted(task: Task, output: Array, image: Array) -> tuple[Array, str]:
-    """(the picture, at the image's size, of a decoded output (H,W[,3]), its caption)."""
+def painted(task: Task, output: Array, image: Array, reference: Array | None = None) -> tuple[Array, str]:
+    """(the picture, at the image's size, of a decoded output (H,W[,3]), its caption).
+
+    Depth takes its colours from the range of `reference` where there is one, so that pictures can be compared.
+    """
     import numpy as np
 
     height, width = image.shape[:2]
@@ -79,19 +82,22 @@ def painted(task: Task, output: Array, image: Array) -> tuple[Array, str]:
         return resized(((output + 1.0) * 127.5).clip(0, 255).astype(np.uint8), height, width), ""
     values = resized(output.astype(np.float32), height, width)
     if task.kind == "depth":
-        return _depth(values)
+        return _depth(values, values if reference is None else reference)
     shade = ((1.0 - values.clip(0.0, 1.0)) * 255.0).astype(np.uint8)
     return np.repeat(shade[..., None], 3, axis=2), "dark is an edge"
 
 
-def _depth(metres: Array) -> tuple[Array, str]:
+def _depth(metres: Array, reference: Array) -> tuple[Array, str]:
     import numpy as np
 
-    low, high = (float(np.percentile(metres, q)) for q in (1, 99))
+    low, high = (
+        (float(np.percentile(reference[reference > 0], q)) for q in (1, 99)) if (reference > 0).any() else (0.0, 1.0)
+    )
     near = 1.0 - ((metres - low) / max(high - low, 1e-6)).clip(0.0, 1.0)
     stops = np.linspace(0.0, 1.0, len(_DEPTH))
     channels = [np.interp(near, stops, channel) for channel in np.asarray(_DEPTH, float).T]
-    return np.stack(channels, axis=2).astype(np.uint8), f"{low:.1f} to {high:.1f} m, light is near"
+    picture = np.where((metres > 0)[..., None], np.stack(channels, axis=2), 128.0).astype(np.uint8)
+    return picture, f"{low:.1f} to {high:.1f} m, light is near"
 
 
 def _present(task: Task, ids: Array) -> str:

@@ -22,6 +22,8 @@ QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 BEYOND = 3
 # Runs below which a median is called rough: good enough to tell far from near, not to promise.
 SETTLED = 20
+# A median so many times the quickest run tells of other work on the machine, not of this callable.
+DISTURBED = 1.5
 
 Candidates = Mapping[str, Callable[[], object]]
 Progress = Callable[[str, int, int], None]
@@ -79,6 +81,11 @@ class Measurement:
     def settled(self, quantile: float) -> bool:
         """Whether there were enough runs to rely on this quantile near a limit."""
         return self.runs >= max(SETTLED, runs_needed(quantile))
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether something else was using the machine: the median is far from the quickest run."""
+        return self.p50 is not None and self.p50 > DISTURBED * self.min
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal measurement."""

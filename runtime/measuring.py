@@ -11,12 +11,14 @@ from .budget import LATENCY, Budget, format_bytes
 from .choice import Candidate, Miss, over
 from .latency import CONFIRM, GLANCE, SETTLE, TOGETHER, Book
 
-Action = Literal["settle", "confirm", "memory", "done"]
+Action = Literal["settle", "confirm", "again", "memory", "done"]
 
 # Up to so many subnets are measured properly at once; of more, most get a glance first.
 FEW = 20
 # A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
 OVER, UNDER = 1.25, 1.5
+# On a quiet machine the median is about so many times the quickest run.
+QUIET = 1.1
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Judge:
     book: Book
     _confirmed: set[str] = field(default_factory=set, compare=False)
     _fresh: set[str] = field(default_factory=set, compare=False)
+    _again: set[str] = field(default_factory=set, compare=False)
 
     def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
         """Every limit that a candidate is known to break."""
@@ -96,10 +99,21 @@ class Judge:
         rough = found is None or not found.settled(self.budget.quantile)
         return key not in self._confirmed and (rough or key in self._fresh)
 
-    def measured(self, candidates: Sequence[Candidate], confirmed: bool) -> None:
+    def perhaps_wronged(self, candidate: Candidate) -> bool:
+        """Whether a candidate is over the latency limit only while something else used the machine."""
+        limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
+        if limit is None or found is None or candidate.misses or self.memory_miss(candidate):
+            return False
+        return found.disturbed and found.min * QUIET <= limit and bool(self._latency_miss(candidate))
+
+    def measured(self, candidates: Sequence[Candidate], action: Action) -> None:
         """Remember what this call has measured."""
         keys = {self.book.key(candidate.subnet).text for candidate in candidates}
-        (self._confirmed if confirmed else self._fresh).update(keys)
+        {"confirm": self._confirmed, "again": self._again}.get(action, self._fresh).update(keys)
+
+    def looked_again(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those of the candidates that this call has measured again."""
+        return [candidate for candidate in candidates if self.book.key(candidate.subnet).text in self._again]
 
 
 def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Progress | None) -> None:
@@ -118,8 +132,8 @@ def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Pr
         if action == "memory":
             judge.book.measure_memory(subnets, progress)
             continue
-        judge.book.measure(subnets, judge.budget.quantile, CONFIRM if action == "confirm" else SETTLE, progress)
-        judge.measured(group, confirmed=action == "confirm")
+        judge.book.measure(subnets, judge.budget.quantile, SETTLE if action == "settle" else CONFIRM, progress)
+        judge.measured(group, action)
 
 
 def _measure_memory(judge: Judge, ranked: Sequence[Candidate], progress: Progress | None) -> None:
@@ -144,12 +158,13 @@ def _measure_latency(judge: Judge, ranked: Sequence[Candidate], progress: Progre
     # A glance is steered by the median: it shall be short whatever quantile is asked for.
     quantile = judge.budget.quantile if effort is SETTLE else 0.5
     judge.book.measure([candidate.subnet for candidate in missing], quantile, effort, progress)
-    judge.measured(missing, confirmed=False)
+    judge.measured(missing, "settle")
 
 
 def _next(judge: Judge, ranked: Sequence[Candidate]) -> tuple[Action, list[Candidate]]:
     """What to measure next so that the walk down to the first that fits is sure."""
     doubtful: list[Candidate] = []
+    wronged: list[Candidate] = []
     for index, candidate in enumerate(ranked):
         if candidate.misses or judge.memory_miss(candidate):
             continue
@@ -158,9 +173,11 @@ def _next(judge: Judge, ranked: Sequence[Candidate]) -> tuple[Action, list[Candi
             doubtful.append(candidate)
             if len(doubtful) == TOGETHER:
                 break
+        elif judge.perhaps_wronged(candidate):
+            wronged.append(candidate)
         elif judge.misses(candidate):
             continue
-        elif doubtful:
+        elif doubtful or _worth_another_look(judge, wronged):
             break
         elif judge.lacks_memory(candidate):
             return "memory", _likewise(judge, ranked[index:])
@@ -168,7 +185,27 @@ def _next(judge: Judge, ranked: Sequence[Candidate]) -> tuple[Action, list[Candi
             return "confirm", [candidate]
         else:
             return "done", []
-    return ("settle", doubtful) if doubtful else ("done", [])
+    else:
+        # Nothing fits: the quickest get the other look before this is said.
+        wronged.sort(key=lambda candidate: _quickest(judge, candidate))
+    if doubtful:
+        return "settle", doubtful
+    again = _worth_another_look(judge, wronged)
+    return ("again", again) if again else ("done", [])
+
+
+def _worth_another_look(judge: Judge, wronged: Sequence[Candidate]) -> list[Candidate]:
+    """The first few of those that other work on the machine may have put over the limit, unless they had their look.
+
+    A few only: where the machine stays busy, a plan must end all the same.
+    """
+    first = list(wronged[:TOGETHER])
+    return [] if judge.looked_again(first) else first
+
+
+def _quickest(judge: Judge, candidate: Candidate) -> float:
+    found = judge.book.latency(candidate.subnet)
+    return found.min if found else float("inf")
 
 
 def _likewise(judge: Judge, ranked: Sequence[Candidate]) -> list[Candidate]:

@@ -187,7 +187,7 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         for candidate in ranked
         if candidate is not chosen
     )
-    note = judge.book.cache.note
+    notes = (judge.book.cache.note, plan_text.noise(judge, chosen))
     return Plan(
         subnet=chosen.subnet,
         why=plan_text.why(chosen, ranked, judge),
@@ -199,7 +199,7 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         score=chosen.score,
         full_score=full_score,
         budget=judge.budget,
-        notes=(note,) if note else (),
+        notes=tuple(note for note in notes if note),
     )
 
 

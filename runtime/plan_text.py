@@ -91,11 +91,21 @@ def nothing_fits(ranked: Sequence[Candidate], judge: Judge) -> NoSubnetFits:
     misses = {candidate.subnet.id: judge.misses(candidate) for candidate in known}
     name, nearest = min(misses.items(), key=lambda item: max(miss.factor for miss in item[1]))
     texts = "; ".join(miss.text for miss in nearest)
+    busy = next((noise(judge, candidate) for candidate in known if candidate.subnet.id == name), "")
     return NoSubnetFits(
-        f"none of {len(ranked)} subnets fits; the nearest is {name}: {texts}",
+        f"none of {len(ranked)} subnets fits; the nearest is {name}: {texts}{busy and '; ' + busy}",
         nearest=name,
         misses={miss.limit: miss.factor for miss in nearest},
     )
+
+
+def noise(judge: Judge, candidate: Candidate) -> str:
+    """What to say where something else used the machine while a candidate was measured; empty where it was quiet."""
+    found = judge.book.latency(candidate.subnet)
+    if judge.budget.latency_ms is None or found is None or found.p50 is None or not found.disturbed:
+        return ""
+    times = f"{found.p50 / found.min:.1f} times the quickest, {LATENCY.format(found.min)}"
+    return f"the machine was busy (its median run took {times}): plan again when it is quiet"
 
 
 def describe(plan: Plan) -> str:

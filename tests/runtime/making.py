@@ -126,7 +126,8 @@ def images(count: int, seed: int = 1) -> Array:
 
 def _wide(rng: np.random.Generator) -> dict[str, Array]:
     def random(*shape: int) -> Array:
-        return (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        drawn: Array = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+        return drawn.astype(np.float32)
 
     weights = {
         "left.weight": random(FULL, 3, 3, 3),

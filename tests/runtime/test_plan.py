@@ -480,3 +480,54 @@ def test_profiles_of_other_machines_do_not_count() -> None:
     cache.add(other, latency={key: summarize([1.0] * 30)})
     with pytest.raises(pliant.BudgetError, match="not measured here"):
         plan(suite, latency="5 ms", measure="never", cache=cache)
+
+
+class Disturbed(Scripted):
+    """Measures through other work on the machine: all but the quickest runs take thrice as long, for `spells` calls."""
+
+    spells = 1
+
+    def measure(
+        self, subnets: Sequence[SubnetInfo], quantile: float, effort: Effort, progress: Progress | None = None
+    ) -> None:
+        super().measure(subnets, quantile, effort, progress)
+        self.spells -= bool(subnets)
+        if self.spells < 0:
+            return
+        runs = max(effort.runs, runs_needed(quantile))
+        keys = {self.key(item).text: self.truth[item.id] for item in subnets}
+        times = {key: summarize([value] * 2 + [3.0 * value] * (runs - 2), quantile) for key, value in keys.items()}
+        self.profile = self.profile.merged(self.cache.add(self.fingerprint, latency=times))
+
+
+def busy(spells: int, limit: str, count: int = 12) -> tuple[Disturbed, list[str], Judge]:
+    suite = ladder(count)
+    book = Disturbed(suite, {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}, {})
+    book.noise = dict.fromkeys(book.truth, 0.0)
+    book.spells = spells
+    judge = Judge(make_budget(TASKS, latency=limit), book)
+    ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
+    measure_what_decides(judge, ranked, None)
+    return book, [item.subnet.id for item in ranked if not judge.misses(item)], judge
+
+
+def test_a_subnet_that_a_busy_machine_put_over_the_limit_gets_another_look() -> None:
+    book, fitting, _ = busy(1, "5.6 ms")
+    assert fitting[0] == "s04-fp32"
+    assert book.calls[-1][0] == 42
+
+
+def test_where_nothing_fits_on_a_busy_machine_the_quickest_get_another_look() -> None:
+    book, fitting, _ = busy(1, "1.2 ms", count=3)
+    assert fitting == ["s00-fp32"]
+    assert book.calls[-1][1] == ("s00-fp32",)
+
+
+def test_a_machine_that_stays_busy_ends_the_plan_and_is_said() -> None:
+    book, fitting, judge = busy(1000, "2.3 ms")
+    assert fitting == []
+    assert len(book.calls) <= 4
+    ranked = rank(ladder(12).subnets, tuple(TASKS), judge.budget)
+    from pliant.runtime.plan_text import nothing_fits
+
+    assert "the machine was busy (its median run took 3.0 times the quickest, 1 ms)" in str(nothing_fits(ranked, judge))

@@ -13,8 +13,8 @@ from pliant.devices.errors import DataError
 from pliant.training.data.scenes import CLASSES, TASKS, render
 from pliant.training.data.scenes.draw import Draw
 from pliant.training.data.scenes.picture import FARTHEST, boundaries, picture
-from pliant.training.data.scenes.scene import BACKGROUND, BOX, CYLINDER, FLOOR, SPHERE, WALL
-from pliant.training.data.scenes.shapes import Box, Cylinder, Sphere
+from pliant.training.data.scenes.scene import BACKGROUND, BOX, FLOOR, SPHERE, WALL
+from pliant.training.data.scenes.shapes import Box, Sphere
 from pliant.training.data.scenes.vectors import dot, rotation
 
 SIZE = (48, 64)
@@ -89,7 +89,7 @@ def test_fifty_pictures_hold_every_class_and_are_neither_dark_nor_flat():
 
 def test_no_colour_belongs_to_a_class():
     """The mean colours of the solids overlap: a net must look at shapes."""
-    means = {label: [] for label in (BOX, SPHERE, CYLINDER)}
+    means = {label: [] for label in (BOX, SPHERE)}
     for index in range(40):
         sample = render(2, index, SIZE, "train")
         for label, found in means.items():
@@ -199,7 +199,6 @@ def test_depth_is_unmeasured_only_for_the_sky_and_beyond_the_range():
     [
         Sphere((0.3, -0.4, 3.0), 0.5),
         Box((0.3, -0.4, 3.0), (0.5, 0.3, 0.2), rotation(1, 0.4)),
-        Cylinder((0.3, -0.4, 3.0), 0.3, 0.5, rotation(2, 0.7)),
     ],
 )
 def test_intervals_agree_with_marching(shape):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from .draw import Draw
 from .palette import Palette
-from .scene import BOX, CYLINDER, SPHERE, WALL, Setting, Thing
-from .shapes import Box, Cylinder, Shape, Sphere
+from .scene import BOX, SPHERE, WALL, Setting, Thing
+from .shapes import Box, Shape, Sphere
 from .textures import Material
-from .vectors import Array, rotate, rotation, vector
+from .vectors import rotate, rotation, vector
 
 _TRIES = 24
 
@@ -30,7 +28,7 @@ def furnish(draw: Draw, palette: Palette, setting: Setting) -> tuple[Thing, ...]
     if setting.half is None and draw.chance(0.45):
         things.append(_garden_wall(draw, setting))
     for _ in range(draw.integer(3, 8)):
-        label = draw.choice((BOX, SPHERE, CYLINDER))
+        label = draw.choice((BOX, SPHERE))
         size = draw.uniform(0.17, 0.58) * (0.75 if setting.half else 1.0)
         spot = _free_spot(draw, setting, spots, size * 1.5, things[:1] if setting.half is None else [])
         if spot is None:
@@ -41,8 +39,8 @@ def furnish(draw: Draw, palette: Palette, setting: Setting) -> tuple[Thing, ...]
         top = _top(thing.shape)
         if top is not None and draw.chance(0.35):
             small = min(top[1], size) * draw.uniform(0.45, 0.8)
-            upper = draw.choice((BOX, SPHERE, CYLINDER))
-            things.append(_thing(draw, palette, upper, small, spot.x, spot.z, top[0], flat=True))
+            upper = draw.choice((BOX, SPHERE))
+            things.append(_thing(draw, palette, upper, small, spot.x, spot.z, top[0]))
     return tuple(things)
 
 
@@ -88,27 +86,16 @@ def _thing(
     x: float,
     z: float,
     ground: float,
-    flat: bool = False,
 ) -> Thing:
     """One solid of about the radius `size` that stands on the height `ground` (y, so negative is up)."""
     turn = rotation(1, draw.uniform(-1.0, 1.0))
     if label == SPHERE:
         spin = rotate(rotation(0, draw.uniform(-1.0, 1.0)), turn)
         shape: Shape = Sphere((x, ground - size, z), size, spin)
-    elif label == BOX:
+    else:
         half = (size * draw.uniform(0.45, 1.0), size * draw.uniform(0.4, 1.5), size * draw.uniform(0.45, 1.0))
         shape = Box((x, ground - half[1], z), half, turn)
-    else:
-        shape = _cylinder(draw, size, x, z, ground, turn, lying=not flat and draw.chance(0.3))
     return Thing(shape, _material(draw, palette, label, size), label)
-
-
-def _cylinder(draw: Draw, size: float, x: float, z: float, ground: float, turn: Array, lying: bool) -> Cylinder:
-    if lying:
-        width, length = size * draw.uniform(0.35, 0.7), size * draw.uniform(0.8, 1.3)
-        return Cylinder((x, ground - width, z), width, length, rotate(rotation(2, 1.0), turn))
-    width, height = size * draw.uniform(0.4, 0.9), size * draw.uniform(0.35, 1.5)
-    return Cylinder((x, ground - height, z), width, height, turn)
 
 
 def _material(draw: Draw, palette: Palette, label: int, size: float) -> Material:
@@ -136,6 +123,4 @@ def _top(shape: Shape) -> tuple[float, float] | None:
     """Height (y) and half width of a flat top, None where there is none."""
     if isinstance(shape, Box):
         return shape.center[1] - shape.half[1], min(shape.half[0], shape.half[2])
-    if isinstance(shape, Cylinder) and abs(float(np.abs(shape.turn[1, 1])) - 1.0) < 1e-6:
-        return shape.center[1] - shape.height, shape.width
     return None

@@ -16,7 +16,7 @@ from .scene import BACKGROUND, CLASSES, FLOOR, WALL, Lens, Scene
 from .shading import Hits, shade, trace
 from .vectors import Array, rotate, vector
 
-VERSION = 1
+VERSION = 2
 FARTHEST = 20.0
 SPLITS = ("train", "validation", "test")
 COLORS = ((104, 160, 214), (178, 148, 108), (226, 214, 186), (214, 84, 68), (94, 170, 96), (142, 100, 184))

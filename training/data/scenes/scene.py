@@ -10,8 +10,8 @@ from .shapes import Shape, face, slabs
 from .textures import Color, Material
 from .vectors import Array, rotate, vector
 
-BACKGROUND, FLOOR, WALL, BOX, SPHERE, CYLINDER = range(6)
-CLASSES = ("background", "floor", "wall", "box", "sphere", "cylinder")
+BACKGROUND, FLOOR, WALL, BOX, SPHERE = range(5)
+CLASSES = ("background", "floor", "wall", "box", "sphere")
 
 
 @dataclass(frozen=True)

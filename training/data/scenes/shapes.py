@@ -110,52 +110,6 @@ class Box:
         return rotate(self.turn.T, face(place))
 
 
-@dataclass(frozen=True)
-class Cylinder:
-    """A closed cylinder along its own y axis; the rows of `turn` are its axes in the world."""
-
-    center: tuple[float, float, float]
-    width: float
-    height: float
-    turn: Array = field(default_factory=lambda: _UPRIGHT, compare=False)
-
-    @property
-    def radius(self) -> float:
-        """Radius of a ball of about the same size (`width` is the cylinder's radius, `height` half its length)."""
-        return (2.0 * self.width + self.height) / 3.0
-
-    @property
-    def bound(self) -> float:
-        """Radius of the ball around the centre that holds the shape."""
-        return math.sqrt(self.width**2 + self.height**2) + 1e-3
-
-    def interval(self, origin: Array, direction: Array) -> tuple[Array, Array]:
-        """Where rays enter and leave: near (N,), far (N,)."""
-        o, d = self.local(origin), rotate(self.turn, direction)
-        side_near, side_far = _quadratic(
-            d[0] * d[0] + d[2] * d[2] + _TINY,
-            o[0] * d[0] + o[2] * d[2],
-            o[0] * o[0] + o[2] * o[2] - self.width**2,
-        )
-        along = np.where(np.abs(d[1]) < _TINY, _TINY, d[1])
-        one, other = (-self.height - o[1]) / along, (self.height - o[1]) / along
-        near = np.maximum(side_near, np.minimum(one, other))
-        return near, np.minimum(side_far, np.maximum(one, other))
-
-    def local(self, points: Array) -> Array:
-        """World points (3,N) in the cylinder's own frame."""
-        return rotate(self.turn, points - vector(self.center))
-
-    def normal(self, points: Array) -> Array:
-        """Outward unit normals (3,N): of the nearest cap, or of the side."""
-        place = self.local(points)
-        around = np.sqrt(place[0] * place[0] + place[2] * place[2])
-        cap = np.abs(place[1]) / self.height > around / self.width
-        inverse = np.where(cap, 0.0, 1.0 / np.maximum(around, _TINY)).astype(np.float32)
-        y = np.where(cap, np.sign(place[1]), 0.0).astype(np.float32)
-        return rotate(self.turn.T, np.stack([place[0] * inverse, y, place[2] * inverse]))
-
-
 def slabs(origin: Array, direction: Array, half: Array) -> tuple[Array, Array]:
     """Interval inside a box around the frame's origin."""
     inverse = 1.0 / np.where(np.abs(direction) < _TINY, _TINY, direction)
