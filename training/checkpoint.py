@@ -143,6 +143,13 @@ def clean(out: Path) -> None:
         _remove(old)
 
 
+def drop_newer(folder: Path) -> None:
+    """Remove the checkpoints after `folder`: they are damaged, and training writes them again."""
+    newer = [each for each in steps(folder.parent.parent) if int(each.name[5:]) > int(folder.name[5:])]
+    for each in newer:
+        _remove(each)
+
+
 def plain_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Contiguous CPU copies with memory of their own, as safetensors asks."""
     return {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ..devices.errors import CheckpointError
+from ..devices.errors import CheckpointError, TrainingError
 from ..models.network import normalize
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
@@ -24,6 +24,7 @@ from .checkpoint import (
     Checkpoint,
     add_metrics,
     clean,
+    drop_newer,
     load_checkpoint,
     read_optimizer,
     resolve,
@@ -37,7 +38,7 @@ from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writ
 from .recipe import Recipe
 from .sampling import step_subnets
 from .schedule import learning_rate, make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
-from .step import Inputs, train_step
+from .step import ADVICE, Inputs, train_step
 
 Rows = list[dict[str, Any]]
 
@@ -91,21 +92,26 @@ def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progr
     """
     out, progress = Path(out), progress or Silent()
     check_writable(out)
-    start = _starting_point(recipe, out, resume, progress)
-    run = _prepare(recipe, out, start, progress)
-    began = time.perf_counter()
-    log = MetricsLog(out, run.first)
     try:
-        progress.started(run.first, run.steps)
-        folder = _all_steps(run, log) or (start.folder if start else out)
-        seconds = time.perf_counter() - began
-        rows = (start.metrics.get("quality") if start and run.first == run.steps else None) or _finish(run, log, folder)
+        start = _starting_point(recipe, out, resume, progress)
+        return _trained(_prepare(recipe, out, start, progress), start)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(out)) from None
+
+
+def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
+    began = time.perf_counter()
+    log = MetricsLog(run.out, run.first)
+    try:
+        run.progress.started(run.first, run.steps)
+        folder = _all_steps(run, log) or (start.folder if start else run.out)
+        seconds = time.perf_counter() - began
+        judged = start.metrics.get("quality") if start and run.first == run.steps else None
+        rows = judged or _finish(run, log, folder)
     finally:
         log.close()
-    images = (run.steps - run.first) * recipe.training.batch_size
-    return TrainResult(out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
+    images = (run.steps - run.first) * run.recipe.training.batch_size
+    return TrainResult(run.out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
 
 
 def _starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
@@ -118,6 +124,7 @@ def _starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress)
     folder, problems = resolve(out)
     for problem in problems:
         progress.message(f"{problem}; going on from {folder.name} instead")
+    drop_newer(folder)
     checkpoint = load_checkpoint(folder)
     _check_same_recipe(recipe, checkpoint)
     progress.message(f"resumed from {folder.name}")
@@ -178,13 +185,19 @@ def _all_steps(run: Run, log: MetricsLog) -> Path | None:
             _one_step(run, log, pace, step, epoch, batch)
             done = step + 1
             if done == run.steps or done % settings.checkpoint_every == 0:
-                tensors = optimizer_tensors(run.optimizer, run.supernet)
-                folder = save_checkpoint(run.out, run.supernet, tensors, run.recipe, done)
+                folder = _save(run, done)
         if settings.validate_every and (epoch + 1) % settings.validate_every == 0 and epoch + 1 < settings.epochs:
             _report_quality(
                 run, log, begin + run.steps_per_epoch, [run.supernet.space.widest, run.supernet.space.narrowest]
             )
     return folder
+
+
+def _save(run: Run, step: int) -> Path:
+    """Checkpoint, but never weights that the last step has ruined."""
+    if not all(bool(parameter.isfinite().all()) for parameter in run.supernet.parameters()):
+        raise TrainingError(f"step {step - 1} left weights that are not finite; {ADVICE}")
+    return save_checkpoint(run.out, run.supernet, optimizer_tensors(run.optimizer, run.supernet), run.recipe, step)
 
 
 def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batch: Batch) -> None:

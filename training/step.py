@@ -64,12 +64,12 @@ def train_step(
     limit = math.inf if recipe.clip is None else recipe.clip
     norm = float(torch.nn.utils.clip_grad_norm_(supernet.parameters(), limit))
     if not math.isfinite(norm):
-        raise TrainingError(f"step {step}: the gradient is not finite; {_ADVICE}")
+        raise TrainingError(f"step {step}: the gradient is not finite; {ADVICE}")
     optimizer.step()
     return _summary(values, norm)
 
 
-_ADVICE = "lower training.lr or set training.clip, then resume from the last checkpoint"
+ADVICE = "the last checkpoint is kept; lower training.lr or training.clip and start again in another folder"
 
 
 def _losses(
@@ -104,7 +104,7 @@ def _check(values: list[dict[str, float]], supernet: Supernet, subnets: Sequence
         for name, value in losses.items():
             if not math.isfinite(value):
                 subnet = label(supernet.space, config)
-                raise TrainingError(f"step {step}: the loss of {name!r} is {value} in the subnet {subnet}; {_ADVICE}")
+                raise TrainingError(f"step {step}: the loss of {name!r} is {value} in the subnet {subnet}; {ADVICE}")
 
 
 def _summary(values: list[dict[str, float]], norm: float) -> StepLosses:

@@ -1,0 +1,119 @@
+"""Training as a whole: it learns, it reports, and it stops before it spoils anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pliant import DataError, RecipeError, TrainingError
+from pliant.training.checkpoint import load_checkpoint, steps
+from pliant.training.data.batches import Batch
+from pliant.training.loop import ahead, train
+from pliant.training.prepare import choose_device, pretrained_path
+from pliant.training.progress import Silent, StepReport
+
+from .tiny import random_batch, tiny_recipe
+
+
+class Watcher(Silent):
+    def __init__(self) -> None:
+        self.reports: list[StepReport] = []
+        self.rows: list[tuple[int, list[dict[str, Any]]]] = []
+        self.begun: list[tuple[int, int]] = []
+
+    def started(self, step: int, steps: int) -> None:
+        self.begun.append((step, steps))
+
+    def step(self, report: StepReport) -> None:
+        self.reports.append(report)
+
+    def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+        self.rows.append((step, rows))
+
+
+def test_training_learns_and_says_so(tmp_path: Path) -> None:
+    watcher = Watcher()
+    recipe = tiny_recipe("training.epochs=8", "training.lr=0.004", "training.validate_every=3")
+    result = train(recipe, tmp_path, progress=watcher)
+    assert watcher.begun == [(0, 48)]
+    assert [report.step for report in watcher.reports] == list(range(1, 49))
+    first, last = (sum(report.total for report in part) / 6 for part in (watcher.reports[:6], watcher.reports[-6:]))
+    assert last < 0.9 * first
+    assert all(report.images_per_second > 0 for report in watcher.reports)
+    assert watcher.reports[-1].seconds_left == 0.0
+    assert [step for step, _ in watcher.rows] == [18, 36, 48]
+    assert len(watcher.rows[0][1]) == 2
+    assert result.quality == watcher.rows[-1][1] == load_checkpoint(tmp_path).metrics["quality"]
+    assert set(result.quality[0]["quality"]) == {"segmentation", "depth", "normals", "edges"}
+
+
+def test_a_loss_that_explodes_stops_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = torch.nn.functional.interpolate
+
+    class Saboteur(Silent):
+        """Ruins every output after step 5."""
+
+        def step(self, report: StepReport) -> None:
+            if report.step == 5:
+                monkeypatch.setattr(torch.nn.functional, "interpolate", lambda *a, **b: whole(*a, **b) * float("nan"))
+
+    with pytest.raises(TrainingError, match=r"step 5: the loss of '\w+' is nan in the subnet widest"):
+        train(tiny_recipe(), tmp_path, progress=Saboteur())
+    monkeypatch.undo()
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint.step == 4
+    assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.supernet.parameters())
+
+
+def test_weights_that_a_step_ruined_are_not_saved(tmp_path: Path) -> None:
+    settings = ("training.lr=1e40", "training.optimizer=sgd", "training.warmup=0", "training.checkpoint_every=1")
+    with pytest.raises(TrainingError, match="step 0 left weights that are not finite"):
+        train(tiny_recipe(*settings), tmp_path)
+    assert steps(tmp_path) == []
+
+
+def test_a_task_that_the_data_has_not_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="'dept', which the data has not; did you mean 'depth'"):
+        train(tiny_recipe("training.losses.dept=2"), tmp_path)
+    with pytest.raises(RecipeError, match=r"search\.preferences names the task 'sound'"):
+        train(tiny_recipe("search.preferences=[{sound: 2}]"), tmp_path)
+
+
+def test_chosen_tasks_are_trained_alone(tmp_path: Path) -> None:
+    result = train(tiny_recipe("data.tasks=[depth]", "training.epochs=1"), tmp_path)
+    assert set(result.quality[0]["quality"]) == {"depth"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_named() -> None:
+    with pytest.raises(TrainingError, match="torch finds no GPU"):
+        choose_device("cuda")
+    assert choose_device("auto").type == "cpu"
+
+
+def test_pretrained_weights_are_looked_for_in_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "a.npz").write_bytes(b"")
+    assert pretrained_path(Path("weights/a.npz"), tmp_path) == tmp_path / "weights" / "a.npz"
+    assert pretrained_path(tmp_path / "b.npz", None) == tmp_path / "b.npz"
+    with pytest.raises(DataError, match=r"weights/b\.npz"):
+        pretrained_path(Path("weights/b.npz"), tmp_path)
+
+
+def test_batches_come_in_order_and_faults_arrive() -> None:
+    made = [Batch(*random_batch(count)) for count in range(1, 8)]
+    assert [len(batch) for batch in ahead(iter(made))] == list(range(1, 8))
+
+    def failing() -> Any:
+        yield made[0]
+        raise DataError("damaged")
+
+    received = ahead(failing())
+    assert len(next(received)) == 1
+    with pytest.raises(DataError, match="damaged"):
+        next(received)
