@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .protobuf import Rule, Schema
+from .protobuf import BYTES, FLOAT, FLOATS, INT, INTS, REPEATED, Schema
 
-_I, _IS, _F, _FS, _B, _BS = Rule.INT, Rule.INTS, Rule.FLOAT, Rule.FLOATS, Rule.BYTES, Rule.REPEATED
+_I, _IS, _F, _FS, _B, _BS = INT, INTS, FLOAT, FLOATS, BYTES, REPEATED
 
 MODEL: Schema = {
     1: _I,  # ir_version

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .verify import VerifyResult
 
 _MAX_DIGESTS = 16 << 20
+_KEPT_GRAPHS = 16
 
 
 def open_suite(path: str | os.PathLike[str]) -> Suite:
@@ -49,6 +50,7 @@ class Suite:
         self.subnets: tuple[SubnetInfo, ...] = self.manifest.subnets
         self._by_id = {subnet.id: subnet for subnet in self.subnets}
         self._digests: dict[str, str] | None = None
+        self._graphs: dict[str, Graph] = {}
 
     @property
     def input(self) -> InputInfo:
@@ -145,11 +147,18 @@ class Suite:
         info = subnet.graphs.get(target)
         if info is None:
             raise SuiteError(f"{self.path} has no graph of subnet {subnet.id} for {target}: export it with that target")
+        # Switching goes to and fro: reading a graph again would be a tenth of it.
+        known = self._graphs.get(info.sha256)
+        if known is not None:
+            return known
         what = f"the graph of subnet {subnet.id} in {self.path}"
         data = inflate(self.container.read_bytes(info.tensor, 2 * MAX_GRAPH_BYTES), info.size, what)
         if len(data) != info.size or hashlib.sha256(data).hexdigest() != info.sha256:
             raise SuiteError(f"{what} is damaged: its digest is wrong")
-        return parse_graph(data)
+        graph = parse_graph(data)
+        if len(self._graphs) < _KEPT_GRAPHS:
+            self._graphs[info.sha256] = graph
+        return graph
 
     def record(self, subnet: SubnetInfo) -> Record:
         """The record of a subnet, its digest checked."""

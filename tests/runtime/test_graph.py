@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 import pliant
 from pliant.runtime.graph import parse_graph
 from pliant.runtime.graph_tensors import MAX_ELEMENTS
-from pliant.runtime.protobuf import Rule, bytes_field, read_message, read_varint, varint_field
+from pliant.runtime.protobuf import INT, bytes_field, read_message, read_varint, varint_field
 
 from .making import SUBNETS, TASKS, Made, images, reference
 
@@ -200,7 +200,7 @@ def test_two_graphs_in_one_model_are_not_merged(made: Made) -> None:
 @given(st.integers(0, MAX_U64))
 def test_numbers_round_trip(value: int) -> None:
     field = varint_field(1, value)
-    assert read_message(field, 0, len(field), {1: Rule.INT}, "a test")[1][0].value == value
+    assert read_message(field, 0, len(field), {1: INT}, "a test")[1][0].value == value
     with pytest.raises(pliant.SuiteError):
         read_varint(field, 1, len(field) - 1)
 
