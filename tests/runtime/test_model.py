@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import pliant
@@ -179,3 +183,34 @@ def test_four_threads_get_whole_answers_during_fifty_switches(suite: pliant.Suit
             worker.join()
     assert wrong == []
     assert min(calls) > 0
+
+
+def test_the_old_session_is_freed_when_its_last_call_ends(suite: pliant.Suite) -> None:
+    with suite.load("s03-fp32", tasks="depth", threads=1) as model:
+        in_flight = model.session
+        old = weakref.ref(in_flight.engine)
+        model.switch("s01-fp32")
+        assert old() is not None
+        assert in_flight.run(images(1))["depth"].shape == (1, HEIGHT, WIDTH)
+        del in_flight
+        assert old() is None
+        last = weakref.ref(model.session.engine)
+    assert last() is None
+
+
+def test_a_missing_engine_names_the_extra_to_install(suite: pliant.Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        with pytest.raises(pliant.EngineUnavailable, match=r"pliant\[gpu\]"):
+            suite.load("s01-fp32", provider="cuda")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(pliant.EngineUnavailable, match=r"pip install \"pliant\[cpu\]\""):
+        suite.load("s01-fp32")
+
+
+def test_loading_and_calling_prints_nothing(suite_path: Path) -> None:
+    code = (
+        f"import numpy, pliant\nwith pliant.open_suite({str(suite_path)!r}) as suite, suite.load() as model:\n"
+        f"    model(numpy.zeros(({HEIGHT}, {WIDTH}, 3), numpy.uint8))\n    model.switch('s01-int8')\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
