@@ -62,8 +62,10 @@ def read(path: Path, forms: Mapping[str, Form]) -> dict[str, Array]:
     """
     arrays: dict[str, Array] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
+        # Opened here: numpy leaves a file open that turns out to be no archive.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} is not an .npz archive: put the right file there (docs/data.md)")
             absent = [key for key in forms if key not in archive.files]
             if absent:
@@ -90,7 +92,7 @@ class Pictures:
     """Encoded pictures laid end to end in one uint8 array; item i is decoded to uint8 RGB (H,W,3)."""
 
     def __init__(self, path: Path, data: Array, offsets: Array, size: tuple[int, int]):
-        whole = offsets[0] == 0 and offsets[-1] == len(data) and bool(np.all(np.diff(offsets) > 0))
+        whole = len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == len(data) and bool(np.all(np.diff(offsets) > 0))
         if not whole:
             raise DataError(f"{path} has picture offsets that do not fit its data: copy it again (docs/data.md)")
         self._path, self._data, self._offsets, self._size = path, data, offsets, size

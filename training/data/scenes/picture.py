@@ -19,7 +19,7 @@ from .vectors import Array, rotate, vector
 VERSION = 2
 FARTHEST = 20.0
 SPLITS = ("train", "validation", "test")
-COLORS = ((104, 160, 214), (178, 148, 108), (226, 214, 186), (214, 84, 68), (94, 170, 96), (142, 100, 184))
+COLORS = ((104, 160, 214), (178, 148, 108), (226, 214, 186), (214, 84, 68), (94, 170, 96))
 TASKS = (
     Task("segmentation", "segmentation", CLASSES, COLORS),
     Task("depth", "depth", value_range=(0.3, FARTHEST)),
