@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..devices.errors import SuiteError
-from .bounded import integer, mapping, parse_json, sequence, text
+from .bounded import MAX_COUNT, integer, mapping, parse_json, text
 
 MAX_HEADER = 16 << 20
 _MAX_TENSORS = 100_000
 _MAX_RANK = 8
 _DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
+    kind: np.dtype(code)
+    for kind, code in {
+        "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+        "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
+}.items()
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a tensor lies: bytes [start, stop) counted from the start of the file or blob."""
 
     dtype: np.dtype[Any]
@@ -74,16 +76,18 @@ def _entry(name: str, field: Any, base: int) -> Entry:
     kind = field["dtype"]
     if not isinstance(kind, str) or kind not in _DTYPES:
         raise SuiteError(f"tensor {name!r} has an unknown dtype")
-    dtype = np.dtype(_DTYPES[kind])
-    dims = sequence(field["shape"], f"the shape of tensor {name!r}", _MAX_RANK)
-    shape = tuple([integer(size, f"a dimension of tensor {name!r}") for size in dims])
-    offsets = sequence(field["data_offsets"], f"the offsets of tensor {name!r}", 2)
-    if len(offsets) != 2:
-        raise SuiteError(f"tensor {name!r} needs two offsets")
-    start, stop = (integer(offset, f"an offset of tensor {name!r}") for offset in offsets)
+    dtype = _DTYPES[kind]
+    shape, offsets = field["shape"], field["data_offsets"]
+    if type(shape) is not list or len(shape) > _MAX_RANK or type(offsets) is not list or len(offsets) != 2:
+        raise SuiteError(f"tensor {name!r} needs a shape of at most {_MAX_RANK} dimensions, and two offsets")
+    # Opening goes through hundreds of these: no message is made unless it is needed.
+    for value in (*shape, *offsets):
+        if type(value) is not int or not 0 <= value <= MAX_COUNT:
+            integer(value, f"a dimension or an offset of tensor {name!r}")
+    start, stop = offsets
     if stop - start != math.prod(shape) * dtype.itemsize:
-        raise SuiteError(f"tensor {name!r} is lying: {stop - start} bytes for {kind} {list(shape)}")
-    return Entry(dtype, shape, base + start, base + stop)
+        raise SuiteError(f"tensor {name!r} is lying: {stop - start} bytes for {kind} {shape}")
+    return Entry(dtype, tuple(shape), base + start, base + stop)
 
 
 def _check_layout(entries: dict[str, Entry], base: int, total: int, what: str) -> None:

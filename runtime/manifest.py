@@ -237,6 +237,8 @@ def _by_task(value: Any, tasks: dict[str, Task], where: str) -> list[tuple[str, 
 
 
 def _width(value: Any, where: str) -> float:
+    if type(value) is float and 1e-6 <= value <= 1.0:
+        return value
     return number(value, f"a width of {where}", 1e-6, 1.0)
 
 
