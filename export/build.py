@@ -18,7 +18,6 @@ from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.calibrate import calibrate
 from ..quantize.lowering import Lowered
-from ..quantize.policy import Policy
 from ..runtime.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
@@ -48,7 +47,6 @@ class Builder:
         supernet: Supernet,
         template: onnx.ModelProto,
         lowered: Lowered | None,
-        policy: Policy,
         calibration: Sequence[NDArray[np.uint8]],
         quality: Labelled,
     ):
@@ -58,7 +56,7 @@ class Builder:
         self.quality_images = len(quality)
         self.witness_indices: dict[str, NDArray[np.int64]] = {}
         self._supernet, self._template, self._lowered = supernet, template, lowered
-        self._policy, self._calibration, self._quality = policy, calibration, quality
+        self._calibration, self._quality = calibration, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
@@ -90,8 +88,7 @@ class Builder:
 
     def _quantize(self, feed: Feed) -> Feed:
         assert self._lowered is not None
-        tensors, method = self._lowered.ranged, self._policy.ranges
-        ranges = calibrate(feed.graph, feed.arrays, tensors, self._calibration, method)
+        ranges = calibrate(feed.graph, feed.arrays, self._lowered.ranged, self._calibration)
         return int8_feed(self._lowered, self.wide, feed, ranges)
 
     def _noise(self, what: str, feed: Feed, expected: Outputs, images: NDArray[np.uint8]) -> dict[str, float]:

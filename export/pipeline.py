@@ -103,7 +103,7 @@ class _Export:
             template, lowered = self._template()
         self.progress("template", 1, 1)
         images = [batch for batch, _ in calibration.batches(settings.batch)]
-        return Builder(self.supernet, template, lowered, settings.policy, images, quality)
+        return Builder(self.supernet, template, lowered, images, quality)
 
     def _template(self) -> tuple[onnx.ModelProto, Lowered | None]:
         """The widest subnet's graph, and its int8 form where one is asked for."""

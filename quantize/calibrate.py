@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..devices.errors import QuantizeError
 from ..runtime.engine import create_session
-from .lowering import external_names
+from ..runtime.graph import parse_graph
 from .ranges import Extremes, Range, find_ranges, merge_extremes
 
 Images = NDArray[np.uint8]
@@ -26,7 +26,6 @@ def calibrate(
     arrays: Mapping[str, NDArray[Any]],
     tensors: Sequence[str],
     batches: Sequence[Images],
-    method: str = "average",
 ) -> dict[str, Range]:
     """Ranges of the named tensors of a weightless fp32 graph; batches are uint8 (N, H, W, 3).
 
@@ -34,14 +33,16 @@ def calibrate(
     """
     if any(batch.size for batch in batches) and all(batch.min() == batch.max() for batch in batches):
         raise QuantizeError("the calibration images are all one constant: give images that look like the real input")
-    return find_ranges(merge_extremes(_observe(model, arrays, tensors, batches)), method)
+    return find_ranges(merge_extremes(_observe(model, arrays, tensors, batches)))
 
 
 def _observe(
     model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]], tensors: Sequence[str], batches: Sequence[Images]
 ) -> Iterator[dict[str, Extremes]]:
-    fed = {name: arrays[name] for name in external_names(model)}
-    session = create_session(tap(model, tensors).SerializeToString(), fed, "cpu", None, "the calibration graph")
+    graph = parse_graph(tap(model, tensors).SerializeToString())
+    graph = graph.pruned(graph.outputs)
+    fed = {item.name: arrays[item.name] for item in graph.external()}
+    session = create_session(graph.to_bytes(), fed, "cpu", None, "the calibration graph")
     for batch in batches:
         found = session.run(None, {"images": batch})
         yield {name: (found[2 * i], found[2 * i + 1]) for i, name in enumerate(tensors)}

@@ -12,27 +12,21 @@ from ..devices.errors import QuantizeError
 
 VERSION = 1
 
-RANGE_METHODS = ("extremes", "average")
-
 
 @dataclass(frozen=True)
 class Policy:
     """A precision policy of one subnet.
 
     `exclude`: shell patterns of layer names (`decoders.depth.*`) that stay in fp32. `heads`: also quantize the last
-    layer of each head. `ranges`: how activation ranges come from calibration images: `average` of each image's
-    extremes, or the `extremes` over all images.
+    layer of each head, whose errors nothing averages out.
     """
 
     name: str = "int8"
     exclude: tuple[str, ...] = ()
     heads: bool = False
-    ranges: str = "average"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exclude", tuple(self.exclude))
-        if self.ranges not in RANGE_METHODS:
-            raise QuantizeError(f"unknown range method {self.ranges!r}: choose one of {', '.join(RANGE_METHODS)}")
 
     def excludes(self, layer: str) -> bool:
         """Whether a layer is told to stay in fp32."""
@@ -49,8 +43,7 @@ class Policy:
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal policy."""
-        exclude = list(self.exclude)
-        return {"_version": VERSION, "name": self.name, "exclude": exclude, "heads": self.heads, "ranges": self.ranges}
+        return {"_version": VERSION, "name": self.name, "exclude": list(self.exclude), "heads": self.heads}
 
     @classmethod
     def from_json(cls, entry: Any) -> Policy:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,18 +42,17 @@ def merge_extremes(batches: Iterable[Mapping[str, Extremes]]) -> dict[str, Extre
     }
 
 
-def find_ranges(extremes: Mapping[str, Extremes], method: str) -> dict[str, Range]:
-    """One range a tensor: the `average` over images of their extremes, or the `extremes` of all.
+def find_ranges(extremes: Mapping[str, Extremes]) -> dict[str, Range]:
+    """One range a tensor: all values that the calibration images gave (why: docs/quantization.md).
 
-    Raises QuantizeError where values are not finite, or where no tensor varies (all images are one constant).
+    Raises QuantizeError where values are not finite, or where no tensor varies.
     """
     for name, (low, high) in extremes.items():
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise QuantizeError(
                 f"calibration met values that are not finite at {name}: the network overflows on these images"
             )
-    pick: Any = (np.mean, np.mean) if method == "average" else (np.min, np.max)
-    ranges = {name: Range(float(pick[0](low)), float(pick[1](high))) for name, (low, high) in extremes.items()}
+    ranges = {name: Range(float(low.min()), float(high.max())) for name, (low, high) in extremes.items()}
     if ranges and all(found.high - found.low < 1e-9 for found in ranges.values()):
         raise QuantizeError("calibration saw nothing but constants: give images that look like the real input")
     return ranges

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ def statistics(net: Supernet, config: SubnetConfig, seed: int = 0) -> Statistics
     found: Statistics = {}
     for name, module in net.named_modules():
         if isinstance(module, nn.BatchNorm2d):
-            count = net.slim_layers()[name].makes.at(config)  # type: ignore[union-attr]
+            count = net.slim_layers()[name].makes.at(config)
             mean = 0.1 * torch.randn(count, generator=random)
             found[name] = (mean, 0.5 + torch.rand(count, generator=random))
     return found
@@ -74,7 +75,8 @@ def waves(count: int, seed: int = 0) -> NDArray[np.uint8]:
         a, b, phase = random.uniform(3, 15, 3), random.uniform(3, 15, 3), random.uniform(0, 6, 3)
         wave = np.sin(y[..., None] / a + x[..., None] / b + phase)
         images.append(128 + 90 * wave + random.normal(0, 8, (*SIZE, 3)))
-    return np.clip(np.stack(images), 0, 255).astype(np.uint8)
+    stacked: NDArray[np.uint8] = np.clip(np.stack(images), 0, 255).astype(np.uint8)
+    return stacked
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Waves:
         return Sample(image, targets)
 
 
-def _label(one: Task, image: NDArray[np.uint8]) -> NDArray[np.generic]:
+def _label(one: Task, image: NDArray[np.uint8]) -> NDArray[Any]:
     if one.kind == "segmentation":
         return (image[..., 0] // 52).astype(np.uint8)
     if one.kind == "depth":
@@ -105,5 +107,5 @@ def _label(one: Task, image: NDArray[np.uint8]) -> NDArray[np.generic]:
         return (image[..., 2] > 128).astype(np.uint8)
     if one.kind == "normals":
         vectors = np.concatenate([image[..., :2] / 128.0 - 1, np.ones((*SIZE, 1))], -1)
-        return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
     return np.asarray(int(image.mean() // 52), np.int64)

@@ -9,7 +9,7 @@ LAYERS = ("encoder.conv1", "encoder.layer1.0.conv1", "decoders.depth.fuse.0", "d
 
 
 def test_a_policy_is_the_same_after_json() -> None:
-    policy = Policy("careful", ("decoders.depth.*",), True, "extremes")
+    policy = Policy("careful", ("decoders.depth.*",), True)
     assert Policy.from_json(policy.to_json()) == policy
 
 
@@ -28,8 +28,3 @@ def test_a_pattern_that_names_no_layer_is_an_error_with_the_nearest() -> None:
 def test_what_is_no_policy_is_refused(entry: object) -> None:
     with pytest.raises(QuantizeError, match="not a precision policy"):
         Policy.from_json(entry)
-
-
-def test_an_unknown_range_method_is_refused() -> None:
-    with pytest.raises(QuantizeError, match="choose one of extremes, average"):
-        Policy(ranges="entropy")

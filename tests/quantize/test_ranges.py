@@ -31,10 +31,9 @@ def test_a_tensor_that_never_leaves_zero_has_a_scale_still() -> None:
     assert Range(0.0, 0.0).parameters()[0] > 0
 
 
-def test_ranges_are_of_all_images_or_their_average() -> None:
+def test_ranges_are_of_all_images() -> None:
     merged = merge_extremes([{"t": extremes([0, -1], [2, 4])}, {"t": extremes([-5], [3])}])
-    assert find_ranges(merged, "extremes")["t"] == Range(-5.0, 4.0)
-    assert find_ranges(merged, "average")["t"] == Range(-2.0, 3.0)
+    assert find_ranges(merged) == {"t": Range(-5.0, 4.0)}
 
 
 def test_no_images_are_an_error() -> None:
@@ -44,9 +43,9 @@ def test_no_images_are_an_error() -> None:
 
 def test_values_that_are_not_finite_name_their_tensor() -> None:
     with pytest.raises(QuantizeError, match=r"not finite at encoder\.bn1"):
-        find_ranges({"encoder.bn1": extremes([0.0], [float("nan")])}, "average")
+        find_ranges({"encoder.bn1": extremes([0.0], [float("nan")])})
 
 
 def test_nothing_but_constants_is_an_error() -> None:
     with pytest.raises(QuantizeError, match="nothing but constants"):
-        find_ranges({"a": extremes([1.0], [1.0]), "b": extremes([0.0], [0.0])}, "extremes")
+        find_ranges({"a": extremes([1.0], [1.0]), "b": extremes([0.0], [0.0])})

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from pliant.devices.errors import QuantizeError
+from pliant.export.build import signal_to_noise
+from pliant.export.engine import Engine
+from pliant.export.feeds import Feed, Wide, cut, fp32_feed, int8_feed
+from pliant.models.space import SubnetConfig
+from pliant.quantize.calibrate import calibrate
+from pliant.quantize.lowering import lower
+from pliant.quantize.policy import Policy
+from pliant.quantize.weights import dequantize
+from pliant.runtime.graph import parse_graph
+
+from .conftest import Exported
+from .making import statistics, waves
+
+FLOOR_DB = 20.0
+"""Signal over quantization noise that every raw output must keep."""
+
+
+def both(
+    exported: Exported, config: SubnetConfig, policy: Policy | None = None, images: int = 16
+) -> tuple[Feed, Feed, Wide]:
+    """A subnet in fp32 and in int8, calibrated on waves."""
+    lowered = lower(exported.template, policy or Policy())
+    wide = Wide(exported.net, lowered)
+    fp32 = fp32_feed(exported.template, wide, config, statistics(exported.net, config))
+    ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [waves(images)])
+    return fp32, int8_feed(lowered, wide, fp32, ranges), wide
+
+
+def noise(exported: Exported, fp32: Feed, int8: Feed) -> dict[str, float]:
+    names = [f"{task.name}/logits" for task in exported.net.tasks]
+    images = waves(4, seed=50)
+    expected, actual = Engine(fp32, names, "fp32")(images), Engine(int8, names, "int8")(images)
+    return {name: signal_to_noise(expected[name], actual[name]) for name in names}
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+def test_int8_keeps_the_signal(resnet: Exported, width: float) -> None:
+    fp32, int8, _ = both(resnet, resnet.net.space.uniform(width))
+    found = noise(resnet, fp32, int8)
+    assert min(found.values()) > FLOOR_DB, found
+
+
+def test_int8_keeps_the_signal_of_depthwise_convolutions(mobilenet: Exported) -> None:
+    fp32, int8, _ = both(mobilenet, SubnetConfig((0.5, 1.0, 0.75, 0.5), (("depth", 0.5),)))
+    found = noise(mobilenet, fp32, int8)
+    assert min(found.values()) > FLOOR_DB, found
+
+
+def test_ranges_matter(resnet: Exported) -> None:
+    """The floor is no formality: calibrated on black images only, the same subnet is far below it."""
+    config = resnet.net.space.narrowest
+    fp32, _, wide = both(resnet, config)
+    lowered = lower(resnet.template, Policy())
+    dark = waves(4) // 32
+    int8 = int8_feed(lowered, wide, fp32, calibrate(fp32.graph, fp32.arrays, lowered.ranged, [dark]))
+    assert min(noise(resnet, fp32, int8).values()) < FLOOR_DB
+
+
+def test_onnxruntime_runs_every_quantized_layer_on_integers(resnet: Exported, tmp_path: Path) -> None:
+    _, int8, _ = both(resnet, resnet.net.space.narrowest)
+    graph = parse_graph(int8.data)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    arrays = [ort.OrtValue.ortvalue_from_numpy(int8.arrays[item.name]) for item in graph.external()]
+    options.add_external_initializers([item.name for item in graph.external()], arrays)
+    ort.InferenceSession(int8.data, options, providers=["CPUExecutionProvider"])
+    operators = Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+    layers = lower(resnet.template, Policy()).layers
+    additions = sum(1 for node in resnet.template.graph.node if node.op_type == "Add" and "pliant" not in node.name)
+    dense_heads = 4
+    assert operators["QLinearConv"] == len(layers)
+    assert operators["QLinearAdd"] == additions
+    assert operators["Conv"] + operators["FusedConv"] == dense_heads
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+def test_shared_integers_are_each_subnets_own_weights(resnet: Exported, width: float) -> None:
+    """What a narrow subnet dequantizes is its own folded weight, rounded with the scale that it is given."""
+    fp32, int8, wide = both(resnet, resnet.net.space.uniform(width))
+    for layer in lower(resnet.template, Policy()).layers:
+        scales = int8.arrays[f"{layer.name}/weight_scale"]
+        weight = fp32.arrays[layer.weight].astype(np.float64)
+        if layer.norm is not None:
+            gamma, variance = fp32.arrays[f"{layer.norm}.weight"], fp32.arrays[f"{layer.norm}.running_var"]
+            weight *= (gamma / np.sqrt(variance + layer.epsilon)).reshape(-1, 1, 1, 1)
+        stored = int8.arrays[layer.weight]
+        assert stored.dtype == np.int8
+        assert (stored == cut(wide.tensors[f"int8/{layer.weight}"], fp32.views[layer.weight].ranges)).all()
+        error = np.abs(dequantize(stored, scales) - weight)
+        assert (error <= 0.501 * scales.reshape(-1, 1, 1, 1) + 1e-9).all(), layer.name
+
+
+def test_excluded_layers_and_heads_stay_in_fp32(resnet: Exported) -> None:
+    policy = Policy("careful", exclude=("decoders.depth.*",))
+    _, int8, _ = both(resnet, resnet.net.space.narrowest, policy, images=2)
+    floating = {name for name, view in int8.views.items() if view.tensor.startswith("weights/")}
+    assert "decoders.depth.fuse.0.weight" in floating
+    assert "decoders.depth.fuse.1.running_mean" in int8.own
+    assert "decoders.normals.head.weight" in floating
+    assert int8.views["decoders.normals.fuse.0.weight"].tensor == "int8/decoders.normals.fuse.0.weight"
+
+
+def test_heads_can_be_quantized_too(resnet: Exported) -> None:
+    names = {layer.name for layer in lower(resnet.template, Policy(heads=True)).layers}
+    assert names - {layer.name for layer in lower(resnet.template, Policy()).layers} == {
+        f"decoders.{task}.head" for task in ("segmentation", "depth", "normals", "edges")
+    }
+
+
+def test_a_policy_for_another_network_is_refused(resnet: Exported) -> None:
+    with pytest.raises(QuantizeError, match="names no layer"):
+        lower(resnet.template, Policy(exclude=("backbone.*",)))
+
+
+@pytest.mark.parametrize("value", [0, 128])
+def test_constant_images_calibrate_nothing(resnet: Exported, value: int) -> None:
+    fp32, _, _ = both(resnet, resnet.net.space.narrowest, images=2)
+    with pytest.raises(QuantizeError, match="all one constant"):
+        calibrate(fp32.graph, fp32.arrays, ["encoder/Relu"], [np.full_like(waves(2), value)])
+
+
+def test_no_images_calibrate_nothing(resnet: Exported) -> None:
+    fp32, _, _ = both(resnet, resnet.net.space.narrowest, images=2)
+    with pytest.raises(QuantizeError, match="without images"):
+        calibrate(fp32.graph, fp32.arrays, ["encoder/Relu"], [])
+
+
+def test_a_network_that_overflows_is_told_with_the_place(resnet: Exported) -> None:
+    fp32, _, _ = both(resnet, resnet.net.space.narrowest, images=2)
+    broken = {
+        name: np.full_like(array, np.nan) if ".bn1.bias" in name else array for name, array in fp32.arrays.items()
+    }
+    with pytest.raises(QuantizeError, match="not finite at encoder"):
+        calibrate(fp32.graph, broken, ["encoder.layer1.0/Relu"], [waves(2)])
