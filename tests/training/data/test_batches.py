@@ -1,8 +1,10 @@
 """Batches: stateless order, labels that follow the augmentation, fill values."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,12 +13,13 @@ from hypothesis import strategies as st
 from pliant.devices.errors import DataError
 from pliant.runtime.tasks import Task
 from pliant.training.data.augment import Augment, augmented, flipped, shifted, zoomed
-from pliant.training.data.batches import batches_per_epoch, collate, epoch_batches
+from pliant.training.data.batches import Batch, batches_per_epoch, collate, epoch_batches
 from pliant.training.data.resize import resize_image, resize_target
 from pliant.training.data.sample import IGNORED, Sample
 from pliant.training.data.scenes import TASKS
-from pliant.training.data.scenes.picture import picture
+from pliant.training.data.scenes.picture import Picture, picture
 
+Array = npt.NDArray[Any]
 KINDS = {task.name: task.kind for task in TASKS}
 SIZE = (56, 72)
 SMALL = Task("animal", "classification", ("cat", "dog"))
@@ -26,40 +29,40 @@ SMALL = Task("animal", "classification", ("cat", "dog"))
 class Listed:
     """Samples in a list, that counts what is read."""
 
-    samples: list
-    tasks: tuple
+    samples: list[Sample]
+    tasks: tuple[Task, ...]
     name: str = "listed"
     reads: int = 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Sample:
         self.reads += 1
         return self.samples[index]
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def pictures() -> list[Picture]:
     return [picture(0, index, SIZE, "train") for index in range(10)]
 
 
 @pytest.fixture
-def scenes(pictures):
+def scenes(pictures: list[Picture]) -> Listed:
     return Listed([shown.sample for shown in pictures], TASKS)
 
 
-def equal(one, other):
+def equal(one: Batch, other: Batch) -> bool:
     return torch.equal(one.images, other.images) and all(torch.equal(one.targets[n], other.targets[n]) for n in KINDS)
 
 
-def same_sample(one, other):
+def same_sample(one: Sample, other: Sample) -> bool:
     return np.array_equal(one.image, other.image) and all(
         np.array_equal(one.targets[name], other.targets[name]) for name in one.targets
     )
 
 
-def test_an_epoch_resumes_at_any_step_with_the_identical_rest(scenes):
+def test_an_epoch_resumes_at_any_step_with_the_identical_rest(scenes: Listed) -> None:
     whole = list(epoch_batches(scenes, 3, 5, 1))
     assert len(whole) == batches_per_epoch(scenes, 3) == 3
     for start in range(4):
@@ -68,7 +71,7 @@ def test_an_epoch_resumes_at_any_step_with_the_identical_rest(scenes):
         assert all(equal(a, b) for a, b in zip(whole[start:], rest, strict=True))
 
 
-def test_what_is_skipped_is_not_read(scenes):
+def test_what_is_skipped_is_not_read(scenes: Listed) -> None:
     scenes.reads = 0
     batches = epoch_batches(scenes, 3, 5, 1, Augment(), start=2)
     assert scenes.reads == 0
@@ -76,20 +79,20 @@ def test_what_is_skipped_is_not_read(scenes):
     assert scenes.reads == 3
 
 
-def test_epochs_and_seeds_differ_and_each_visits_every_sample_once(scenes):
+def test_epochs_and_seeds_differ_and_each_visits_every_sample_once(scenes: Listed) -> None:
     runs = {key: next(epoch_batches(scenes, 10, *key, augment=False)) for key in [(0, 0), (0, 1), (1, 0), (1, 1)]}
     means = {key: tuple(batch.images.float().mean((1, 2, 3)).tolist()) for key, batch in runs.items()}
     assert len(set(means.values())) == 4
     assert len({tuple(sorted(values)) for values in means.values()}) == 1
 
 
-def test_the_same_sample_changes_differently_each_epoch(scenes):
+def test_the_same_sample_changes_differently_each_epoch(scenes: Listed) -> None:
     one = Listed(scenes.samples[:1], TASKS)
     images = [next(epoch_batches(one, 4, 0, epoch)).images for epoch in range(4)]
     assert all(not torch.equal(a, b) for n, a in enumerate(images) for b in images[:n])
 
 
-def test_unlabelled_tasks_hold_the_ignore_value(pictures):
+def test_unlabelled_tasks_hold_the_ignore_value(pictures: list[Picture]) -> None:
     bare = Sample(pictures[0].sample.image, {})
     batch = collate([pictures[1].sample, bare], (*TASKS, SMALL))
     types = {name: values.dtype for name, values in batch.targets.items()}
@@ -111,14 +114,14 @@ def test_unlabelled_tasks_hold_the_ignore_value(pictures):
         assert np.array_equal(batch.targets[task.name][0].numpy(), pictures[1].sample.targets[task.name])
 
 
-def test_flipping_twice_is_the_identity(pictures):
+def test_flipping_twice_is_the_identity(pictures: list[Picture]) -> None:
     for shown in pictures:
         once = flipped(shown.sample, KINDS)
         assert not np.array_equal(once.image, shown.sample.image)
         assert same_sample(flipped(once, KINDS), shown.sample)
 
 
-def normals_from_depth(depth, focal):
+def normals_from_depth(depth: Array, focal: float) -> Array:
     """Normals by the cross product of neighbouring points, inside the image."""
     height, width = depth.shape
     rows, columns = np.indices(depth.shape)
@@ -126,26 +129,27 @@ def normals_from_depth(depth, focal):
     points = np.stack([x, y, np.ones_like(x)], -1) * depth[..., None]
     across, down = points[1:-1, 2:] - points[1:-1, :-2], points[2:, 1:-1] - points[:-2, 1:-1]
     normal = np.cross(down, across)
-    return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
+    return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12))
 
 
-def agreement(sample, focal):
+def agreement(sample: Sample, focal: float) -> Array:
     """Cosines between stored normals and those of the depth, away from edges."""
     depth, normals = sample.targets["depth"], sample.targets["normals"]
     edges = np.pad(sample.targets["edges"], 1)
-    near = sum(np.roll(edges, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1))[1:-1, 1:-1]
+    around = [np.roll(edges, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    near = np.max(around, axis=0)[1:-1, 1:-1]
     calm = ((near == 0) & (depth > 0))[1:-1, 1:-1]
-    return (normals_from_depth(depth, focal) * normals[1:-1, 1:-1]).sum(-1)[calm]
+    return np.asarray((normals_from_depth(depth, focal) * normals[1:-1, 1:-1]).sum(-1)[calm])
 
 
-def test_normals_agree_with_those_of_the_depth_flipped_or_not(pictures):
+def test_normals_agree_with_those_of_the_depth_flipped_or_not(pictures: list[Picture]) -> None:
     for shown in pictures:
         focal = shown.scene.camera.focal * SIZE[1]
         for sample in (shown.sample, flipped(shown.sample, KINDS)):
             assert np.median(agreement(sample, focal)) > 0.999
 
 
-def test_a_flip_without_the_sign_would_be_noticed(pictures):
+def test_a_flip_without_the_sign_would_be_noticed(pictures: list[Picture]) -> None:
     shown = pictures[0]
     wrong = flipped(shown.sample, KINDS)
     wrong.targets["normals"][..., 0] *= -1
@@ -160,7 +164,7 @@ def test_a_flip_without_the_sign_would_be_noticed(pictures):
     down=st.floats(0.0, 1.0),
     across=st.floats(0.0, 1.0),
 )
-def test_zoom_keeps_labels_on_their_pixels_and_brings_depth_nearer(zoom, down, across):
+def test_zoom_keeps_labels_on_their_pixels_and_brings_depth_nearer(zoom: float, down: float, across: float) -> None:
     height, width = 40, 60
     rows, columns = np.indices((height, width))
     image = np.stack([rows * 4, columns * 4, rows * 0], -1).astype(np.uint8)
@@ -172,7 +176,7 @@ def test_zoom_keeps_labels_on_their_pixels_and_brings_depth_nearer(zoom, down, a
     assert len(np.unique(source // 100)) <= int(height / zoom) + 2
 
 
-def test_shift_leaves_new_pixels_unlabelled(pictures):
+def test_shift_leaves_new_pixels_unlabelled(pictures: list[Picture]) -> None:
     sample = pictures[0].sample
     moved = shifted(sample, KINDS, 0.5, (0.999, 0.0))
     down, across = SIZE[0] // 4, SIZE[1] // 4
@@ -182,7 +186,7 @@ def test_shift_leaves_new_pixels_unlabelled(pictures):
     assert np.array_equal(moved.targets["depth"][down:, :-across], sample.targets["depth"][:-down, across:])
 
 
-def test_small_images_are_shifted_and_mirrored_only():
+def test_small_images_are_shifted_and_mirrored_only() -> None:
     image = np.arange(32 * 32 * 3, dtype=np.uint32).reshape(32, 32, 3).astype(np.uint8)
     data = Listed([Sample(image, {"animal": np.array(1)})], (SMALL,))
     known = {value.tobytes() for value in image.reshape(-1, 3)}
@@ -196,7 +200,7 @@ def test_small_images_are_shifted_and_mirrored_only():
     assert len(shapes) > 6
 
 
-def test_colour_changes_leave_the_labels(pictures):
+def test_colour_changes_leave_the_labels(pictures: list[Picture]) -> None:
     sample = pictures[0].sample
     changed = augmented(sample, KINDS, Augment(flip=False, crop=0.0, jitter=0.5), np.random.default_rng(0))
     assert not np.array_equal(changed.image, sample.image)
@@ -205,7 +209,7 @@ def test_colour_changes_leave_the_labels(pictures):
     assert same_sample(off, sample)
 
 
-def test_resizing_invents_no_labels_and_keeps_thin_edges():
+def test_resizing_invents_no_labels_and_keeps_thin_edges() -> None:
     classes = np.zeros((40, 40), dtype=np.uint8)
     classes[:, 13:] = 5
     edge = np.zeros((40, 40), dtype=np.uint8)
@@ -216,7 +220,7 @@ def test_resizing_invents_no_labels_and_keeps_thin_edges():
     assert resize_image(np.full((40, 40, 3), 7, np.uint8), (10, 20)).shape == (10, 20, 3)
 
 
-def test_what_cannot_be_batched_is_refused(pictures, scenes):
+def test_what_cannot_be_batched_is_refused(pictures: list[Picture], scenes: Listed) -> None:
     sample = pictures[0].sample
     with pytest.raises(DataError, match="at least one"):
         collate([], TASKS)
@@ -228,5 +232,5 @@ def test_what_cannot_be_batched_is_refused(pictures, scenes):
         epoch_batches(scenes, 0, 0, 0)
 
 
-def test_a_data_set_smaller_than_a_batch_is_one_batch(scenes):
+def test_a_data_set_smaller_than_a_batch_is_one_batch(scenes: Listed) -> None:
     assert [len(batch) for batch in epoch_batches(scenes, 64, 0, 0)] == [10]

@@ -3,15 +3,19 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from pliant.devices.errors import DataError
 from pliant.training.data import open_data
 from pliant.training.data.batches import collate, epoch_batches
+from pliant.training.data.files import find
 
+Array = npt.NDArray[Any]
 PLACES = [Path(os.environ.get("PLIANT_DATA", "")), Path(__file__).resolve().parents[4] / "shared" / "data"]
 NAMES = {
     "redkitchen": "redkitchen_rgbd_128x160.npz",
@@ -20,14 +24,14 @@ NAMES = {
 }
 
 
-def real_root(name):
+def real_root(name: str) -> Path:
     for place in PLACES:
         if (place / NAMES[name]).is_file():
             return place
     pytest.skip(f"{NAMES[name]} is neither in $PLIANT_DATA nor in ../shared/data")
 
 
-def encoded(images, form, **options):
+def encoded(images: list[Array], form: str, **options: Any) -> tuple[Array, Array]:
     parts = []
     for image in images:
         buffer = io.BytesIO()
@@ -36,12 +40,12 @@ def encoded(images, form, **options):
     return np.concatenate(parts), np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
 
 
-def flat_images(count, height, width):
+def flat_images(count: int, height: int, width: int) -> list[Array]:
     """Image i is of the grey 20 + 10 i."""
     return [np.full((height, width, 3), 20 + 10 * index, dtype=np.uint8) for index in range(count)]
 
 
-def kitchen(folder, **changes):
+def kitchen(folder: Path, **changes: Any) -> Path:
     jpeg, offsets = encoded(flat_images(6, 128, 160), "JPEG", quality=95)
     rng = np.random.default_rng(0)
     arrays = {
@@ -57,10 +61,10 @@ def kitchen(folder, **changes):
     return save(folder, "redkitchen_rgbd_128x160.npz", arrays, changes)
 
 
-def camvid(folder, **changes):
+def camvid(folder: Path, **changes: Any) -> Path:
     jpeg, offsets = encoded(flat_images(3, 180, 240), "JPEG")
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part in ("train", "val", "test"):
         arrays[f"{part}_jpeg"], arrays[f"{part}_offsets"] = jpeg, offsets
         arrays[f"{part}_seg"] = rng.integers(0, 12, (3, 180, 240)).astype(np.uint8)
@@ -68,7 +72,7 @@ def camvid(folder, **changes):
     return save(folder, "camvid_180x240.npz", arrays, changes)
 
 
-def cifar(folder, file="cifar100_test.npz", **changes):
+def cifar(folder: Path, file: str = "cifar100_test.npz", **changes: Any) -> Path:
     webp, offsets = encoded(flat_images(8, 32, 32), "WEBP", lossless=True)
     arrays = {
         "webp": webp,
@@ -83,7 +87,7 @@ def cifar(folder, file="cifar100_test.npz", **changes):
     return save(folder, file, arrays, changes)
 
 
-def save(folder, file, arrays, changes):
+def save(folder: Path, file: str, arrays: dict[str, Any], changes: dict[str, Any]) -> Path:
     arrays = {key: values for key, values in {**arrays, **changes}.items() if values is not None}
     np.savez_compressed(folder / file, **arrays)
     return folder / file
@@ -92,7 +96,7 @@ def save(folder, file, arrays, changes):
 MAKE = {"redkitchen": kitchen, "camvid": camvid, "cifar100-mtl": cifar}
 
 
-def test_red_kitchen_labels_are_decoded(tmp_path):
+def test_red_kitchen_labels_are_decoded(tmp_path: Path) -> None:
     path = kitchen(tmp_path)
     data = open_data("redkitchen", "train", root=tmp_path)
     stored = np.load(path)
@@ -110,7 +114,7 @@ def test_red_kitchen_labels_are_decoded(tmp_path):
     assert [len(open_data("redkitchen", split, root=tmp_path)) for split in ("validation", "test", "other")] == [1] * 3
 
 
-def test_camvid_ignores_what_has_no_class(tmp_path):
+def test_camvid_ignores_what_has_no_class(tmp_path: Path) -> None:
     path = camvid(tmp_path)
     data = open_data("camvid", "validation", root=tmp_path)
     seg = np.load(path)["val_seg"]
@@ -120,7 +124,7 @@ def test_camvid_ignores_what_has_no_class(tmp_path):
     assert len(data.tasks[0].classes) == len(data.tasks[0].colors) == 11
 
 
-def test_cifar_is_one_task_a_sample(tmp_path):
+def test_cifar_is_one_task_a_sample(tmp_path: Path) -> None:
     cifar(tmp_path)
     data = open_data("cifar100-mtl", "test", root=tmp_path)
     assert len(data.tasks) == 20
@@ -136,7 +140,7 @@ def test_cifar_is_one_task_a_sample(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_size_tasks_and_count_are_followed(name, tmp_path):
+def test_size_tasks_and_count_are_followed(name: str, tmp_path: Path) -> None:
     MAKE[name](tmp_path)
     data = open_data(name, "test", root=tmp_path, size=(48, 40), count=1)
     assert len(data) == 1
@@ -156,7 +160,7 @@ def test_size_tasks_and_count_are_followed(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_missing_file_is_named_with_the_places_and_what_to_do(name, tmp_path):
+def test_a_missing_file_is_named_with_the_places_and_what_to_do(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_data(name, "test", root=tmp_path)
     said = str(caught.value)
@@ -164,22 +168,27 @@ def test_a_missing_file_is_named_with_the_places_and_what_to_do(name, tmp_path):
     assert "\n" not in said
 
 
-def test_the_environment_and_the_working_directory_are_searched(tmp_path, monkeypatch):
-    (tmp_path / "work").mkdir()
-    (tmp_path / "shared" / "data").mkdir(parents=True)
-    (tmp_path / "named").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("PLIANT_DATA", str(tmp_path / "named"))
-    kitchen(tmp_path / "named")
-    assert len(open_data("redkitchen", "train")) == 3
-    # A folder given by name is the only one.
-    with pytest.raises(DataError):
-        open_data("redkitchen", "train", root=tmp_path)
+def test_places_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, shared, named = tmp_path / "work", tmp_path / "shared" / "data", tmp_path / "named"
+    for folder in (work / "data", shared, named):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("PLIANT_DATA", str(named))
+    for folder in (work / "data", shared, named):
+        (folder / "some.npz").touch()
+    assert find("some.npz", None) == named / "some.npz"
+    monkeypatch.delenv("PLIANT_DATA")
+    assert find("some.npz", None) == shared / "some.npz"
+    (shared / "some.npz").unlink()
+    assert find("some.npz", None) == work / "data" / "some.npz"
+    with pytest.raises(DataError, match=r"some\.npz is not there"):
+        # A folder given by name is the only one.
+        find("some.npz", tmp_path)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("part", [0.0, 0.3, 0.9, 0.999])
-def test_a_truncated_file_is_one_error(name, part, tmp_path):
+def test_a_truncated_file_is_one_error(name: str, part: float, tmp_path: Path) -> None:
     path = MAKE[name](tmp_path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
     with pytest.raises(DataError, match=path.name):
@@ -187,7 +196,7 @@ def test_a_truncated_file_is_one_error(name, part, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_flipped_bytes_are_never_a_traceback(name, tmp_path):
+def test_flipped_bytes_are_never_a_traceback(name: str, tmp_path: Path) -> None:
     path = MAKE[name](tmp_path)
     whole = path.read_bytes()
     said = []
@@ -203,13 +212,13 @@ def test_flipped_bytes_are_never_a_traceback(name, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"not an archive", b"\x93NUMPY", b"PK\x03\x04"])
-def test_another_kind_of_file_is_refused(content, tmp_path):
+def test_another_kind_of_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / NAMES["camvid"]).write_bytes(content)
     with pytest.raises(DataError, match=r"camvid_180x240\.npz"):
         open_data("camvid", "test", root=tmp_path)
 
 
-def test_a_single_array_and_a_pickle_are_refused(tmp_path):
+def test_a_single_array_and_a_pickle_are_refused(tmp_path: Path) -> None:
     path = tmp_path / NAMES["camvid"]
     with path.open("wb") as file:
         np.save(file, np.zeros(3))
@@ -233,13 +242,13 @@ def test_a_single_array_and_a_pickle_are_refused(tmp_path):
         ({"offsets": np.zeros(0, np.int64)}, "offsets that do not fit"),
     ],
 )
-def test_wrong_content_is_named(changes, said, tmp_path):
+def test_wrong_content_is_named(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
     kitchen(tmp_path, **changes)
     with pytest.raises(DataError, match=said):
         open_data("redkitchen", "train", root=tmp_path)
 
 
-def test_a_picture_that_is_none_or_of_another_size_is_named(tmp_path):
+def test_a_picture_that_is_none_or_of_another_size_is_named(tmp_path: Path) -> None:
     jpeg, offsets = encoded(flat_images(6, 64, 64), "JPEG")
     kitchen(tmp_path, jpeg=jpeg, offsets=offsets)
     with pytest.raises(DataError, match=r"picture 2 .* is 64x64 pixels"):
@@ -259,7 +268,7 @@ def test_a_picture_that_is_none_or_of_another_size_is_named(tmp_path):
         {"coarse_names": np.array([b"\xff"] * 20)},
     ],
 )
-def test_cifar_labels_that_cannot_be_are_refused(changes, tmp_path):
+def test_cifar_labels_that_cannot_be_are_refused(changes: dict[str, Any], tmp_path: Path) -> None:
     cifar(tmp_path, **changes)
     with pytest.raises(DataError, match="copy it again"):
         open_data("cifar100-mtl", "test", root=tmp_path)
@@ -269,7 +278,7 @@ def test_cifar_labels_that_cannot_be_are_refused(changes, tmp_path):
     ("name", "counts"),
     [("redkitchen", (340, 40, 100)), ("camvid", (367, 101, 233)), ("cifar100-mtl", (45000, 5000, 10000))],
 )
-def test_real_splits_have_the_stated_sizes_and_encodings(name, counts):
+def test_real_splits_have_the_stated_sizes_and_encodings(name: str, counts: tuple[int, int, int]) -> None:
     root = real_root(name)
     for split, count in zip(("train", "validation", "test"), counts, strict=True):
         data = open_data(name, split, root=root)
@@ -290,7 +299,7 @@ def test_real_splits_have_the_stated_sizes_and_encodings(name, counts):
                 assert set(np.unique(target)) <= {0.0, 1.0}
 
 
-def test_real_cifar_tasks_are_the_superclasses():
+def test_real_cifar_tasks_are_the_superclasses() -> None:
     data = open_data("cifar100-mtl", "test", root=real_root("cifar100-mtl"), count=2000)
     tasks = {task.name: task.classes for task in data.tasks}
     assert tasks["fish"] == ("aquarium_fish", "flatfish", "ray", "shark", "trout")

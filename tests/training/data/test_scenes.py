@@ -10,26 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pliant.devices.errors import DataError
+from pliant.training.data.sample import Sample
 from pliant.training.data.scenes import CLASSES, TASKS, render
 from pliant.training.data.scenes.draw import Draw
-from pliant.training.data.scenes.picture import FARTHEST, boundaries, picture
+from pliant.training.data.scenes.picture import FARTHEST, Picture, boundaries, picture
 from pliant.training.data.scenes.scene import BACKGROUND, BOX, FLOOR, SPHERE, WALL
 from pliant.training.data.scenes.shapes import Box, Sphere
-from pliant.training.data.scenes.vectors import dot, rotation
+from pliant.training.data.scenes.vectors import Array, dot, rotation
 
 SIZE = (48, 64)
 # Renders by this version of the renderer, on any platform: a change means a new VERSION.
 GOLDEN = "74d0de8ef0424ea9c7164e819077cfed79df8bcc46fe34bd5b95b65e682b6c5f"
 
 
-def digest(sample):
+def digest(sample: Sample) -> str:
     whole = hashlib.sha256(sample.image.tobytes())
     for name in sorted(sample.targets):
         whole.update(sample.targets[name].tobytes())
     return whole.hexdigest()
 
 
-def camera_points(picture):
+def camera_points(picture: Picture) -> Array:
     """Points (H,W,3) in the camera's frame from depth alone, by the pinhole formula."""
     depth = picture.sample.targets["depth"]
     height, width = depth.shape
@@ -39,11 +40,11 @@ def camera_points(picture):
     return np.stack([x, y, np.ones_like(x)], -1) * depth[..., None]
 
 
-def test_a_picture_is_the_same_today_as_when_its_version_was_made():
+def test_a_picture_is_the_same_today_as_when_its_version_was_made() -> None:
     assert digest(render(3, 5, SIZE, "train")) == GOLDEN
 
 
-def test_another_process_renders_the_same_in_any_order():
+def test_another_process_renders_the_same_in_any_order() -> None:
     code = (
         "import hashlib\n"
         "from pliant.training.data.scenes import render\n"
@@ -57,12 +58,12 @@ def test_another_process_renders_the_same_in_any_order():
     assert result.stdout.split() == [digest(render(9, i, SIZE, "validation")) for i in (4, 0, 2)]
 
 
-def test_seed_split_and_index_each_change_the_picture():
+def test_seed_split_and_index_each_change_the_picture() -> None:
     keys = [(0, 0, "train"), (1, 0, "train"), (0, 1, "train"), (0, 0, "test")]
     assert len({digest(render(seed, index, SIZE, split)) for seed, index, split in keys}) == 4
 
 
-def test_targets_have_the_encodings_of_the_task_table():
+def test_targets_have_the_encodings_of_the_task_table() -> None:
     sample = render(0, 1, (33, 47), "train")
     shapes = {name: (values.shape, values.dtype.name) for name, values in sample.targets.items()}
     assert sample.image.shape == (33, 47, 3)
@@ -76,7 +77,7 @@ def test_targets_have_the_encodings_of_the_task_table():
     assert {task.name for task in TASKS} == set(shapes)
 
 
-def test_fifty_pictures_hold_every_class_and_are_neither_dark_nor_flat():
+def test_fifty_pictures_hold_every_class_and_are_neither_dark_nor_flat() -> None:
     pictures = [render(0, index, SIZE, "train") for index in range(50)]
     shares = np.bincount(np.concatenate([p.targets["segmentation"].ravel() for p in pictures]), minlength=len(CLASSES))
     assert shares.size == len(CLASSES)
@@ -87,9 +88,9 @@ def test_fifty_pictures_hold_every_class_and_are_neither_dark_nor_flat():
     assert min(p.image.std() for p in pictures) > 8
 
 
-def test_no_colour_belongs_to_a_class():
+def test_no_colour_belongs_to_a_class() -> None:
     """The mean colours of the solids overlap: a net must look at shapes."""
-    means = {label: [] for label in (BOX, SPHERE)}
+    means: dict[int, list[Array]] = {label: [] for label in (BOX, SPHERE)}
     for index in range(40):
         sample = render(2, index, SIZE, "train")
         for label, found in means.items():
@@ -105,7 +106,7 @@ def test_no_colour_belongs_to_a_class():
 
 @settings(max_examples=12, deadline=None)
 @given(index=st.integers(0, 10_000))
-def test_normals_are_unit_vectors_towards_the_camera(index):
+def test_normals_are_unit_vectors_towards_the_camera(index: int) -> None:
     shown = picture(1, index, SIZE, "train")
     normals, known = shown.sample.targets["normals"], shown.instance != 0
     assert np.abs(np.linalg.norm(normals[known], axis=-1) - 1).max() < 1e-5
@@ -119,7 +120,7 @@ def test_normals_are_unit_vectors_towards_the_camera(index):
 
 @settings(max_examples=12, deadline=None)
 @given(index=st.integers(0, 10_000))
-def test_the_floor_is_where_the_camera_height_puts_it(index):
+def test_the_floor_is_where_the_camera_height_puts_it(index: int) -> None:
     """Depth and normals of the floor against the analytic plane, from depth and pinhole alone."""
     shown = picture(1, index, SIZE, "train")
     targets, camera = shown.sample.targets, shown.scene.camera
@@ -132,7 +133,7 @@ def test_the_floor_is_where_the_camera_height_puts_it(index):
 
 @settings(max_examples=12, deadline=None)
 @given(index=st.integers(0, 10_000))
-def test_points_of_one_wall_lie_in_one_plane(index):
+def test_points_of_one_wall_lie_in_one_plane(index: int) -> None:
     shown = picture(4, index, SIZE, "train")
     targets = shown.sample.targets
     normals = targets["normals"].round(3)
@@ -149,7 +150,7 @@ def test_points_of_one_wall_lie_in_one_plane(index):
 
 @settings(max_examples=12, deadline=None)
 @given(index=st.integers(0, 10_000))
-def test_spheres_are_round(index):
+def test_spheres_are_round(index: int) -> None:
     """Every point of a sphere is its centre plus radius times normal."""
     shown = picture(5, index, SIZE, "train")
     points, camera = camera_points(shown), shown.scene.camera
@@ -163,7 +164,7 @@ def test_spheres_are_round(index):
 
 @settings(max_examples=10, deadline=None)
 @given(index=st.integers(0, 10_000))
-def test_edges_are_exactly_where_the_instance_changes(index):
+def test_edges_are_exactly_where_the_instance_changes(index: int) -> None:
     shown = picture(6, index, SIZE, "train")
     ids, edges = shown.instance.astype(int), shown.sample.targets["edges"]
     padded = np.pad(ids, 1, mode="edge")
@@ -174,13 +175,13 @@ def test_edges_are_exactly_where_the_instance_changes(index):
     assert edges[:, 1:][labels[:, 1:] != labels[:, :-1]].all()
 
 
-def test_boundaries_are_two_pixels_wide():
+def test_boundaries_are_two_pixels_wide() -> None:
     ids = np.zeros((4, 6), dtype=np.uint8)
     ids[:, 3:] = 7
     assert boundaries(ids).tolist() == [[0, 0, 1, 1, 0, 0]] * 4
 
 
-def test_depth_is_unmeasured_only_for_the_sky_and_beyond_the_range():
+def test_depth_is_unmeasured_only_for_the_sky_and_beyond_the_range() -> None:
     far = 0
     for index in range(12):
         shown = picture(0, index, SIZE, "train")
@@ -201,7 +202,7 @@ def test_depth_is_unmeasured_only_for_the_sky_and_beyond_the_range():
         Box((0.3, -0.4, 3.0), (0.5, 0.3, 0.2), rotation(1, 0.4)),
     ],
 )
-def test_intervals_agree_with_marching(shape):
+def test_intervals_agree_with_marching(shape: Sphere | Box) -> None:
     """Where rays are inside a solid, by stepping along them with the solid's own local frame."""
     draw = Draw(1, 2)
     direction = np.array([(*draw.triple(-0.25, 0.25)[:2], 1.0) for _ in range(64)], dtype=np.float32).T
@@ -219,19 +220,19 @@ def test_intervals_agree_with_marching(shape):
     assert dot(normal, direction[:, hit]).max() < 1e-3
 
 
-def _inside(shape, local):
+def _inside(shape: Sphere | Box, local: Array) -> Array:
     if isinstance(shape, Sphere):
-        return dot(local, local) <= shape.radius**2
-    return (np.abs(local) <= np.array(shape.half).reshape(3, 1)).all(0)
+        return np.asarray(dot(local, local) <= shape.radius**2)
+    return np.asarray((np.abs(local) <= np.array(shape.half).reshape(3, 1)).all(0))
 
 
 @pytest.mark.parametrize(("size", "split"), [((4, 64), "train"), ((48, 9000), "train"), ((48, 64), "trian")])
-def test_what_cannot_be_rendered_is_refused(size, split):
+def test_what_cannot_be_rendered_is_refused(size: tuple[int, int], split: str) -> None:
     with pytest.raises(DataError, match="choose"):
         render(0, 0, size, split)
 
 
-def test_draws_stay_within_their_bounds():
+def test_draws_stay_within_their_bounds() -> None:
     draw = Draw(0)
     assert all(2.0 <= draw.uniform(2.0, 3.0) < 3.0 for _ in range(500))
     assert {draw.integer(1, 4) for _ in range(500)} == {1, 2, 3, 4}

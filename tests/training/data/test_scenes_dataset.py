@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pliant.devices.errors import DataError
 from pliant.training.data import open_data
+from pliant.training.data.sample import Sample
 from pliant.training.data.scenes import render
 from pliant.training.data.scenes.dataset import Scenes
 from pliant.training.data.scenes.store import CHUNK, chunk_path, decode, encode, pack
@@ -19,23 +22,23 @@ SIZE = (16, 24)
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PLIANT_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
-def same(one, other):
+def same(one: Sample, other: Sample) -> bool:
     return np.array_equal(one.image, other.image) and all(
         np.array_equal(values, other.targets[name]) and values.dtype == other.targets[name].dtype
         for name, values in one.targets.items()
     )
 
 
-def everything(data):
+def everything(data: Scenes) -> list[Sample]:
     return [data[index] for index in range(len(data))]
 
 
-def test_a_sample_is_the_rendered_picture_within_the_stated_precision():
+def test_a_sample_is_the_rendered_picture_within_the_stated_precision() -> None:
     kept, exact = Scenes("train", count=3, size=SIZE)[2], render(0, 2, SIZE, "train")
     assert np.array_equal(kept.image, exact.image)
     assert np.array_equal(kept.targets["segmentation"], exact.targets["segmentation"])
@@ -43,9 +46,9 @@ def test_a_sample_is_the_rendered_picture_within_the_stated_precision():
     assert np.abs(kept.targets["normals"] - exact.targets["normals"]).max() < 1e-3
 
 
-def test_lazy_parallel_and_stored_samples_are_the_same_bytes(cache):
+def test_lazy_parallel_and_stored_samples_are_the_same_bytes(cache: Path) -> None:
     count = CHUNK + 5
-    seen = []
+    seen: list[tuple[int, int]] = []
     lazy = everything(Scenes("train", count=count, size=SIZE, disk=False))
     built = Scenes("train", count=count, size=SIZE)
     built.prepare(2, lambda done, total: seen.append((done, total)))
@@ -58,14 +61,14 @@ def test_lazy_parallel_and_stored_samples_are_the_same_bytes(cache):
     assert not list(cache.rglob("*.part"))
 
 
-def test_stored_pictures_are_read_rather_than_rendered():
+def test_stored_pictures_are_read_rather_than_rendered() -> None:
     Scenes("train", count=4, size=SIZE).prepare(1)
     path = chunk_path(0, "train", SIZE, 0)
     path.write_bytes(render_chunk(7, "train", SIZE, 0, 4))
     assert same(Scenes("train", count=4, size=SIZE)[0], Scenes("train", count=4, size=SIZE, seed=7, disk=False)[0])
 
 
-def test_fewer_pictures_use_the_same_chunks_and_more_render_the_rest():
+def test_fewer_pictures_use_the_same_chunks_and_more_render_the_rest() -> None:
     Scenes("train", count=6, size=SIZE).prepare(1)
     more = Scenes("train", count=9, size=SIZE)
     more.prepare(1)
@@ -74,7 +77,7 @@ def test_fewer_pictures_use_the_same_chunks_and_more_render_the_rest():
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "empty", "other", "folder"])
-def test_a_damaged_cache_is_rendered_again(harm):
+def test_a_damaged_cache_is_rendered_again(harm: str) -> None:
     Scenes("train", count=3, size=SIZE).prepare(1)
     path = chunk_path(0, "train", SIZE, 0)
     whole = path.read_bytes()
@@ -97,7 +100,7 @@ def test_a_damaged_cache_is_rendered_again(harm):
         assert path.read_bytes() == whole
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("PLIANT_CACHE", str(tmp_path / "file"))
     data = Scenes("train", count=2, size=SIZE)
@@ -105,7 +108,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     assert same(data[0], Scenes("train", count=2, size=SIZE, disk=False)[0])
 
 
-def test_a_killed_worker_answers_none():
+def test_a_killed_worker_answers_none() -> None:
     with Worker() as worker:
         first = worker.render(0, "train", SIZE, 0, 2)
         assert first == render_chunk(0, "train", SIZE, 0, 2)
@@ -114,7 +117,7 @@ def test_a_killed_worker_answers_none():
         assert worker.render(0, "train", SIZE, 0, 2) is None
 
 
-def test_workers_need_no_guarded_main_module(tmp_path):
+def test_workers_need_no_guarded_main_module(tmp_path: Path) -> None:
     """A script from standard input has no main module that another process could import."""
     script = (
         "from pliant.training.data import open_data\n"
@@ -126,7 +129,7 @@ def test_workers_need_no_guarded_main_module(tmp_path):
     assert done.stderr == ""
 
 
-def test_samples_may_be_written_to():
+def test_samples_may_be_written_to() -> None:
     data = Scenes("train", count=1, size=SIZE)
     first = data[0]
     first.image[:] = 0
@@ -134,24 +137,25 @@ def test_samples_may_be_written_to():
     assert same(data[0], Scenes("train", count=1, size=SIZE, disk=False)[0])
 
 
-def test_chunks_survive_the_round_trip():
+def test_chunks_survive_the_round_trip() -> None:
     samples = [pack(render(0, index, SIZE, "test")) for index in range(2)]
     back = decode(encode(samples), SIZE)
     assert back is not None
     assert all(same(a, b) for a, b in zip(samples, back, strict=True))
 
 
-def test_tasks_are_chosen_by_name():
+def test_tasks_are_chosen_by_name() -> None:
     data = open_data("scenes", "test", count=1, size=SIZE, tasks=("edges", "depth"))
     assert [task.name for task in data.tasks] == ["depth", "edges"]
     assert set(data[0].targets) == {"depth", "edges"}
 
 
-def test_indices_end_where_the_data_ends():
+def test_indices_end_where_the_data_ends() -> None:
     data = Scenes("train", count=2, size=SIZE)
-    assert len(list(data)) == 2
-    with pytest.raises(IndexError):
-        data[-1]
+    assert len(everything(data)) == 2
+    for index in (-1, 2):
+        with pytest.raises(IndexError):
+            data[index]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_indices_end_where_the_data_ends():
         ("scenes", "train", {"tasks": ()}, "name one or more"),
     ],
 )
-def test_wishes_that_cannot_be_met_are_one_line(name, split, options, said):
+def test_wishes_that_cannot_be_met_are_one_line(name: str, split: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(DataError, match=said) as caught:
         open_data(name, split, **options)
     assert "\n" not in str(caught.value)
