@@ -18,7 +18,7 @@ from .suite import Suite
 class VerifyResult:
     """What was found of one subnet, or of the file itself (`subnet` is None).
 
-    `max_error` is relative to the output's range, at the witness's samples; None where nothing was run.
+    `max_error` is relative to the output's variation (`witness`); None where nothing was run.
     """
 
     subnet: str | None
