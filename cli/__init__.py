@@ -6,6 +6,7 @@ inside it, so that `pliant --help` is quick and `pliant plan` never meets torch.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -69,6 +70,7 @@ for _verb, _short in _VERBS:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    _survive_any_encoding()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         # Not `app()`: typer would print errors its own way and exchange sys.excepthook.
@@ -86,3 +88,10 @@ def _close_broken_pipe(error: BaseException) -> None:
     """A reader such as `head` has gone: what is still buffered must not be flushed at exit, with a traceback."""
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _survive_any_encoding() -> None:
+    """An arrow or a file name that the terminal's encoding lacks becomes a question mark, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

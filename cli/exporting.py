@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .failing import one_line
-from .tables import macs, print_json, print_table, size
+from .tables import macs, print_json, print_table, quality, size
 
 if TYPE_CHECKING:
     from ..export.report import ExportReport
@@ -43,7 +43,7 @@ def print_exported(report: ExportReport, out: Path, as_json: bool) -> None:
         return
     tasks = list(report.subnets[0].quality)
     rows = [
-        (subnet.id, macs(subnet.macs), size(subnet.bytes), *(f"{subnet.quality[task]:.3f}" for task in tasks))
+        (subnet.id, macs(subnet.macs), size(subnet.bytes), *(quality(subnet.quality[task]) for task in tasks))
         for subnet in report.subnets
     ]
     print_table(("subnet", "macs", "bytes", *tasks), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,6 +93,7 @@ def profile(
     tasks: Tasks = None,
     provider: Provider = None,
     threads: Threads = None,
+    seconds: Annotated[float, typer.Option(min=0.0, metavar="S", help="Longest time for each subnet.")] = 1.5,
     as_json: Json = False,
 ) -> None:
     """Measure every subnet of a suite on this machine, latency and memory, and write a device profile.
@@ -104,7 +106,7 @@ def profile(
     """
     from ..devices.cache import write_atomically
     from ..devices.errors import InputError
-    from ..runtime.latency import profile_suite
+    from ..runtime.latency import CONFIRM, profile_suite
     from ..runtime.suite import open_suite
     from .showing import print_profile
     from .tables import print_json
@@ -113,7 +115,8 @@ def profile(
         raise InputError(f"{out} cannot be written: --out is a file in a folder that exists")
     with open_suite(model) as suite:
         with progress_bar() as report:
-            found = profile_suite(suite, progress=report, **request(tasks=tasks, provider=provider, threads=threads))
+            how = request(tasks=tasks, provider=provider, threads=threads)
+            found = profile_suite(suite, effort=replace(CONFIRM, seconds=seconds), progress=report, **how)
         write_atomically(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
         rows = _profile_rows(suite, found)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..devices.errors import InputError
 from .progress import note
-from .tables import macs, milliseconds, print_json, print_table, size
+from .tables import macs, milliseconds, print_json, print_table, quality, quality_head, size
 
 if TYPE_CHECKING:
     from ..devices.profile import DeviceProfile
@@ -33,7 +33,7 @@ def run(
     given = [*loaded.recipe.search.preferences, *([preference] if preference else [])]
 
     def show(done: int, most: int, hypervolume: float) -> None:
-        report(f"evaluating encoders, hypervolume {hypervolume:.4f}", done, most)
+        report(f"searching: {hypervolume:.4f}", done, most)
 
     front = run_search(loaded, preferences=given, out=out, resume=resume, progress=show)
     return front if profile is None else _with_latency(front, loaded, profile, out)
@@ -89,12 +89,12 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
         print_json(front.to_json())
         return
     timed = any(entry.latency for entry in front.entries)
-    heads = [f"{task.name}\n{task.metric} {'↑' if task.higher_is_better else '↓'}" for task in front.tasks]
+    heads = [quality_head(task) for task in front.tasks]
     rows = []
     for index, entry in enumerate(front.entries, 1):
         latency = [milliseconds(entry.latency.value if entry.latency else None)] if timed else []
-        quality = [f"{entry.quality[task.name]:.3f}" for task in front.tasks]
-        rows.append((str(index), macs(entry.macs), size(entry.bytes), *latency, *quality, "; ".join(entry.preferences)))
+        found = [quality(entry.quality[task.name]) for task in front.tasks]
+        rows.append((str(index), macs(entry.macs), size(entry.bytes), *latency, *found, "; ".join(entry.preferences)))
     print_table(("", "macs", "bytes", *(["p50\nms"] if timed else []), *heads, "best for"), rows)
     origin = front.provenance
     print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .tables import macs, milliseconds, print_folded, print_lines, print_table, size
+from .tables import macs, milliseconds, print_folded, print_lines, print_table, quality, quality_head, size
 
 if TYPE_CHECKING:
     from ..runtime.manifest import SubnetInfo
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from ..runtime.suite import Suite
     from ..runtime.tasks import Task
     from ..runtime.verify import VerifyResult
+
+
+_FRACTIONS = {0.25: "¼", 0.5: "½", 0.75: "¾"}
 
 
 def inspect_json(suite: Suite) -> dict[str, Any]:
@@ -63,14 +67,8 @@ def print_suite(suite: Suite) -> None:
     print_lines(lines)
     print()
     tasks = tuple(manifest.tasks.values())
-    columns = ("subnet", "encoder", "decoders", "macs", "bytes", *(metric_name(task) for task in tasks))
+    columns = ("subnet", "encoder", "decoders", "macs", "bytes", *(quality_head(task) for task in tasks))
     print_table(columns, [_subnet_row(subnet, tasks) for subnet in manifest.subnets])
-
-
-def metric_name(task: Task) -> str:
-    """Column head of a task's quality, in two lines; the arrow says which way is better."""
-    units = f" {task.metric_units}".replace(" degrees", " °") if task.metric_units else ""
-    return f"{task.name}\n{task.metric}{units} {'↑' if task.higher_is_better else '↓'}"
 
 
 def _task_line(task: Task) -> str:
@@ -88,14 +86,15 @@ def _subnet_row(subnet: SubnetInfo, tasks: tuple[Task, ...]) -> tuple[str, ...]:
         _widths(tuple(subnet.widths.decoders.values())),
         macs(subnet.macs),
         size(subnet.bytes),
-        *(f"{subnet.quality[task.name].value:.3f}" if task.name in subnet.quality else "-" for task in tasks),
+        *(quality(subnet.quality[task.name].value) if task.name in subnet.quality else "-" for task in tasks),
     )
 
 
 def _widths(widths: tuple[float, ...]) -> str:
-    if len(set(widths)) == 1:
-        return f"{widths[0]:g}"
-    return " ".join(f"{width:g}".removeprefix("0") for width in widths)
+    """One width where all are the same, else one each: `1 ½ ½ ¼`."""
+    shown = widths[:1] if len(set(widths)) == 1 else widths
+    known = _FRACTIONS if (sys.stdout.encoding or "").lower().startswith("utf") else {}
+    return " ".join(known.get(width, f"{width:g}".removeprefix("0")) for width in shown)
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:

@@ -6,7 +6,10 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..runtime.tasks import Task
 
 _WIDE = 400
 
@@ -56,6 +59,17 @@ def size(value: float) -> str:
 def milliseconds(value: float | None) -> str:
     """Milliseconds with three significant digits; a dash where there were too few runs to tell."""
     return "-" if value is None else _digits(value)
+
+
+def quality(value: float) -> str:
+    """A metric's value, four digits of it."""
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def quality_head(task: Task) -> str:
+    """Column head of a task's quality, in two narrow lines; the arrow says which way is better."""
+    name = task.name if len(task.name) <= 8 else f"{task.name[:7]}."
+    return f"{name}\n{task.metric} {'↑' if task.higher_is_better else '↓'}"
 
 
 def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:

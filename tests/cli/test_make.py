@@ -1,0 +1,88 @@
+"""The whole path in the terminal, on the smallest recipe: train, search, export, verify, profile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pliant.cli import main
+
+from .conftest import Terminal
+
+RECIPE = """
+data: {name: scenes, size: [32, 48], counts: {train: 16, validation: 8}}
+model: {encoder: resnet10, channels: 16, decoder_channels: 16, skip_channels: 8, output_stride: 8}
+space: {encoder_widths: [0.5, 1.0], decoder_widths: [0.5, 1.0], multiple: 8}
+training: {epochs: 1, batch_size: 4, subnets: 1, recalibration_images: 8}
+search: {evaluations: 2, population: 2}
+quantize: {calibration_images: 8}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny.yaml, run/ (a checkpoint), front.json and tiny.pliant, all by the terminal's verbs."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "tiny.yaml").write_text(RECIPE)
+    run, front, suite = (str(folder / name) for name in ("run", "front.json", "tiny.pliant"))
+    assert main(["train", str(folder / "tiny.yaml"), "--out", run]) == 0
+    assert main(["search", run, "--prefer", "depth=2", "--out", front]) == 0
+    assert main(["export", run, "--front", front, "--out", suite]) == 0
+    return folder
+
+
+def test_the_suite_verifies_and_runs(made: Path, pliant: Terminal) -> None:
+    suite = made / "tiny.pliant"
+    report = json.loads(pliant("inspect", suite, "--json").out)
+    assert set(report["tasks"]) == {"segmentation", "depth", "normals", "edges"}
+    assert {subnet["precision"] for subnet in report["subnets"]} == {"fp32", "int8"}
+    assert pliant("verify", suite).code == 0
+
+
+def test_train_json_and_resume(made: Path, pliant: Terminal) -> None:
+    said = pliant("train", made / "tiny.yaml", "--resume", "--out", made / "run", "--json")
+    report = json.loads(said.out)
+    assert report["steps"] == report["resumed_from"] == 4
+    assert {"config", "quality"} == set(report["quality"][0])
+
+
+def test_a_training_is_not_overwritten(made: Path, pliant: Terminal) -> None:
+    said = pliant("train", made / "tiny.yaml", "--out", made / "run")
+    assert said.code == 1
+    assert "--resume" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_profile_gives_the_front_its_latency(made: Path, pliant: Terminal, tmp_path: Path) -> None:
+    """Measurements belong to graphs, so a profile of an exported suite serves the next search."""
+    assert pliant("profile", made / "tiny.pliant", "--seconds", "0", "--out", tmp_path / "here.json").code == 0
+    said = pliant(
+        "search", made / "run", "--device", tmp_path / "here.json", "--out", tmp_path / "front.json", "--json"
+    )
+    front = json.loads(said.out)
+    assert said.err == ""
+    assert all(entry["latency"]["kind"] == "measured" for entry in front["entries"])
+    assert json.loads((tmp_path / "front.json").read_text()) == front
+    assert (tmp_path / "front.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("line", "fragment"),
+    [
+        ("search {made}/run --prefer sound=2 --out x.json", "sound"),
+        ("search {made}/run --device {made}/tiny.yaml --out x.json", "tiny.yaml"),
+        ("search {made}/run --out {made}", "folder"),
+        ("export {made}/run --front {made}/tiny.yaml --out x.pliant", "not a front"),
+        ("export {made}/run --front {made}/front.json --out {made}/nowhere/x.pliant", "nowhere"),
+        ("train {made}/tiny.yaml --set training.lr=fast --out x", "training.lr"),
+    ],
+)
+def test_mistakes_are_one_line(made: Path, pliant: Terminal, line: str, fragment: str) -> None:
+    said = pliant(*line.format(made=made).split())
+    assert said.code in (1, 2)
+    assert said.out == ""
+    assert fragment in said.err
+    assert len(said.err.splitlines()) == 1
+    assert "unexpected" not in said.err
