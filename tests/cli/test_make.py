@@ -12,7 +12,7 @@ from pliant.cli import main
 from .conftest import Terminal
 
 RECIPE = """
-data: {name: scenes, size: [32, 48], counts: {train: 16, validation: 8}}
+data: {name: scenes, size: [32, 48], counts: {train: 16, validation: 8}, tasks: [segmentation, depth]}
 model: {encoder: resnet10, channels: 16, decoder_channels: 16, skip_channels: 8, output_stride: 8}
 space: {encoder_widths: [0.5, 1.0], decoder_widths: [0.5, 1.0], multiple: 8}
 training: {epochs: 1, batch_size: 4, subnets: 1, recalibration_images: 8}
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_suite_verifies_and_runs(made: Path, pliant: Terminal) -> None:
     suite = made / "tiny.pliant"
     report = json.loads(pliant("inspect", suite, "--json").out)
-    assert set(report["tasks"]) == {"segmentation", "depth", "normals", "edges"}
+    assert set(report["tasks"]) == {"segmentation", "depth"}
     assert {subnet["precision"] for subnet in report["subnets"]} == {"fp32", "int8"}
     assert pliant("verify", suite).code == 0
 
