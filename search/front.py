@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..devices.errors import ConfigError, InputError
+from ..devices.errors import InputError, PliantError
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
 
@@ -140,7 +140,9 @@ class Front:
             raise InputError(f"not a front of version {VERSION}: make one with `pliant search`")
         try:
             return _front(_fields(cls, {key: value for key, value in entry.items() if key != "_version"}))
-        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, PliantError) as error:
             raise InputError(f"not a front: {error}") from error
 
     def save(self, path: str | Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ..devices.errors import CheckpointError, PliantError
 
 VERSION = 1
+_OTHER = {"supernet": "another supernet", "images": "other images", "_version": "another version of pliant"}
 Entry = tuple[tuple[float, ...], dict[str, dict[float, float]]]
 """An encoder and its quality table: task -> decoder width -> metric."""
 
@@ -82,7 +83,7 @@ def _check_header(path: Path, line: bytes, header: dict[str, Any]) -> None:
         raise CheckpointError(f"{path} is not the log of a search: choose another --out")
     for key, value in header.items():
         if found.get(key) != value:
-            raise CheckpointError(f"{path} holds evaluations of another {key.strip('_')}: search without --resume")
+            raise CheckpointError(f"{path} is the log of {_OTHER.get(key, 'another search')}: search without --resume")
 
 
 def _entry(line: dict[str, Any]) -> Entry:

@@ -1,8 +1,9 @@
-"""A front as a picture: quality of each task over cost, the preferences' own fronts in colour."""
+"""A front as a picture: quality of each task over cost, what its preference buys in colour."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,9 @@ from .front import Front, FrontEntry
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours: distinct for colour-blind readers too; grey is kept for what no preference asks for.
+# Okabe and Ito's colours, a task each: distinct for colour-blind readers too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A900")
 GREY, INK, RULE = "#A9B0B7", "#22272B", "#DFE3E6"
-SHOWN = len(COLORS)
 MOST_PANELS = 24
 STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -32,6 +32,7 @@ STYLE: dict[str, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
+    "legend.fontsize": 8.5,
 }
 
 
@@ -50,12 +51,14 @@ def plot_front(front: Front, path: str | Path) -> None:
         for place, cost in enumerate(costs):
             for index, axes in enumerate(panels[place * rows : (place + 1) * rows].flat):
                 if index < len(tasks):
-                    _panel(axes, front, tasks[index], cost)
+                    _panel(axes, front, index, cost)
                 else:
                     axes.set_axis_off()
         figure.suptitle(_title(front), fontsize=11, x=0.01, ha="left")
-        handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower left", ncols=min(len(labels), 3 * columns), fontsize=8.5)
+        legend = dict(pair for axes in panels.flat for pair in zip(*_swapped(axes), strict=True))
+        figure.legend(
+            list(legend.values()), list(legend), loc="outside lower left", ncols=min(len(legend), 2 * columns)
+        )
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, format="png", facecolor="white")
@@ -63,17 +66,26 @@ def plot_front(front: Front, path: str | Path) -> None:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _panel(axes: Axes, front: Front, task: Task, cost: str) -> None:
-    """Every subnet as a dot; the step that each preference's own front makes; both ends by name."""
+def _swapped(axes: Axes) -> tuple[list[str], list[Any]]:
+    handles, labels = axes.get_legend_handles_labels()
+    return list(labels), list(handles)
+
+
+def _panel(axes: Axes, front: Front, index: int, cost: str) -> None:
+    """Every subnet as a dot; what a growing budget buys when all tasks are equal, and when this one is preferred.
+
+    A line for each preference in each panel would hide what they do: to raise their own task.
+    """
+    task = front.tasks[index]
     scale, unit = _scale(front, cost)
     axes.grid(True, linewidth=0.8)
-    others = [entry for entry in front.entries if not entry.preferences]
-    if others:
-        axes.scatter(*_points(others, task, cost, scale), s=16, color=GREY, linewidths=0, label="balanced between them")
-    for index, name in enumerate(list(front.preferences)[:SHOWN]):
-        own = [entry for entry in front.entries if name in entry.preferences]
-        xs, ys = _points(own, task, cost, scale)
-        axes.plot(xs, ys, "-o", color=COLORS[index], linewidth=1.3, markersize=3.6, alpha=0.85, label=f"prefer {name}")
+    axes.scatter(*_points(front.entries, task, cost, scale), s=15, color=GREY, linewidths=0, label="a subnet")
+    equal, favourite = _shown_preferences(front, task)
+    for name, color, label in ((equal, INK, "all tasks equal"), (favourite, COLORS[index % len(COLORS)], None)):
+        if name is not None:
+            xs, ys = _points([each for each in front.entries if name in each.preferences], task, cost, scale)
+            axes.plot(xs, ys, "-", drawstyle="steps-post", color=color, linewidth=1.2, alpha=0.45 if label else 0.9)
+            axes.plot(xs, ys, "o", color=color, markersize=3.6, label=label or f"prefer {name}")
     _name_ends(axes, front, task, cost, scale)
     arrow = "higher is better" if task.higher_is_better else "lower is better"
     axes.set_title(task.name, loc="left")
@@ -85,6 +97,14 @@ def _panel(axes: Axes, front: Front, task: Task, cost: str) -> None:
         axes.invert_yaxis()
 
 
+def _shown_preferences(front: Front, task: Task) -> tuple[str | None, str | None]:
+    """Names of the preference with equal weights, and of the one that gives this task the largest share."""
+    shares = {name: weights[task.name] / sum(weights.values()) for name, weights in front.preferences.items()}
+    equal = next((name for name, weights in front.preferences.items() if len(set(weights.values())) == 1), None)
+    favourite = max(shares, key=lambda name: shares[name], default=None)
+    return equal, favourite if favourite != equal else None
+
+
 def _name_ends(axes: Axes, front: Front, task: Task, cost: str, scale: float) -> None:
     for entry, name, side, shift in ((front.narrowest, "narrowest", "left", 5), (front.widest, "widest", "right", -2)):
         ((x,), (y,)) = _points([entry], task, cost, scale)
@@ -93,7 +113,7 @@ def _name_ends(axes: Axes, front: Front, task: Task, cost: str, scale: float) ->
         axes.annotate(name, (x, y), (shift, below), textcoords="offset points", ha=side, fontsize=8, zorder=6)
 
 
-def _points(entries: list[FrontEntry], task: Task, cost: str, scale: float) -> tuple[list[float], list[float]]:
+def _points(entries: Sequence[FrontEntry], task: Task, cost: str, scale: float) -> tuple[list[float], list[float]]:
     pairs = sorted((_cost(entry, cost) / scale, entry.quality[task.name]) for entry in entries)
     return [x for x, _ in pairs], [y for _, y in pairs]
 

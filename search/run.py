@@ -63,8 +63,10 @@ def run_search(
     written there, its plot to FRONT.png, and evaluations to FRONT.log.jsonl as they are made; `resume` goes on from
     that log. `measure` gives the latency of a subnet of the front, `profile` says where that was measured.
 
-    Raises CheckpointError (no checkpoint, or another's log), DataError, BudgetError (a preference for no task).
+    Raises CheckpointError (no checkpoint, or another's log), DataError, BudgetError (a preference for no task, a count
+    that leaves nothing to search).
     """
+    _check_counts(evaluations, front_size, images)
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     given = checkpoint.recipe.search.preferences if preferences is None else tuple(preferences)
     wanted = standard_preferences(checkpoint.space.tasks, given)
@@ -98,6 +100,12 @@ def open_search_data(checkpoint: Checkpoint, images: int | None = None, root: Pa
         load_batches(open_split(recipe, "train"), recipe.training.recalibration_images),
         load_batches(open_split(recipe, "validation"), limit),
     )
+
+
+def _check_counts(evaluations: int | None, front_size: int | None, images: int | None) -> None:
+    for name, value, least in (("evaluations", evaluations, 2), ("front_size", front_size, 2), ("images", images, 1)):
+        if value is not None and value < least:
+            raise BudgetError(f"{name} must be at least {least}, not {value}")
 
 
 def _algorithm(name: str) -> Algorithm:

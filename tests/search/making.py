@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import torch
 
-from pliant.models import Cost, CostModel, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
+from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
 from pliant.models.architecture import Architecture
 from pliant.runtime.tasks import Task
 from pliant.search.algorithm import Problem
@@ -68,9 +67,11 @@ class Formula:
     def __init__(self, space: SearchSpace, importance: tuple[float, ...]):
         self.space, self.importance = space, importance
         self.asked: list[Encoder] = []
+        self.demands: list[Demand] = []
 
     def table(self, encoder: Encoder, demand: Demand) -> Table:
         self.asked.append(encoder)
+        self.demands.append(demand)
         gain = sum(share * width**0.5 for share, width in zip(self.importance, encoder, strict=True))
         return {
             task: {width: (1.0 - gain * (0.7 + 0.3 * width)) + 0.1 for width in widths}
@@ -93,8 +94,3 @@ def formula_problem(evaluations: int = 40, seed: int = 0, stages: int = 4) -> tu
     source = Formula(space, tuple(weight / 10 for weight in (4, 3, 2, 1))[:stages])
     preferences = standard_preferences(NAMES)
     return Problem(space, TASKS, formula_cost, source, preferences, evaluations, 12, seed), source
-
-
-@functools.cache
-def small_cost() -> CostModel:
-    return CostModel(make_supernet())

@@ -125,7 +125,9 @@ def test_every_torn_tail_is_cut_off_and_the_rest_kept(tmp_path: Path) -> None:
         (b'{"kind": "other"}\n', "not the log of a search"),
     ],
 )
-def test_a_log_of_something_else_is_refused_and_not_touched(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_log_of_something_else_is_refused_and_not_touched(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     path = tmp_path / "log"
     EvaluationLog(path, {"supernet": "a"}).close()
     if content is not None:

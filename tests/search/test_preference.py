@@ -44,7 +44,9 @@ def test_a_preference_makes_a_difference() -> None:
     assert depth == {"depth": 1.0, "edges": 0.5, "normals": 0.5, "surfaces": 0.5}
 
 
-@pytest.mark.parametrize(("width", "snapped"), [(0.375, 0.25), (0.38, 0.5), (0.01, 0.25), (7.0, 1.0), (0.1 + 0.2, 0.25)])
+@pytest.mark.parametrize(
+    ("width", "snapped"), [(0.375, 0.25), (0.38, 0.5), (0.01, 0.25), (7.0, 1.0), (0.1 + 0.2, 0.25)]
+)
 def test_snap_takes_the_nearest_and_of_two_the_narrower(width: float, snapped: float) -> None:
     assert snap(width, (0.25, 0.5, 0.75, 1.0)) == snapped
 
@@ -66,5 +68,5 @@ def test_weights_that_are_none_are_refused(weight: float) -> None:
 
 
 def test_an_unknown_task_is_named() -> None:
-    with pytest.raises(BudgetError, match="'dpeth'.*depth, edges"):
+    with pytest.raises(BudgetError, match=r"'dpeth'.*depth, edges"):
         Preference.of(TASKS, {"dpeth": 2.0})

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pliant import InputError
+from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.runtime.tasks import Task
+from pliant.search.front import Front, FrontEntry, Latency, Provenance
+from pliant.search.plot import plot_front
+
+from ..models.making import configs
+from .making import NAMES, TASKS
+
+SPACE = SearchSpace(4, NAMES)
+ORIGIN = Provenance("ecmt", "ab" * 32, "noise", "validation", 4, 8, 0, 3, 9, 0.25, {"equal": (1.1, 0.3)})
+numbers = st.floats(0.0, 100.0)
+latencies = st.none() | st.builds(Latency, numbers, st.sampled_from(["measured", "estimated"]), st.text(max_size=5))
+
+
+def entry(config: SubnetConfig, quality: float = 0.5, latency: Latency | None = None) -> FrontEntry:
+    macs = int(1e8 * sum(config.encoder))
+    return FrontEntry(config, dict.fromkeys(NAMES, quality), macs, 10, latency, ("equal",))
+
+
+def front(*more: FrontEntry, tasks: tuple[Task, ...] = TASKS) -> Front:
+    entries = (entry(SPACE.narrowest, 0.3), *more, entry(SPACE.widest, 0.9))
+    weights = {"equal": dict.fromkeys(NAMES, 1.0), "depth=2": {**dict.fromkeys(NAMES, 1.0), "depth": 2.0}}
+    return Front(entries, tasks, SPACE, weights, ORIGIN)
+
+
+@given(st.lists(st.builds(entry, configs(SPACE), numbers, latencies), max_size=4))
+def test_json_gives_back_an_equal_front(entries: list[FrontEntry]) -> None:
+    whole = front(*entries)
+    assert Front.from_json(json.loads(json.dumps(whole.to_json()))) == whole
+
+
+def test_files_give_back_an_equal_front(tmp_path: Path) -> None:
+    front().save(tmp_path / "new" / "front.json")
+    assert Front.load(tmp_path / "new" / "front.json") == front()
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["front.json"]
+
+
+def test_ends_are_found_by_their_configuration() -> None:
+    assert front().widest.config == SPACE.widest
+    assert front().narrowest.config == SPACE.narrowest
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "message"),
+    [
+        ((), "_version", 2, "version 1"),
+        ((), "surprise", 1, "unknown key 'surprise'"),
+        (("entries", 0), "surprise", 1, "unknown key 'surprise'"),
+        (("entries", 0, "config"), "surprise", 1, "unknown key 'surprise'"),
+        (("provenance",), "surprise", 1, "unknown key 'surprise'"),
+        (("space",), "surprise", 1, "unknown key 'surprise'"),
+        (("entries", 0), "macs", "many", "not a front"),
+        (("entries", 0), "quality", 3, "not a front"),
+        (("entries", 0), "latency", {"value": 1.0}, "has no 'kind'"),
+        (("entries", 0), "latency", {"value": 1.0, "kind": "felt", "profile": "", "quantile": 0.5}, "measured or"),
+        (("entries", 0, "config"), "encoder", [0.3, 1.0, 1.0, 1.0], "space has not"),
+        ((), "entries", [], "lacks its widest"),
+        ((), "tasks", {"depth": {}}, "depth"),
+    ],
+)
+def test_what_is_no_front_is_refused(place: tuple[Any, ...], key: str, value: Any, message: str) -> None:
+    whole = json.loads(json.dumps(front().to_json()))
+    part = whole
+    for step in place:
+        part = part[step]
+    part[key] = value
+    with pytest.raises(InputError, match=message):
+        Front.from_json(whole)
+
+
+@pytest.mark.parametrize("key", sorted(front().to_json()))
+def test_a_missing_key_is_refused(key: str) -> None:
+    whole = front().to_json()
+    del whole[key]
+    with pytest.raises(InputError, match=key.strip("_")):
+        Front.from_json(whole)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_no_front_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "front.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"front\.json") as caught:
+        Front.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the front"):
+        Front.load(tmp_path / "none.json")
+
+
+def test_measuring_keeps_all_else() -> None:
+    found = front().measured(lambda config: Latency(3.0, "measured", "here") if config == SPACE.widest else None)
+    assert found.widest.latency == Latency(3.0, "measured", "here")
+    assert found.narrowest.latency is None
+    assert dataclasses.replace(found, entries=front().entries) == front()
+
+
+@pytest.mark.parametrize("measured", [False, True])
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_plots_are_pictures_of_a_row_a_cost(tmp_path: Path, measured: bool, count: int) -> None:
+    tasks = tuple(dataclasses.replace(TASKS[i % 3], name=f"task{i}") for i in range(count))
+    names = [task.name for task in tasks]
+    space = SearchSpace(4, tuple(names))
+    latency = Latency(2.0, "measured", "here") if measured else None
+    entries = tuple(
+        FrontEntry(config, dict.fromkeys(names, 0.5), 1000, 10, latency, ("equal",))
+        for config in (space.narrowest, space.uniform(0.5), space.widest)
+    )
+    weights = {"equal": dict.fromkeys(names, 1.0), "x": {**dict.fromkeys(names, 1.0), names[0]: 2.0}}
+    plot_front(Front(entries, tasks, space, weights, ORIGIN), tmp_path / "front.png")
+    with Image.open(tmp_path / "front.png") as picture:
+        assert picture.format == "PNG"
+        assert len({color for _, color in picture.convert("RGB").getcolors(1 << 24) or []}) > 50
+        rows = (2 if measured else 1) * (2 if count > 4 else 1)
+        assert 300 * rows < picture.height < 600 * rows
+
+
+def test_a_plot_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot write"):
+        plot_front(front(), tmp_path / "file" / "front.png")

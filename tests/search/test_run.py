@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pliant import BudgetError, CheckpointError
+from pliant.devices.measure import Measurement, summarize
+from pliant.models.space import SubnetConfig
+from pliant.search.front import Front, Latency
+from pliant.search.run import log_path, run_search
+from pliant.training.evaluate import evaluate
+from pliant.training.recalibrate import recalibrate
+
+from .making import make_checkpoint, make_data
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from pliant.search.run import run_search
+sys.path.insert(0, sys.argv[1])
+from making import make_checkpoint, make_data
+out = Path(sys.argv[2])
+run_search(make_checkpoint(out.parent), data=make_data(), out=out, progress=lambda *at: time.sleep(0.2))
+"""
+
+
+def search(tmp_path: Path, name: str = "front.json", resume: bool = False, seed: int | None = None) -> Front:
+    checkpoint = make_checkpoint(tmp_path)
+    return run_search(checkpoint, data=make_data(), out=tmp_path / name, resume=resume, seed=seed)
+
+
+def test_a_front_holds_both_ends_and_true_numbers(tmp_path: Path) -> None:
+    front = search(tmp_path)
+    assert Front.load(tmp_path / "front.json") == front
+    assert (tmp_path / "front.png").stat().st_size > 10_000
+    assert front.provenance.evaluations == 8
+    supernet, data = make_checkpoint(tmp_path).supernet, make_data()
+    for entry in (front.narrowest, front.widest, front.entries[len(front.entries) // 2]):
+        statistics = recalibrate(supernet, entry.config, data.recalibration)
+        assert entry.quality == evaluate(supernet, entry.config, data.validation, statistics)
+    assert [entry.macs for entry in front.entries] == sorted(entry.macs for entry in front.entries)
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
+    search(tmp_path, "one.json")
+    search(tmp_path, "two.json")
+    search(tmp_path, "three.json", seed=7)
+    one, two, three = ((tmp_path / f"{name}.json").read_bytes() for name in ("one", "two", "three"))
+    assert one == two
+    assert one != three
+
+
+@pytest.mark.parametrize("lines", [2, 5])
+def test_a_killed_search_goes_on_to_the_same_front(tmp_path: Path, lines: int) -> None:
+    search(tmp_path, "whole.json")
+    out = tmp_path / "killed.json"
+    here = Path(__file__).resolve().parent
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(here), str(out)])
+    wait_for(lambda: log_path(out).exists() and log_path(out).read_bytes().count(b"\n") > lines, child)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    assert not out.exists()
+    kept = log_path(out).read_bytes()
+    search(tmp_path, "killed.json", resume=True)
+    assert out.read_bytes() == (tmp_path / "whole.json").read_bytes()
+    assert log_path(out).read_bytes() == log_path(tmp_path / "whole.json").read_bytes()
+    assert log_path(out).read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
+
+
+def wait_for(happened: Callable[[], bool], child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while not happened():
+        assert child.poll() is None, "the search ended before it could be killed"
+        assert time.monotonic() < deadline, "the search does not get on"
+        time.sleep(0.02)
+
+
+def test_resuming_with_another_supernet_or_other_images_is_refused(tmp_path: Path) -> None:
+    search(tmp_path)
+    with pytest.raises(CheckpointError, match="another supernet"):
+        run_search(make_checkpoint(tmp_path, 5), data=make_data(), out=tmp_path / "front.json", resume=True)
+    with pytest.raises(CheckpointError, match="other images"):
+        run_search(make_checkpoint(tmp_path), data=make_data(5), out=tmp_path / "front.json", resume=True)
+
+
+def test_a_preference_is_searched_for_beside_the_standard_ones(tmp_path: Path) -> None:
+    front = run_search(make_checkpoint(tmp_path), data=make_data(), preferences=[{"depth": 4.0}], evaluations=3)
+    assert list(front.preferences) == ["equal", "depth=2", "edges=2", "surfaces=2", "depth=4"]
+    assert front.provenance.evaluations == 3
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [2, 5, 9])
+def test_the_front_is_as_large_as_asked(tmp_path: Path, size: int) -> None:
+    front = run_search(make_checkpoint(tmp_path), data=make_data(), front_size=size)
+    assert len(front.entries) == size
+    assert front.widest != front.narrowest
+
+
+def test_latency_is_what_was_measured_or_nothing(tmp_path: Path) -> None:
+    def measure(config: SubnetConfig) -> Measurement:
+        return summarize([2.0] * (20 if config.encoder[0] == 1.0 else 1))
+
+    data = make_data()
+    front = run_search(make_checkpoint(tmp_path), data=data, evaluations=3, measure=measure, profile="here")
+    assert front.widest.latency == Latency(2.0, "measured", "here", 0.5)
+    assert front.narrowest.latency is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"preferences": [{"dept": 2.0}]}, "'dept'"),
+        ({"algorithm": "best"}, "'best'.*ecmt"),
+        ({"front_size": 1}, "front_size must be at least 2"),
+        ({"evaluations": 0}, "evaluations must be at least 2"),
+        ({"images": 0}, "images must be at least 1"),
+    ],
+)
+def test_wrong_requests_are_one_line(tmp_path: Path, wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(BudgetError, match=message):
+        run_search(make_checkpoint(tmp_path), data=make_data(), **wrong)  # type: ignore[arg-type]
+
+
+def test_reading_a_front_loads_neither_pymoo_nor_matplotlib() -> None:
+    code = "import sys, pliant.search.front; assert not {'pymoo', 'matplotlib', 'moocore'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=dict(os.environ))
