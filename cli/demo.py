@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..training.recipe import Recipe
 
 RECIPE = "scenes-demo"
+FRONT_SIZE = 12
 # How much more a preferred task counts in the demonstration of preferences.
 WEIGHT = 4.0
 
@@ -78,7 +79,7 @@ def _search(checkpoint: Path, out: Path) -> Front:
     from .searching import run
 
     with progress_bar() as report:
-        return run(checkpoint, out, None, {}, out.with_suffix(".log.jsonl").exists(), report)
+        return run(checkpoint, out, None, {}, out.with_suffix(".log.jsonl").exists(), report, FRONT_SIZE)
 
 
 def _export(checkpoint: Path, front: Path, out: Path) -> None:

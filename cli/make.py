@@ -72,6 +72,7 @@ def search(
         Path | None, typer.Option(metavar="PROFILE.json", help="What `pliant profile` measured on the target.")
     ] = None,
     prefer: Prefer = None,
+    most: Annotated[int, typer.Option("--size", min=2, metavar="N", help="Subnets on the front, at most.")] = 24,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -87,7 +88,7 @@ def search(
     from .searching import print_front, run
 
     with progress_bar() as report:
-        front = run(checkpoint, out, device, preference, resume, report)
+        front = run(checkpoint, out, device, preference, resume, report, most)
     print_front(front, out, as_json)
 
 

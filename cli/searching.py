@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def run(
-    checkpoint: Path, out: Path, device: Path | None, preference: dict[str, float], resume: bool, report: Report
+    checkpoint: Path,
+    out: Path,
+    device: Path | None,
+    preference: dict[str, float],
+    resume: bool,
+    report: Report,
+    most: int | None = None,
 ) -> Front:
     """Search, and write FRONT.json and FRONT.png; a wrong profile or place is found out before the work."""
     from ..devices.profile import read_profile
@@ -35,7 +41,7 @@ def run(
     def show(done: int, most: int, hypervolume: float) -> None:
         report(f"searching: {hypervolume:.4f}", done, most)
 
-    front = run_search(loaded, preferences=given, out=out, resume=resume, progress=show)
+    front = run_search(loaded, preferences=given, front_size=most, out=out, resume=resume, progress=show)
     return front if profile is None else _with_latency(front, loaded, profile, out)
 
 

@@ -1,0 +1,95 @@
+"""Build the suites that benchmarks and checks use: `make suites`, within 40 minutes on two cores.
+
+    python benchmarks/suites.py --out out/suites
+
+- scenes-resnet18.pliant: the full-size ResNet-18 supernet, briefly trained on rendered scenes, at least 100 subnets
+  (fp32 and int8): for sizes, opening, switching and latency, not for its quality.
+- redkitchen-mobilenetv2.pliant: MobileNetV2 from ImageNet weights on Red Kitchen RGB-D; needs the data folder.
+
+Each is trained, searched and exported as a user would, and what an interrupted run finished is used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A suite: its recipe, and how many width configurations it holds (each in fp32 and int8)."""
+
+    recipe: str
+    widths: int
+    needs_data: bool = False
+
+
+SUITES = {
+    "scenes-resnet18": Wanted("scenes-resnet18", 52),
+    "redkitchen-mobilenetv2": Wanted("redkitchen", 16, needs_data=True),
+}
+SAMPLE = Wanted("scenes-sample", 10)
+
+
+def pliant(*arguments: str) -> None:
+    """Run one verb of the terminal; its failure ends the build."""
+    print("pliant", *arguments, file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-m", "pliant.cli", *arguments], check=True)
+
+
+def build(wanted: Wanted, suite: Path, work: Path) -> None:
+    """Train, search and export one suite."""
+    began = time.perf_counter()
+    train, front = work / "train", work / "front.json"
+    work.mkdir(parents=True, exist_ok=True)
+    pliant("train", wanted.recipe, "--out", str(train), *(["--resume"] if (train / "checkpoints").exists() else []))
+    if not front.exists():
+        log = front.with_suffix(".log.jsonl")
+        extra = ["--resume"] if log.exists() else []
+        pliant("search", str(train), "--size", str(wanted.widths), "--out", str(front), *extra)
+    pliant("export", str(train), "--front", str(front), "--out", str(suite))
+    print(f"{suite}: {suite.stat().st_size / 1e6:.1f} MB, {(time.perf_counter() - began) / 60:.1f} min", flush=True)
+
+
+def has_data() -> bool:
+    """Whether the real data lies where the readers look."""
+    from pliant import DataError
+    from pliant.training.data import open_data
+
+    try:
+        open_data("redkitchen", "train")
+    except DataError as error:
+        print(f"skipped: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def main() -> int:
+    """Build what was asked for; 1 where a suite could not be built."""
+    parser = argparse.ArgumentParser(description="Build the suites that benchmarks and checks use.")
+    parser.add_argument("--out", type=Path, default=Path("out/suites"))
+    parser.add_argument("--only", choices=SUITES, help="build only this one")
+    chosen = parser.parse_args()
+    for name, wanted in SUITES.items():
+        suite = chosen.out / f"{name}.pliant"
+        if (chosen.only and name != chosen.only) or (wanted.needs_data and not has_data()):
+            continue
+        if suite.exists():
+            print(f"{suite} is there already; remove it to build it anew")
+            continue
+        try:
+            build(wanted, suite, chosen.out / "work" / name)
+        except subprocess.CalledProcessError as error:
+            print(
+                f"{name} could not be built: {' '.join(error.cmd[2:5])} ended with {error.returncode}", file=sys.stderr
+            )
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
