@@ -93,7 +93,7 @@ class _Export:
     def _prepare(self) -> Builder:
         settings, size = self.settings, self._size
         with self._clock("read images"):
-            quality = read_labelled(self.data.quality, settings.quality_images, size)
+            quality = read_labelled(self.data.quality, settings.quality_images, size, self.supernet.tasks)
             self.batches: tuple[Batch, ...] = load_batches(
                 self.data.train, settings.recalibration_images, settings.batch
             )

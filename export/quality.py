@@ -34,10 +34,10 @@ class Labelled:
             yield self.images[start : start + size], self.targets[start : start + size]
 
 
-def read_labelled(dataset: Dataset, count: int, image_size: tuple[int, int]) -> Labelled:
+def read_labelled(dataset: Dataset, count: int, image_size: tuple[int, int], tasks: Sequence[Task] = ()) -> Labelled:
     """`count` samples (or all) spread evenly over the data set, since neighbours of a film are alike.
 
-    Raises DataError where there are none, or where they are of another size.
+    Raises DataError where there are none, where they are of another size, or where one of `tasks` is labelled nowhere.
     """
     count = min(count, len(dataset))
     samples = [dataset[index * len(dataset) // count] for index in range(count)]
@@ -48,6 +48,9 @@ def read_labelled(dataset: Dataset, count: int, image_size: tuple[int, int]) -> 
             height, width = image_size
             shape = list(sample.image.shape)
             raise DataError(f"{dataset.name} gives images of shape {shape}; the network takes [{height}, {width}, 3]")
+    for task in tasks:
+        if all(task.name not in sample.targets for sample in samples):
+            raise _unlabelled(task.name, len(samples))
     return Labelled(np.stack([sample.image for sample in samples]), tuple(sample.targets for sample in samples))
 
 
@@ -63,7 +66,9 @@ def measure_quality(run: Run, tasks: Sequence[Task], data: Labelled, batch: int 
     found = {name: float(metric.value()) for name, metric in metrics.items()}
     for name, value in found.items():
         if not math.isfinite(value):
-            raise DataError(
-                f"none of the {len(data)} quality images is labelled for {name!r}: give more, or other ones"
-            )
+            raise _unlabelled(name, len(data))
     return found
+
+
+def _unlabelled(task: str, count: int) -> DataError:
+    return DataError(f"none of the {count} quality images is labelled for {task!r}: give more, or other ones")
