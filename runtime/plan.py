@@ -13,9 +13,10 @@ from ..devices.measure import Progress
 from . import plan_text
 from .budget import Budget, make_budget
 from .choice import Candidate, rank, widest
+from .judge import Judge
 from .latency import Book
 from .manifest import SubnetInfo
-from .measuring import Judge, measure_what_decides
+from .measuring import measure_what_decides
 
 if TYPE_CHECKING:
     from .suite import Suite

@@ -11,7 +11,7 @@ from .budget import LATENCY, MACS, format_bytes
 
 if TYPE_CHECKING:
     from .choice import Candidate
-    from .measuring import Judge
+    from .judge import Judge
     from .plan import Plan
 
 _SHOWN = 12

@@ -21,9 +21,10 @@ from pliant.devices.measure import Effort, Measurement, Progress, runs_needed, s
 from pliant.devices.profile import MemoryUse
 from pliant.runtime.budget import make_budget
 from pliant.runtime.choice import rank
+from pliant.runtime.judge import Judge
 from pliant.runtime.latency import Book
 from pliant.runtime.manifest import Cost, SubnetInfo
-from pliant.runtime.measuring import Judge, measure_what_decides
+from pliant.runtime.measuring import measure_what_decides
 from pliant.runtime.plan import Plan, make_plan
 
 from . import making
@@ -520,7 +521,7 @@ def test_a_subnet_that_a_busy_machine_put_over_the_limit_gets_another_look() -> 
 def test_where_nothing_fits_on_a_busy_machine_the_quickest_get_another_look() -> None:
     book, fitting, _ = busy(1, "1.2 ms", count=3)
     assert fitting == ["s00-fp32"]
-    assert book.calls[-1][1] == ("s00-fp32",)
+    assert book.calls[-1] == (42, ("s00-fp32", "s01-fp32", "s02-fp32"))
 
 
 def test_a_machine_that_stays_busy_ends_the_plan_and_is_said() -> None:
@@ -531,3 +532,27 @@ def test_a_machine_that_stays_busy_ends_the_plan_and_is_said() -> None:
     from pliant.runtime.plan_text import nothing_fits
 
     assert "the machine was busy (its median run took 3.0 times the quickest, 1 ms)" in str(nothing_fits(ranked, judge))
+
+
+def test_glances_of_a_busy_machine_do_not_outlive_it() -> None:
+    """All were measured while everything took eight times as long; on the quiet machine the right one is found."""
+    suite = ladder(40)
+    truth = {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}
+    book = Scripted(suite, truth, dict.fromkeys(truth, 0.0))
+    slow = {book.key(item).text: summarize([8.0 * truth[item.id]] * 6) for item in suite.subnets}
+    book.profile = book.cache.add(book.fingerprint, latency=slow)
+    for limit, chosen in (("1.5 ms", "s00-fp32"), ("20.5 ms", "s19-fp32")):
+        judge = Judge(make_budget(TASKS, latency=limit), book)
+        ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
+        measure_what_decides(judge, ranked, None)
+        assert next(item.subnet.id for item in ranked if not judge.misses(item)) == chosen
+
+
+def test_a_hopeless_limit_is_not_measured_twice() -> None:
+    suite = ladder(40)
+    truth = {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}
+    book = Scripted(suite, truth, dict.fromkeys(truth, 0.0))
+    for _ in range(2):
+        judge = Judge(make_budget(TASKS, latency="0.6 ms"), book)
+        measure_what_decides(judge, rank(suite.subnets, tuple(TASKS), judge.budget), None)
+    assert [runs for runs, _ in book.calls] == [6, 42]

@@ -1,0 +1,88 @@
+"""Holding subnets against a budget by what is known of them, and how far that can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .budget import LATENCY, Budget, format_bytes
+from .choice import Candidate, Miss, over
+from .latency import Book
+
+# A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
+OVER, UNDER = 1.25, 1.5
+# On a quiet machine the median is about so many times the quickest run.
+QUIET = 1.1
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Holds candidates against a budget, by what `book` knows of them."""
+
+    budget: Budget
+    book: Book
+
+    def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """Every limit that a candidate is known to break."""
+        return (*candidate.misses, *self.memory_miss(candidate), *self._latency_miss(candidate))
+
+    def unknown(self, candidate: Candidate) -> tuple[str, ...]:
+        """Limits of which it is not known whether the candidate keeps them."""
+        limits = []
+        if self.lacks_memory(candidate):
+            limits.append("memory")
+        if self.budget.latency_ms is not None and self.latency(candidate) is None:
+            limits.append("latency")
+        return tuple(limits)
+
+    def lacks_memory(self, candidate: Candidate) -> bool:
+        """Whether memory is limited and this candidate's was not measured."""
+        return self.budget.memory_bytes is not None and self.book.memory(candidate.subnet) is None
+
+    def latency(self, candidate: Candidate) -> float | None:
+        """Milliseconds at the budget's quantile, or None where that was not measured."""
+        found = self.book.latency(candidate.subnet)
+        return found.at(self.budget.quantile) if found else None
+
+    def _latency_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+        limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
+        if limit is None or found is None:
+            return ()
+        value = found.at(self.budget.quantile)
+        # Without enough runs for the quantile, what it certainly reaches can still be too much.
+        known = found.at_least(self.budget.quantile) if value is None else value
+        if known <= limit:
+            return ()
+        prefix = "at least " if value is None else ""
+        at = f"{prefix}{LATENCY.format(known)} at p{self.budget.quantile * 100:g}"
+        return (over("latency", known, limit, at, LATENCY.format(limit)),)
+
+    def memory_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """The memory limit, if the candidate is known to break it."""
+        limit, use = self.budget.memory_bytes, self.book.memory(candidate.subnet)
+        if limit is None:
+            return ()
+        if use is not None:
+            known, shown = use.peak, format_bytes(use.peak)
+        else:
+            # Weights are resident whatever the engine does with them.
+            known, shown = candidate.bytes, f"at least {format_bytes(candidate.bytes)} of weights"
+        return (over("memory", known, limit, shown, format_bytes(limit)),) if known > limit else ()
+
+    def doubtful(self, candidate: Candidate) -> bool:
+        """Whether a candidate's latency is too little known to decide by, and near the limit or not known at all."""
+        limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
+        if limit is None:
+            return False
+        if found is None:
+            return True
+        if found.settled(self.budget.quantile):
+            return False
+        value = found.at(self.budget.quantile)
+        return found.min <= limit * OVER and (value is None or value >= limit / UNDER)
+
+    def perhaps_wronged(self, candidate: Candidate) -> bool:
+        """Whether a candidate is over the latency limit only because something else used the machine."""
+        limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
+        if limit is None or found is None:
+            return False
+        return found.disturbed and found.min * QUIET <= limit and bool(self._latency_miss(candidate))
