@@ -170,7 +170,8 @@ def _select(block: np.ndarray[Any, Any], ranges: Ranges, shift: int) -> np.ndarr
     for axis in range(1, len(ranges)):
         offset = shift if axis == 1 else 0
         before = (slice(None),) * axis
-        parts = [block[(*before, slice(start - offset, stop - offset))] for start, stop in ranges[axis]]
+        cuts = [(*before, slice(start - offset, stop - offset)) for start, stop in ranges[axis]]
+        parts = [block[cut] for cut in cuts]
         block = parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
     return block
 
