@@ -49,7 +49,7 @@ bench: $(READY)  ## what is quick of benchmarks/, on those suites
 	@$(BIN)/python benchmarks/bench.py --suites out/suites --out out/bench
 
 sample: $(READY)  ## train the sample suite that ships in the package
-	@$(BIN)/python benchmarks/sample.py --out runtime/sample
+	@$(BIN)/python benchmarks/suites.py --sample runtime/sample
 
 clean:  ## remove .venv, out and every cache
 	@rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """Build the suites that benchmarks and checks use: `make suites`, within 40 minutes on two cores.
 
     python benchmarks/suites.py --out out/suites
+    python benchmarks/suites.py --sample runtime/sample      # `make sample`: the suite and image that ship in the package
 
 - scenes-resnet18.pliant: the full-size ResNet-18 supernet, briefly trained on rendered scenes, at least 100 subnets
   (fp32 and int8): for sizes, opening, switching and latency, not for its quality.
@@ -33,6 +34,9 @@ SUITES = {
     "redkitchen-mobilenetv2": Wanted("redkitchen", 16, needs_data=True),
 }
 SAMPLE = Wanted("scenes-sample", 10)
+# A scene that no suite was trained on, of a seed that is used nowhere else.
+SAMPLE_SEED, SAMPLE_INDEX, SAMPLE_SIZE = 2026, 11, (480, 640)
+MOST_SAMPLE_BYTES = 3_000_000
 
 
 def pliant(*arguments: str) -> None:
@@ -68,12 +72,31 @@ def has_data() -> bool:
     return True
 
 
+def build_sample(folder: Path, work: Path) -> None:
+    """The sample suite and image, from the project's own rendered scenes; ValueError where the suite is too large."""
+    from PIL import Image
+
+    from pliant.training.data.scenes import render
+
+    folder.mkdir(parents=True, exist_ok=True)
+    image = render(SAMPLE_SEED, SAMPLE_INDEX, SAMPLE_SIZE, "test").image
+    Image.fromarray(image).save(folder / "sample.jpg", quality=90)
+    suite = folder / "sample.pliant"
+    build(SAMPLE, suite, work)
+    if suite.stat().st_size > MOST_SAMPLE_BYTES:
+        raise ValueError(f"{suite} has {suite.stat().st_size} bytes, more than {MOST_SAMPLE_BYTES}: it cannot ship")
+
+
 def main() -> int:
     """Build what was asked for; 1 where a suite could not be built."""
     parser = argparse.ArgumentParser(description="Build the suites that benchmarks and checks use.")
     parser.add_argument("--out", type=Path, default=Path("out/suites"))
     parser.add_argument("--only", choices=SUITES, help="build only this one")
+    parser.add_argument("--sample", type=Path, metavar="DIR", help="build the sample suite and image instead")
     chosen = parser.parse_args()
+    if chosen.sample:
+        build_sample(chosen.sample, Path("out/sample"))
+        return 0
     for name, wanted in SUITES.items():
         suite = chosen.out / f"{name}.pliant"
         if (chosen.only and name != chosen.only) or (wanted.needs_data and not has_data()):

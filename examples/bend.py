@@ -1,6 +1,6 @@
 """One file, three budgets: plan, load, switch. Runs as it stands, on the sample suite that ships with pliant.
 
-    python examples/bend.py
+python examples/bend.py
 """
 
 from __future__ import annotations
