@@ -26,7 +26,7 @@ from .parity import Parity, check_parity, compare_outputs, expected_outputs
 from .quality import Labelled, measure_quality
 from .report import SubnetReport
 from .suite import SubnetEntry
-from .witness import choose_indices, witness_arrays
+from .witness import answer_error, choose_indices, witness_arrays
 
 PARITY_IMAGES = 4
 
@@ -55,6 +55,7 @@ class Builder:
         self.witness_input = quality.images[:1]
         self.quality_images = len(quality)
         self.witness_indices: dict[str, NDArray[np.int64]] = {}
+        self.int8_error = 0.0
         self._supernet, self._template, self._lowered = supernet, template, lowered
         self._calibration, self._quality = calibration, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
@@ -70,6 +71,7 @@ class Builder:
             integer = self._quantize(feed)
             noise = self._noise(f"{name}-int8", integer, outputs, images)
             built.append(self._finish(f"{name}-int8", config, integer, {}, noise, start))
+            self._compare_answers(built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions:
             built.append(self._finish(f"{name}-fp32", config, feed, parity, {}, start))
@@ -95,6 +97,12 @@ class Builder:
         names = [f"{task.name}/logits" for task in self._tasks]
         outputs = Engine(feed, names, what)(images)
         return {task.name: signal_to_noise(expected[n], outputs[n]) for task, n in zip(self._tasks, names, strict=True)}
+
+    def _compare_answers(self, int8: SubnetEntry, fp32: Outputs) -> None:
+        """Keep the largest distance between int8's and fp32's answers to the witness's image, the first of all."""
+        answer = {task.name: fp32[task.name][:1] for task in self._tasks}
+        error = answer_error(self._tasks, self.witness_indices, int8.witness, answer)
+        self.int8_error = max(self.int8_error, error)
 
     def _finish(
         self, name: str, config: SubnetConfig, feed: Feed, parity: Parity, noise: dict[str, float], start: float

@@ -31,7 +31,7 @@ from .report import ExportReport
 from .settings import PRECISIONS, ExportData, ExportSettings, Progress
 from .suite import SuiteContent, write_suite
 from .template import export_template
-from .witness import TOLERANCE
+from .witness import tolerances
 
 MAX_BATCH = 256
 
@@ -133,7 +133,7 @@ class _Export:
             builder.wide.tensors,
             builder.witness_input,
             builder.witness_indices,
-            {precision: TOLERANCE[precision] for precision in self.settings.precisions},
+            tolerances(self.settings.precisions, builder.int8_error),
             {
                 "name": self.data.quality.name,
                 "split": self.data.split,

@@ -9,15 +9,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.tasks import Task
+from ..runtime.witness import Witness
 
 SAMPLES = 256
 
-TOLERANCE = {"fp32": 1e-3, "fp16": 2e-2, "int8": 8e-2}
-"""Error relative to the output's range that another machine may have; for class ids the share of samples that differ.
+FP32_TOLERANCE = 1e-3
+"""fp32 differs between machines by the order of sums only."""
 
-fp32 differs by the order of sums only. In int8 one rounding may fall the other way and shift what follows by a step,
-and processors without VNNI saturate where others do not.
-"""
+INT8_TOLERANCE = (0.1, 0.5)
+"""Least and greatest: an output that says nothing is off by 1."""
+
+
+def tolerances(precisions: Sequence[str], int8_error: float) -> dict[str, float]:
+    """What another machine's answer may differ by, per precision (the measure is `runtime.witness`'s).
+
+    In int8 another engine version rounds elsewhere, and what an output loses by that is of the size of what it lost
+    by quantization at all: so half again of `int8_error`, the largest distance between answers in int8 and in fp32.
+    """
+    least, greatest = INT8_TOLERANCE
+    known = {"fp32": FP32_TOLERANCE, "int8": round(min(max(1.5 * int8_error, least), greatest), 3)}
+    return {precision: known[precision] for precision in precisions}
+
+
+def answer_error(
+    tasks: Sequence[Task],
+    indices: Mapping[str, NDArray[np.int64]],
+    witness: Mapping[str, NDArray[np.float32]],
+    outputs: Mapping[str, NDArray[Any]],
+) -> float:
+    """How far outputs of the witness's image are from a witness, as the runtime judges it; the largest of the tasks."""
+    return max(
+        Witness(task, indices[task.name], witness[task.name], witness[f"{task.name}/summary"]).error(outputs[task.name])
+        for task in tasks
+    )
 
 
 def choose_indices(tasks: Sequence[Task], outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.int64]]:

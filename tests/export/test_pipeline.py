@@ -134,6 +134,13 @@ def test_bytes_are_those_of_the_parts_and_int8_is_a_quarter(exported: Exported) 
         assert suite.subnet("s03-int8").bytes < 0.35 * suite.subnet("s03-fp32").bytes
 
 
+def test_the_witness_forgives_int8_what_int8_itself_costs(exported: Exported) -> None:
+    with open_suite(exported[0].path) as suite:
+        tolerance = suite.manifest.witness_tolerance
+    assert tolerance["fp32"] == 1e-3
+    assert 0.1 <= tolerance["int8"] < 0.5
+
+
 def test_weights_are_stored_once(trained: Trained, exported: Exported) -> None:
     with open_suite(exported[0].path) as suite:
         entries = suite.container.entries
