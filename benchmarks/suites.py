@@ -1,7 +1,7 @@
 """Build the suites that benchmarks and checks use: `make suites`, within 40 minutes on two cores.
 
     python benchmarks/suites.py --out out/suites
-    python benchmarks/suites.py --sample runtime/sample      # `make sample`: the suite and image that ship in the package
+    python benchmarks/suites.py --sample runtime/sample      # `make sample`: what ships in the package
 
 - scenes-resnet18.pliant: the full-size ResNet-18 supernet, briefly trained on rendered scenes, at least 100 subnets
   (fp32 and int8): for sizes, opening, switching and latency, not for its quality.
