@@ -118,3 +118,10 @@ def test_batches_come_in_order_and_faults_arrive() -> None:
     assert len(next(received)) == 1
     with pytest.raises(DataError, match="damaged"):
         next(received)
+
+
+def test_the_first_share_of_steps_trains_the_widest_alone(tmp_path: Path) -> None:
+    watcher = Watcher()
+    train(tiny_recipe("training.full_width=0.5", "training.epochs=2"), tmp_path, progress=watcher)
+    taught = [report.distillation > 0 for report in watcher.reports]
+    assert taught == [False] * 6 + [True] * 6
