@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,20 +45,28 @@ def pliant(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Callable[..., subprocess.Popen[bytes]]:
-    """The same as a process of its own."""
+def program(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """The same as a process of its own; what a test leaves running ends with it."""
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: str | Path, **environ: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-m", "pliant.cli", *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # Whoever started the tests in the background may have had SIGINT ignored, which is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        started.append(child)
+        return child
 
-    return start
+    yield start
+    for child in started:
+        with child:
+            child.kill()
 
 
 @pytest.fixture(scope="session")

@@ -52,12 +52,21 @@ def test_a_reader_that_goes_is_no_event(program: Program, suite: Path) -> None:
 
 def test_interrupted_it_says_so_and_leaves_nothing_half_done(program: Program, suite: Path, tmp_path: Path) -> None:
     running = program("bench", suite, "--runs", "100000000")
-    time.sleep(2.5)
+    _wait_for_engine(running.pid)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert (out, err) == (b"", b"interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def _wait_for_engine(process: int) -> None:
+    """Until the process has loaded onnxruntime, and then a little."""
+    for _ in range(600):
+        time.sleep(0.1)
+        if "onnxruntime" in Path(f"/proc/{process}/maps").read_text():
+            break
+    time.sleep(1.0)
 
 
 def test_errors_leave_stdout_alone(program: Program, tmp_path: Path) -> None:
