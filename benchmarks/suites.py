@@ -33,7 +33,7 @@ SUITES = {
     "scenes-resnet18": Wanted("scenes-resnet18", 52),
     "redkitchen-mobilenetv2": Wanted("redkitchen", 16, needs_data=True),
 }
-SAMPLE = Wanted("scenes-sample", 8)
+SAMPLE = Wanted("scenes-sample", 5)
 # A scene that no suite was trained on, of a seed that is used nowhere else.
 SAMPLE_SEED, SAMPLE_INDEX, SAMPLE_SIZE = 2026, 11, (480, 640)
 MOST_SAMPLE_BYTES = 3_000_000
