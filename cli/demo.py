@@ -124,8 +124,8 @@ def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Pat
 
 
 def _plans(suite: Suite, latency: dict[str, float]) -> dict[str, Plan]:
-    """Three budgets between the fastest and the slowest subnet, and the plan for each."""
-    tight, generous = 1.15 * min(latency.values()), 1.1 * max(latency.values())
+    """Three budgets between the fastest subnet and the widest, and the plan for each."""
+    tight, generous = 1.15 * min(latency.values()), 1.1 * latency[suite.widest.id]
     budgets = {"tight": tight, "middle": math.sqrt(tight * generous), "generous": generous}
     return {name: suite.plan(latency=f"{_rounded_up(value)} ms") for name, value in budgets.items()}
 
