@@ -15,7 +15,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress_bar(total_known: bool = True) -> Iterator[Report]:
+def progress_bar() -> Iterator[Report]:
     """Give a function (what, done, total) that draws one bar on stderr and leaves nothing behind."""
     if not sys.stderr.isatty():
         yield _nothing
