@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,21 +12,19 @@ from ..devices.errors import InputError
 from .progress import note, progress_bar
 
 if TYPE_CHECKING:
-    from ..runtime.plan import Plan
     from ..runtime.suite import Suite
     from ..search.front import Front
     from ..training.recipe import Recipe
 
 RECIPE = "scenes-demo"
-FRONT_SIZE = 12
-# How much more a preferred task counts in the demonstration of preferences.
-WEIGHT = 4.0
+FRONT_SIZE = 24
 
 
 def run_demo(out: Path) -> None:
     """Do all of it into `out`; what an interrupted run finished there is used again."""
     from ..runtime.suite import open_suite
     from ..training.recipe_file import load_recipe
+    from .demo_budgets import WEIGHT, measure_all, preferring, three_plans
     from .demo_report import print_budgets, print_preferences, write_sheet
 
     try:
@@ -44,13 +41,13 @@ def run_demo(out: Path) -> None:
         _export(out / "train", out / "front.json", out / "scenes.pliant")
     with open_suite(out / "scenes.pliant") as suite:
         with _stage("4/5 measure every subnet on this machine"):
-            latency = _measure(suite)
+            latency = measure_all(suite)
             _add_latency(front, suite, latency, out / "front.json")
         with _stage("5/5 run at three budgets"):
-            plans = _plans(suite, latency)
+            plans = three_plans(suite, latency)
             write_sheet(suite, recipe, plans, out / "contact-sheet.png")
         print_budgets(suite, plans)
-        print_preferences(suite, _preferring(suite, plans["middle"]), WEIGHT)
+        print_preferences(suite, preferring(suite, latency), WEIGHT)
     minutes = (time.perf_counter() - began) / 60
     print(f"suite         {out / 'scenes.pliant'}   (pliant inspect, plan, run, bench, verify)")
     print(f"pictures      {out / 'contact-sheet.png'}")
@@ -90,17 +87,6 @@ def _export(checkpoint: Path, front: Path, out: Path) -> None:
     note(f"    fp32 graphs differ from torch by {report_of.worst_parity:.0e} of an output's range at most")
 
 
-def _measure(suite: Suite) -> dict[str, float]:
-    """Median latency, in milliseconds, of every subnet by id, measured now."""
-    from ..runtime.latency import Book, profile_suite
-
-    with progress_bar() as report:
-        found = profile_suite(suite, memory=False, progress=report)
-    book = Book(suite, tuple(suite.tasks))
-    medians = {subnet.id: found.latency[book.key(subnet).text].at(0.5) for subnet in suite.subnets}
-    return {name: value for name, value in medians.items() if value is not None}
-
-
 def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Path) -> None:
     """Write the front and its plot again, with what its fp32 subnets take on this machine."""
     from ..devices.fingerprint import read_fingerprint
@@ -121,23 +107,3 @@ def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Pat
     timed = front.measured(of)
     timed.save(out)
     plot_front(timed, out.with_suffix(".png"))
-
-
-def _plans(suite: Suite, latency: dict[str, float]) -> dict[str, Plan]:
-    """Three budgets between the fastest subnet and the widest, and the plan for each."""
-    tight, generous = 1.15 * min(latency.values()), 1.1 * latency[suite.widest.id]
-    budgets = {"tight": tight, "middle": math.sqrt(tight * generous), "generous": generous}
-    return {name: suite.plan(latency=f"{_rounded_up(value)} ms") for name, value in budgets.items()}
-
-
-def _rounded_up(value: float) -> str:
-    """Two significant digits, never less than the value."""
-    scale = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return f"{math.ceil(value / scale - 1e-9) * scale:.6g}"
-
-
-def _preferring(suite: Suite, plan: Plan) -> dict[str, Plan]:
-    """The same latency budget with no preference, and with each of two tasks preferred."""
-    budget = f"{plan.budget.latency_ms:.6g} ms"
-    preferred = {task: suite.plan(latency=budget, prefer={task: WEIGHT}) for task in ("depth", "segmentation")}
-    return {"nothing": plan, **preferred}

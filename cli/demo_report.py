@@ -29,7 +29,8 @@ def print_budgets(suite: Suite, plans: Mapping[str, Plan]) -> None:
 
 def print_preferences(suite: Suite, plans: Mapping[str, Plan], weight: float) -> None:
     """The same budget, with one task or another counting `weight` times as much."""
-    print(f"\nthe same budget, one task counting {weight:g} times as much")
+    limit = plans["nothing"].budget.latency_ms
+    print(f"\nat {limit:g} ms, where a preference tells most: one task counting {weight:g} times as much")
     rows = [(name, _decoders(plan.subnet), *_cells(suite, plan)) for name, plan in plans.items()]
     print_table(("preferred", "decoder widths", *_heads(suite)), rows)
     print()

@@ -24,13 +24,15 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     source = load_checkpoint(checkpoint)
     entries = Front.load(front).entries
     recipe = source.recipe
-    data = ExportData(open_split(recipe, "train"), open_split(recipe, "validation"))
+    validation = open_split(recipe, "validation")
+    data = ExportData(open_split(recipe, "train"), validation)
     return export_suite(
         source,
         [entry.config for entry in entries],
         out,
         data=data,
         calibration_images=recipe.quantize.calibration_images,
+        quality_images=recipe.search.validation_images or len(validation),
         recalibration_images=recipe.training.recalibration_images,
         progress=report,
     )
