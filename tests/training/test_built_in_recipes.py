@@ -1,0 +1,27 @@
+"""What ships in `recipes/` is fit for its purpose: preferring a task must be able to change something."""
+
+from __future__ import annotations
+
+import pytest
+
+from pliant import DataError
+from pliant.models.cost import CostModel
+from pliant.models.supernet import build_supernet
+from pliant.training.prepare import architecture_of, open_split, space_of
+from pliant.training.recipe_file import built_in_recipes, load_recipe
+
+DENSE = sorted(name for name in built_in_recipes() if not name.startswith("cifar"))
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_dense_decoders_hold_about_half_of_the_multiply_adds(name: str) -> None:
+    recipe = load_recipe(name)
+    try:
+        data = open_split(recipe, "validation")
+    except DataError as error:
+        pytest.skip(str(error))
+    height, width = data[0].image.shape[:2]
+    supernet = build_supernet(architecture_of(recipe, (height, width)), data.tasks, space_of(recipe, data.tasks))
+    cost = CostModel(supernet)(supernet.space.widest)
+    share = sum(part.macs for part in cost.decoders.values()) / cost.macs
+    assert 0.40 <= share <= 0.605, f"the decoders of {name} hold {share:.0%} of the widest's multiply-adds"
