@@ -21,9 +21,8 @@ from ..quantize.policy import Policy
 from ..runtime.suite import open_suite
 from ..runtime.verify import verify_suite
 from ..training.checkpoint import Checkpoint
-from ..training.data.batches import Batch
 from ..training.evaluate import load_batches
-from ..training.recalibrate import recalibrate
+from ..training.evaluator import Evaluator
 from .build import Builder, Built
 from .deployed import Deployed
 from .quality import read_labelled
@@ -94,9 +93,8 @@ class _Export:
         settings, size = self.settings, self._size
         with self._clock("read images"):
             quality = read_labelled(self.data.quality, settings.quality_images, size, self.supernet.tasks)
-            self.batches: tuple[Batch, ...] = load_batches(
-                self.data.train, settings.recalibration_images, settings.batch
-            )
+            batches = load_batches(self.data.train, settings.recalibration_images, settings.batch)
+            self.evaluator = Evaluator(self.supernet, batches)
             calibration = read_labelled(self.data.train, settings.calibration_images, size)
         self.progress("images", 1, 1)
         with self._clock("template"):
@@ -117,7 +115,7 @@ class _Export:
         digits = max(2, len(str(len(configs))))
         for index, config in enumerate(configs, 1):
             with self._clock("recalibrate"):
-                statistics = recalibrate(self.supernet, config, self.batches)
+                statistics = self.evaluator.statistics(config)
             with self._clock("subnets"):
                 built += builder.build(f"s{index:0{digits}d}", config, statistics, self.settings.precisions)
             self.progress("subnets", index, len(configs))

@@ -9,7 +9,7 @@ from typing import Protocol
 from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
-from .evaluator import Demand, Encoder, Table
+from ..training.evaluator import Demand, Encoder, Table
 from .preference import Preference
 
 Progress = Callable[[int, int, float], None]
@@ -17,7 +17,7 @@ Progress = Callable[[int, int, float], None]
 
 
 class TableSource(Protocol):
-    """Where true quality comes from (`evaluator.Evaluator`)."""
+    """Where true quality comes from (`training.evaluator.Evaluator`)."""
 
     def table(self, encoder: Encoder, demand: Demand) -> Table:
         """Quality of the demanded decoders on an encoder: task -> decoder width -> metric."""

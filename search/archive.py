@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..models.space import SubnetConfig
+from ..training.evaluator import Encoder
 from .algorithm import Candidate, Found, Problem
-from .evaluator import Encoder
 from .hypervolume import Volume
 from .preference import decoder_widths
 from .score import Yardstick

@@ -13,9 +13,9 @@ import random
 from dataclasses import dataclass
 
 from ..models.space import SearchSpace, SubnetConfig
+from ..training.evaluator import Encoder
 from .algorithm import Found, Problem
 from .archive import Archive, rule_variants
-from .evaluator import Encoder
 from .evolution import Evolution, Genes
 from .preference import Preference, decoder_widths
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..devices.errors import CheckpointError, PliantError
+from ..training.evaluator import Encoder, Entry, Table
 
 VERSION = 1
 _OTHER = {"supernet": "another supernet", "images": "other images", "_version": "another version of pliant"}
-Entry = tuple[tuple[float, ...], dict[str, dict[float, float]]]
-"""An encoder and its quality table: task -> decoder width -> metric."""
 
 
 class EvaluationLog:
@@ -42,7 +41,7 @@ class EvaluationLog:
         if not whole:
             self._write(header)
 
-    def append(self, encoder: tuple[float, ...], table: dict[str, dict[float, float]]) -> None:
+    def append(self, encoder: Encoder, table: Table) -> None:
         """Add an evaluation; on the disk when this returns."""
         rows = {task: [[width, value] for width, value in row.items()] for task, row in table.items()}
         self._write({"encoder": list(encoder), "quality": rows})

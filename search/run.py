@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..devices.errors import BudgetError
+from ..devices.errors import BudgetError, DataError
 from ..devices.measure import Measurement
 from ..models.cost import CostModel
 from ..models.space import SubnetConfig
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.data.batches import Batch
 from ..training.evaluate import load_batches
+from ..training.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device, open_split
 from .algorithm import Algorithm, Problem, Progress
 from .assemble import make_front
 from .ecmt import Ecmt
-from .evaluator import Evaluator
 from .front import Front, Latency, Provenance
 from .identity import batches_digest, supernet_digest
 from .log import EvaluationLog
@@ -127,8 +128,20 @@ def _open_log(out: str | Path | None, digest: str, data: SearchData, resume: boo
 
 
 def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | None) -> Evaluator:
+    """Tables of the checkpoint's supernet; those of the log are known, new ones are added to it."""
+
+    def keep(encoder: Encoder, table: Table) -> None:
+        for task, row in table.items():
+            if any(map(math.isnan, row.values())):
+                raise DataError(
+                    f"no validation image is labelled for {task!r}: use more (--set search.validation_images)"
+                )
+        if log is not None:
+            log.append(encoder, table)
+
     supernet = checkpoint.supernet.to(choose_device(checkpoint.recipe.training.device))
-    return Evaluator(supernet, data.recalibration, data.validation, log)
+    known = log.entries if log is not None else ()
+    return Evaluator(supernet, data.recalibration, data.validation, known=known, keep=keep)
 
 
 def _problem(

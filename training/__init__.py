@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, load_checkpoint
-    from .evaluate import Evaluator, load_batches
+    from .evaluate import load_batches
+    from .evaluator import Evaluator
     from .loop import TrainResult, train
     from .prepare import open_split
     from .progress import Progress, Silent, StepReport
@@ -39,7 +40,8 @@ __all__ = [
 
 _MODULES = {
     "checkpoint": ("Checkpoint", "load_checkpoint"),
-    "evaluate": ("Evaluator", "load_batches"),
+    "evaluate": ("load_batches",),
+    "evaluator": ("Evaluator",),
     "loop": ("TrainResult", "train"),
     "prepare": ("open_split",),
     "progress": ("Progress", "Silent", "StepReport"),

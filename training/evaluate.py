@@ -1,10 +1,10 @@
-"""Quality of subnets on data, with recalibrated batch norm."""
+"""Quality of one subnet on data, and what it is measured on; of many subnets, `evaluator` gives the same for less."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -16,7 +16,6 @@ from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
 from .data.batches import Batch, collate
 from .data.sample import Dataset
-from .recalibrate import recalibrate
 
 Quality = dict[str, float]
 """Task name -> value of the task's metric."""
@@ -35,19 +34,10 @@ def load_batches(dataset: Dataset, limit: int | None = None, batch_size: int = 1
 
 
 def evaluate(
-    supernet: Supernet,
-    config: SubnetConfig,
-    data: Dataset | Sequence[Batch],
-    statistics: Statistics | None,
-    limit: int | None = None,
-    tasks: Sequence[str] | None = None,
+    supernet: Supernet, config: SubnetConfig, batches: Iterable[Batch], statistics: Statistics | None
 ) -> Quality:
-    """Quality per task of one subnet; `data` is a data set, or batches that `load_batches` decoded already.
-
-    NaN where nothing is labelled. `limit` counts samples of a data set. The supernet's mode is left as it was.
-    """
-    batches = data if isinstance(data, list | tuple) else load_batches(cast(Dataset, data), limit)
-    metrics = {task.name: Metric(task) for task in supernet.tasks if tasks is None or task.name in tasks}
+    """Quality per task of one subnet; NaN where nothing is labelled. The supernet's mode is left as it was."""
+    metrics = {task.name: Metric(task) for task in supernet.tasks}
     device = next(supernet.parameters()).device
     was_training = supernet.training
     supernet.eval()
@@ -55,56 +45,13 @@ def evaluate(
         with torch.no_grad():
             for batch in batches:
                 images = normalize(batch.images.to(device), supernet.architecture)
-                outputs = supernet(images, config, statistics, tasks=list(metrics))
+                outputs = supernet(images, config, statistics)
                 for name, metric in metrics.items():
                     decoded = decode(metric.task, outputs[name].float())
                     metric.update(decoded.cpu().numpy(), batch.targets[name].numpy())
     finally:
         supernet.train(was_training)
     return {name: metric.value() for name, metric in metrics.items()}
-
-
-class Evaluator:
-    """Statistics and quality of any number of configurations of one supernet, each part computed once.
-
-    A task's output depends on the encoder's widths and its own decoder's only, so both are kept by (encoder, task,
-    width): a search that changes one decoder pays for that decoder's task, and returning to a subnet costs nothing.
-    """
-
-    def __init__(self, supernet: Supernet, recalibration: Sequence[Batch], validation: Sequence[Batch]):
-        self.supernet = supernet
-        self._recalibration = tuple(recalibration)
-        self._validation = tuple(validation)
-        self._statistics: dict[tuple[Any, ...], Statistics] = {}
-        self._quality: dict[tuple[Any, ...], float] = {}
-
-    def statistics(self, config: SubnetConfig) -> Statistics:
-        """Recalibrated batch-norm statistics of a configuration."""
-        missing = [task for task, width in config.decoders if (config.encoder, task, width) not in self._statistics]
-        if missing:
-            found = recalibrate(self.supernet, config, self._recalibration, missing)
-            self._statistics[config.encoder,] = _under(found, "encoder.")
-            for task in missing:
-                self._statistics[config.encoder, task, config.width(f"decoder.{task}")] = _under(
-                    found, f"decoders.{task}."
-                )
-        merged = dict(self._statistics[config.encoder,])
-        for task, width in config.decoders:
-            merged.update(self._statistics[config.encoder, task, width])
-        return merged
-
-    def quality(self, config: SubnetConfig) -> Quality:
-        """Quality per task of a configuration on the validation batches."""
-        missing = [task for task, width in config.decoders if (config.encoder, task, width) not in self._quality]
-        if missing:
-            found = evaluate(self.supernet, config, self._validation, self.statistics(config), tasks=missing)
-            for task in missing:
-                self._quality[config.encoder, task, config.width(f"decoder.{task}")] = found[task]
-        return {task: self._quality[config.encoder, task, width] for task, width in config.decoders}
-
-
-def _under(statistics: Statistics, prefix: str) -> Statistics:
-    return {name: moments for name, moments in statistics.items() if name.startswith(prefix)}
 
 
 def landmark_subnets(space: SearchSpace) -> list[SubnetConfig]:

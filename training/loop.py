@@ -32,7 +32,8 @@ from .checkpoint import (
     steps,
 )
 from .data.batches import Batch, batches_per_epoch, epoch_batches
-from .evaluate import Evaluator, landmark_subnets, load_batches, quality_row
+from .evaluate import landmark_subnets, load_batches, quality_row
+from .evaluator import Evaluator
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
 from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writable
 from .recipe import Recipe

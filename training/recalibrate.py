@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 
@@ -14,20 +14,18 @@ from ..models.supernet import Supernet
 from .data.batches import Batch
 
 
-def recalibrate(
-    supernet: Supernet, config: SubnetConfig, batches: Iterable[Batch], tasks: Sequence[str] | None = None
-) -> Statistics:
+def recalibrate(supernet: Supernet, config: SubnetConfig, batches: Iterable[Batch]) -> Statistics:
     """Mean and biased variance of every batch-norm layer's input, pooled over all positions of `batches`.
 
-    Each batch passes once, normalised with its own moments as in training; `tasks` restricts the decoders. Nothing of
-    the supernet changes. Raises DataError when there are no batches.
+    Each batch passes once, normalised with its own moments as in training. Nothing of the supernet changes. Raises
+    DataError when there are no batches.
     """
     collected: dict[str, Moments] = {}
     device = next(supernet.parameters()).device
     with torch.no_grad():
         for batch in batches:
             images = normalize(batch.images.to(device), supernet.architecture)
-            supernet(images, config, tasks=tasks, collect=collected)
+            supernet(images, config, collect=collected)
     if not collected:
         raise DataError("batch norm cannot be recalibrated without images")
     return {name: (moments.mean.float(), moments.variance.float()) for name, moments in collected.items()}

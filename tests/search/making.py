@@ -10,11 +10,11 @@ from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, b
 from pliant.models.architecture import Architecture
 from pliant.runtime.tasks import Task
 from pliant.search.algorithm import Problem
-from pliant.search.evaluator import Demand, Encoder, Table
 from pliant.search.preference import standard_preferences
 from pliant.search.run import SearchData
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.data.batches import Batch
+from pliant.training.evaluator import Demand, Encoder, Table
 from pliant.training.recipe import Recipe
 
 TASKS = (

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pliant import BudgetError, CheckpointError
+from pliant import BudgetError, CheckpointError, DataError
 from pliant.devices.measure import Measurement, summarize
 from pliant.models.space import SubnetConfig
 from pliant.search.front import Front, Latency
@@ -88,6 +89,16 @@ def test_resuming_with_another_supernet_or_other_images_is_refused(tmp_path: Pat
         run_search(make_checkpoint(tmp_path, 5), data=make_data(), out=tmp_path / "front.json", resume=True)
     with pytest.raises(CheckpointError, match="other images"):
         run_search(make_checkpoint(tmp_path), data=make_data(5), out=tmp_path / "front.json", resume=True)
+
+
+def test_a_task_without_labels_is_an_error_and_nothing_is_logged(tmp_path: Path) -> None:
+    data = make_data()
+    blank = [
+        replace(batch, targets={**batch.targets, "depth": batch.targets["depth"] * 0}) for batch in data.validation
+    ]
+    with pytest.raises(DataError, match="labelled for 'depth'"):
+        run_search(make_checkpoint(tmp_path), data=replace(data, validation=blank), out=tmp_path / "front.json")
+    assert log_path(tmp_path / "front.json").read_bytes().count(b"\n") == 1
 
 
 def test_a_preference_is_searched_for_beside_the_standard_ones(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pliant.models.extract import extract_subnet
 from pliant.models.network import normalize
 from pliant.training.data.batches import Batch
 from pliant.training.data.sample import Sample
-from pliant.training.evaluate import Evaluator, evaluate, landmark_subnets, load_batches, quality_row
+from pliant.training.evaluate import evaluate, landmark_subnets, load_batches, quality_row
 from pliant.training.recalibrate import recalibrate
 
 from .tiny import SPACE, random_batch, tiny_supernet
@@ -101,20 +101,6 @@ def test_evaluation_is_that_of_the_extracted_network() -> None:
             errors.append((depth - batch.targets["depth"]).square().flatten())
     assert quality["depth"] == pytest.approx(float(torch.cat(errors).mean().sqrt()), rel=1e-4)
     assert 0.0 < quality["segmentation"] < right / measured
-
-
-def test_an_evaluator_gives_what_evaluating_each_subnet_gives() -> None:
-    supernet, calibration, validation = tiny_supernet(), _batches(4), _batches(3)
-    evaluator = Evaluator(supernet, calibration, validation)
-    rng = random.Random(0)
-    for config in [SPACE.widest, SPACE.uniform(1.0, 0.25), *(SPACE.sample(rng) for _ in range(3)), SPACE.widest]:
-        statistics = recalibrate(supernet, config, calibration)
-        kept = evaluator.statistics(config)
-        assert set(kept) == set(statistics)
-        for name, (mean, variance) in statistics.items():
-            assert torch.equal(kept[name][0], mean), name
-            assert torch.equal(kept[name][1], variance), name
-        assert evaluator.quality(config) == evaluate(supernet, config, validation, statistics)
 
 
 def test_landmarks_run_from_the_widest_to_the_narrowest() -> None:

@@ -3,14 +3,12 @@
 Given the encoder's widths, a task's output depends on its own decoder only. So quality is a table by (encoder, task,
 decoder width), and a subnet's row is put together from it: one pass of the encoder over the images serves every decoder
 of every task, where evaluating subnet by subnet would run the encoder for each combination. Exactly the same numbers
-come out, statistics included, as from `training.recalibrate` and `training.evaluate` on the whole subnet (tested).
+come out, statistics included, as from `recalibrate` and `evaluate` on the whole subnet (tested).
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -23,24 +21,23 @@ from ..models.network import normalize
 from ..models.setting import Moments, Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from ..training.data.batches import Batch
-from .log import EvaluationLog
+from .data.batches import Batch
 
 Encoder = tuple[float, ...]
 Demand = Mapping[str, Collection[float]]
 """Task -> the decoder widths that are wanted."""
 Table = dict[str, dict[float, float]]
-"""Task -> decoder width -> the task's metric, for one encoder."""
+"""Task -> decoder width -> the task's metric, for one encoder; NaN where nothing is labelled."""
+Entry = tuple[Encoder, Table]
 Decoder = tuple[str, float]
 
 
 @dataclass
 class Effort:
-    """What was really run: encoders, decoders (task, width) and seconds; nothing that was remembered."""
+    """What was really run: encoders and decoders (task, width); nothing that was remembered."""
 
     encoders: int = 0
     decoders: int = 0
-    seconds: float = 0.0
 
 
 @dataclass
@@ -53,35 +50,36 @@ class _Known:
 
 
 class Evaluator:
-    """Quality tables of one supernet on decoded batches; `recalibration` are training images, `validation` others.
+    """Quality and statistics of one supernet's subnets on decoded batches.
 
-    With a log, every new table is written to it, and what it holds already is not measured again.
+    `recalibration` are training images; `validation` are others, without which there are statistics only. `known`
+    tables are not measured again; `keep` is given each new one, which is forgotten where that raises.
+    Raises DataError without images to recalibrate on.
     """
 
     def __init__(
         self,
         supernet: Supernet,
         recalibration: Sequence[Batch],
-        validation: Sequence[Batch],
-        log: EvaluationLog | None = None,
+        validation: Sequence[Batch] = (),
+        *,
+        known: Iterable[Entry] = (),
+        keep: Callable[[Encoder, Table], None] | None = None,
     ):
+        if not recalibration:
+            raise DataError("batch norm cannot be recalibrated without images")
         self.supernet = supernet
         self.effort = Effort()
         self._recalibration, self._validation = tuple(recalibration), tuple(validation)
-        if not self._recalibration or not self._validation:
-            raise DataError("a search needs images to recalibrate batch norm and images to validate on")
         self._tasks = {task.name: task for task in supernet.tasks}
         self._known: dict[Encoder, _Known] = {}
-        self._log = log
-        for encoder, table in log.entries if log else ():
-            self._remember(encoder, table)
+        self._keep = keep
+        for encoder, table in known:
+            self._of(encoder).quality.update(_flat(table))
 
     def table(self, encoder: Encoder, demand: Demand) -> Table:
-        """Quality of the demanded decoders on this encoder; what is not known yet is measured in one go.
-
-        Raises DataError where a task has no label in the validation images.
-        """
-        known = self._known.setdefault(encoder, _Known())
+        """Quality of the demanded decoders on this encoder; what is not known yet is measured in one go."""
+        known = self._of(encoder)
         missing = [pair for pair in _pairs(demand) if pair not in known.quality]
         if missing:
             self._measure(encoder, known, missing)
@@ -93,33 +91,27 @@ class Evaluator:
         return {task: table[task][width] for task, width in config.decoders}
 
     def statistics(self, config: SubnetConfig) -> Statistics:
-        """Recalibrated batch-norm statistics of one subnet, as `training.recalibrate` gives."""
-        known = self._known.setdefault(config.encoder, _Known())
+        """Recalibrated batch-norm statistics of one subnet, as `recalibrate` gives."""
+        known = self._of(config.encoder)
         self._recalibrate(config.encoder, known, config.decoders)
         merged = dict(known.encoder or {})
         for pair in config.decoders:
             merged.update(known.decoders[pair])
         return merged
 
-    def _remember(self, encoder: Encoder, table: Table) -> None:
-        known = self._known.setdefault(encoder, _Known())
-        known.quality.update(_flat(table))
+    def _of(self, encoder: Encoder) -> _Known:
+        return self._known.setdefault(encoder, _Known())
 
     def _measure(self, encoder: Encoder, known: _Known, pairs: Sequence[Decoder]) -> None:
-        began = time.perf_counter()
+        if not self._validation:
+            raise DataError("quality cannot be measured without validation images")
         self._recalibrate(encoder, known, pairs)
         found = self._validate(encoder, known, pairs)
-        for (task, _), value in found.items():
-            if math.isnan(value):
-                raise DataError(
-                    f"no validation image is labelled for {task!r}: use more (--set search.validation_images)"
-                )
-        known.quality.update(found)
         self.effort.encoders += 1
         self.effort.decoders += len(pairs)
-        self.effort.seconds += time.perf_counter() - began
-        if self._log is not None:
-            self._log.append(encoder, _nested(found))
+        if self._keep is not None:
+            self._keep(encoder, _nested(found))
+        known.quality.update(found)
 
     def _recalibrate(self, encoder: Encoder, known: _Known, pairs: Iterable[Decoder]) -> None:
         missing = [pair for pair in pairs if pair not in known.decoders]

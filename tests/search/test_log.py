@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pliant import CheckpointError
+from pliant.models import Supernet
+from pliant.search.identity import batches_digest, supernet_digest
+from pliant.search.log import EvaluationLog
+
+from .making import make_batches, make_supernet
+
+
+def test_every_torn_tail_is_cut_off_and_the_rest_kept(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = EvaluationLog(path, {"supernet": "a"})
+    tables = [((0.5,), {"depth": {0.5: 0.1 + 0.2}}), ((1.0,), {"depth": {0.5: 1e-17}})]
+    for encoder, table in tables:
+        log.append(encoder, table)
+    log.close()
+    whole = path.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(whole) if byte == ord("\n")]
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        kept = sum(end <= size for end in ends) - 1
+        again = EvaluationLog(path, {"supernet": "a"}, resume=True)
+        assert again.entries == tables[: max(kept, 0)]
+        again.append(*tables[1])
+        again.close()
+        last = EvaluationLog(path, {"supernet": "a"}, resume=True)
+        assert last.entries == [*tables[: max(kept, 0)], tables[1]]
+        last.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "another supernet"),
+        (b"hello\n", "not the log of a search"),
+        (b'{"kind": "other"}\n', "not the log of a search"),
+    ],
+)
+def test_a_log_of_something_else_is_refused_and_not_touched(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "log"
+    EvaluationLog(path, {"supernet": "a"}).close()
+    if content is not None:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match=message):
+        EvaluationLog(path, {"supernet": "b"}, resume=True)
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_log_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    EvaluationLog(path, {}).close()
+    path.write_bytes(path.read_bytes() + b'{"encoder": [1.0]}\n')
+    with pytest.raises(CheckpointError, match="damaged"):
+        EvaluationLog(path, {}, resume=True)
+
+
+def test_digests_see_one_changed_value() -> None:
+    def changed(supernet: Supernet) -> Supernet:
+        with torch.no_grad():
+            next(supernet.parameters()).view(-1)[0] += 1e-3
+        return supernet
+
+    assert supernet_digest(make_supernet()) == supernet_digest(make_supernet())
+    assert supernet_digest(make_supernet()) != supernet_digest(changed(make_supernet()))
+    one, other = make_batches(3, 1), make_batches(2, 9)
+    assert batches_digest(one, other) != batches_digest(other, one)
