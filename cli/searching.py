@@ -61,26 +61,15 @@ def _with_latency(front: Front, checkpoint: Checkpoint, profile: DeviceProfile, 
 
 def _latency_of(checkpoint: Checkpoint, profile: DeviceProfile) -> Callable[[SubnetConfig], Latency | None]:
     """Measurements belong to graphs, not to weights: the graph that a subnet would be exported as is looked up."""
-    from hashlib import sha256
-
-    from ..export.deployed import Deployed
-    from ..export.narrow import narrow
-    from ..export.template import export_template
-    from ..models.extract import extract_subnet
+    from ..export.identity import GraphDigests
     from ..search.front import Latency
 
-    supernet = checkpoint.supernet.eval()
-    shape = supernet.architecture
-    plain = extract_subnet(supernet, supernet.space.widest)
-    template = export_template(Deployed(plain, shape, supernet.tasks), (shape.height, shape.width))
-    whole = {tensor.name: tuple(tensor.dims) for tensor in template.graph.initializer}
-    names = ",".join(sorted(task.name for task in supernet.tasks))
+    digests = GraphDigests(checkpoint.supernet)
+    names = ",".join(sorted(task.name for task in checkpoint.tasks))
     where = profile.fingerprint.board or profile.fingerprint.cpu
 
     def of(config: SubnetConfig) -> Latency | None:
-        state = extract_subnet(supernet, config).state_dict()
-        shapes = {name: tuple(state[name].shape) if name in state else dims for name, dims in whole.items()}
-        digest = sha256(narrow(template, shapes).SerializeToString(deterministic=True)).hexdigest()
+        digest = digests(config)
         keys = (key for key in profile.latency if key.startswith(f"{digest}/") and key.endswith(f"/{names}"))
         found = next((profile.latency[key] for key in keys), None)
         value = found.at(found.quantile) if found else None

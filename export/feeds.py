@@ -19,7 +19,7 @@ from ..quantize.arrays import own_arrays, share_weights
 from ..quantize.lowering import Lowered, external_names
 from ..quantize.ranges import Range
 from ..runtime.record import View
-from .narrow import narrow
+from .narrow import narrow, serialize
 
 Array = NDArray[Any]
 _STATISTICS = ("running_mean", "running_var")
@@ -36,8 +36,8 @@ class Feed:
 
     @cached_property
     def data(self) -> bytes:
-        """The graph, serialized: same graph, same bytes."""
-        return bytes(self.graph.SerializeToString(deterministic=True))
+        """The graph, serialized."""
+        return serialize(self.graph)
 
 
 class Wide:

@@ -33,6 +33,11 @@ def narrow(template: onnx.ModelProto, shapes: Shapes) -> onnx.ModelProto:
     return model
 
 
+def serialize(graph: onnx.ModelProto) -> bytes:
+    """The bytes of a graph: same graph, same bytes."""
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
 def _shape(tensor: onnx.TensorProto, shapes: Shapes) -> tuple[int, ...]:
     shape = shapes.get(tensor.name)
     if shape is None:

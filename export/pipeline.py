@@ -13,7 +13,6 @@ import torch
 
 from ..devices.errors import ConfigError, ExportError
 from ..models.cost import CostModel
-from ..models.extract import extract_subnet
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.lowering import Lowered, lower
@@ -24,12 +23,11 @@ from ..training.checkpoint import Checkpoint
 from ..training.evaluate import load_batches
 from ..training.evaluator import Evaluator
 from .build import Builder, Built
-from .deployed import Deployed
 from .quality import read_labelled
 from .report import ExportReport
 from .settings import PRECISIONS, ExportData, ExportSettings, Progress
 from .suite import SuiteContent, write_suite
-from .template import export_template
+from .template import widest_template
 from .witness import tolerances
 
 MAX_BATCH = 256
@@ -105,9 +103,7 @@ class _Export:
 
     def _template(self) -> tuple[onnx.ModelProto, Lowered | None]:
         """The widest subnet's graph, and its int8 form where one is asked for."""
-        plain = extract_subnet(self.supernet, self.supernet.space.widest)
-        deployed = Deployed(plain, self.supernet.architecture, self.supernet.tasks)
-        template = export_template(deployed, self._size)
+        template = widest_template(self.supernet)
         return template, lower(template, self.settings.policy) if "int8" in self.settings.precisions else None
 
     def _build(self, builder: Builder, configs: list[SubnetConfig]) -> list[Built]:

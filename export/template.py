@@ -19,6 +19,8 @@ from onnx_ir.passes import common as passes
 from onnxscript.optimizer import fold_constants
 
 from ..devices.errors import ExportError
+from ..models.extract import extract_subnet
+from ..models.supernet import Supernet
 from .cleaning import REWRITES
 from .deployed import Deployed
 from .naming import name_by_module
@@ -33,6 +35,14 @@ INLINE_ELEMENTS = 64
 """Constants up to this size (shapes, axes, normalization, clip bounds) stay in the graph."""
 
 _FOLD_LIMIT = 1 << 20
+
+
+def widest_template(supernet: Supernet) -> onnx.ModelProto:
+    """The template of a supernet, at the size of image that it was made for."""
+    shape = supernet.architecture
+    # A search leaves its supernet on the GPU; the exporter's example image is on the CPU.
+    plain = extract_subnet(supernet, supernet.space.widest).cpu()
+    return export_template(Deployed(plain, shape, supernet.tasks), (shape.height, shape.width))
 
 
 def export_template(deployed: Deployed, image_size: tuple[int, int]) -> onnx.ModelProto:

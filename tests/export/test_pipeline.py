@@ -12,6 +12,7 @@ import torch
 
 from pliant.devices.errors import ConfigError, DataError, ExportError, QuantizeError
 from pliant.export.deployed import Deployed
+from pliant.export.identity import GraphDigests
 from pliant.export.pipeline import export_suite
 from pliant.export.report import ExportReport
 from pliant.export.settings import ExportData
@@ -91,6 +92,14 @@ def test_subnets_are_numbered_from_the_cheapest(trained: Trained, exported: Expo
     assert macs == sorted(macs)
     assert widest.id == "s03-fp32"
     assert widest.widths.encoder == trained.net.space.widest.encoder
+
+
+def test_graphs_are_known_by_their_digests_before_the_export(trained: Trained, exported: Exported) -> None:
+    digests = GraphDigests(trained.net)
+    with open_suite(exported[0].path) as suite:
+        stated = [subnet.graphs["onnxruntime"].sha256 for subnet in suite.subnets if subnet.precision == "fp32"]
+    assert {digests(config) for config in trained.front()} == set(stated)
+    assert len(set(stated)) == len(stated) == 3
 
 
 def test_parity_is_far_within_its_tolerance(exported: Exported) -> None:
