@@ -12,16 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...devices.errors import DataError
-from .camvid import open_camvid
+from .camvid import CAMVID
 from .cifar100 import open_cifar100
-from .redkitchen import open_redkitchen
+from .redkitchen import REDKITCHEN
 from .sample import Dataset, Sample
 from .scenes.dataset import Progress, Scenes
 
 NAMES = ("scenes", "redkitchen", "camvid", "cifar100-mtl")
 _FILES: dict[str, Callable[..., Dataset]] = {
-    "redkitchen": open_redkitchen,
-    "camvid": open_camvid,
+    "redkitchen": REDKITCHEN.open,
+    "camvid": CAMVID.open,
     "cifar100-mtl": open_cifar100,
 }
 

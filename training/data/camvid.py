@@ -6,18 +6,12 @@ Brostow et al., "Semantic object classes in video: a high-definition ground trut
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ...runtime.tasks import Task
-from .dense import Array, DenseDataset, Labels, spread
-from .files import Form, Pictures, check_names, find, read
+from .dense import Array, Film, Labels
 
-FILE = "camvid_180x240.npz"
-SIZE = (180, 240)
-SPLITS = {"train": "train", "validation": "val", "test": "test"}
-CLASSES = (
+_CLASSES = (
     "sky",
     "building",
     "pole",
@@ -43,38 +37,21 @@ _COLORS = (
     (214, 78, 60),
     (40, 154, 160),
 )
-TASKS = (Task("segmentation", "segmentation", CLASSES, _COLORS), Task("edges", "edges"))
-
-
-def open_camvid(
-    split: str,
-    root: Path | None = None,
-    size: tuple[int, int] | None = None,
-    count: int | None = None,
-    tasks: tuple[str, ...] | None = None,
-) -> DenseDataset:
-    """A split of CamVid: train (367), validation (101) or test (233).
-
-    Raises DataError where the file is missing or damaged.
-    """
-    check_names("camvid", "split", (split,), tuple(SPLITS))
-    check_names("camvid", "task", tasks, tuple(task.name for task in TASKS))
-    path, part = find(FILE, root), SPLITS[split]
-    forms: dict[str, Form] = {
-        f"{part}_jpeg": (np.uint8, (None,)),
-        f"{part}_offsets": (np.int64, (None,)),
-        f"{part}_seg": (np.uint8, (None, *SIZE)),
-        f"{part}_edge": (np.uint8, (None, *SIZE)),
-    }
-    arrays = read(path, forms)
-    segmentation, edges = TASKS
-    labels = (Labels(segmentation, arrays[f"{part}_seg"], _ignored), Labels(edges, arrays[f"{part}_edge"]))
-    pictures = Pictures(path, arrays[f"{part}_jpeg"], arrays[f"{part}_offsets"], SIZE)
-    which = spread(np.arange(len(pictures), dtype=np.int64), count, f"camvid {split}")
-    chosen = tuple(label for label in labels if tasks is None or label.task.name in tasks)
-    return DenseDataset("camvid", pictures, chosen, which, size)
 
 
 def _ignored(classes: Array) -> Array:
     """Class ids with everything beyond the eleven as 255."""
-    return np.where(classes < len(CLASSES), classes, np.uint8(255))
+    return np.where(classes < len(_CLASSES), classes, np.uint8(255))
+
+
+CAMVID = Film(
+    "camvid",
+    "camvid_180x240.npz",
+    (180, 240),
+    (
+        Labels(Task("segmentation", "segmentation", _CLASSES, _COLORS), "seg", decode=_ignored),
+        Labels(Task("edges", "edges"), "edge"),
+    ),
+    {"train": "train_", "validation": "val_", "test": "test_"},
+)
+"""Train (367), validation (101) and test (233)."""

@@ -1,9 +1,10 @@
-"""Data sets of pictures with a label at every pixel, kept in memory."""
+"""Films: pictures with a label at every pixel, in one .npz, kept in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from ...devices.errors import DataError
 from ...runtime.tasks import Task
-from .files import Pictures
+from .files import Form, Pictures, check_names, find, read
 from .resize import resize_image, resize_target
 from .sample import Sample
 
@@ -20,17 +21,64 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Labels:
-    """A task's labels as stored, (N,H,W,...), and how one (h,w,...) becomes a target."""
+    """A task's labels: the file's array, its type, its shape after (N,H,W), and how one (h,w,...) becomes a target."""
 
     task: Task
-    values: Array
+    array: str
+    kind: type[np.generic] = np.uint8
+    shape: tuple[int, ...] = ()
     decode: Callable[[Array], Array] = np.asarray
 
 
-class DenseDataset:
-    """Pictures `which` (indices into the file) with their labels, at `size` or as stored.
+@dataclass(frozen=True)
+class Film:
+    """A file of pictures of one `size`, as arrays `jpeg` and `offsets`, and of labels.
 
-    Decoded pictures are kept, as uint8 at the size asked for.
+    `splits` has, by name, what the names of a split's arrays begin with, or its number in an array `split`.
+    """
+
+    name: str
+    file: str
+    size: tuple[int, int]
+    labels: tuple[Labels, ...]
+    splits: Mapping[str, str | int]
+
+    def open(
+        self,
+        split: str,
+        root: Path | None = None,
+        size: tuple[int, int] | None = None,
+        count: int | None = None,
+        tasks: tuple[str, ...] | None = None,
+    ) -> DenseDataset:
+        """A split, or `count` of it, with the labels of some tasks (None: all).
+
+        Raises DataError where the file is missing or damaged.
+        """
+        check_names(self.name, "split", (split,), tuple(self.splits))
+        check_names(self.name, "task", tasks, tuple(label.task.name for label in self.labels))
+        path, part = find(self.file, root), self.splits[split]
+        arrays = self._read(path, part)
+        pictures = Pictures(path, arrays["jpeg"], arrays["offsets"], self.size)
+        of_split = np.ones(len(pictures), np.bool_) if isinstance(part, str) else arrays["split"] == part
+        which = spread(np.flatnonzero(of_split), count, f"{self.name} {split}")
+        chosen = tuple(label for label in self.labels if tasks is None or label.task.name in tasks)
+        return DenseDataset(self.name, pictures, chosen, arrays, which, size or self.size)
+
+    def _read(self, path: Path, part: str | int) -> dict[str, Array]:
+        """The arrays of a split, by what follows its prefix."""
+        forms: dict[str, Form] = {"jpeg": (np.uint8, (None,)), "offsets": (np.int64, (None,))}
+        forms |= {label.array: (label.kind, (None, *self.size, *label.shape)) for label in self.labels}
+        if isinstance(part, str):
+            arrays = read(path, {part + name: form for name, form in forms.items()})
+            return {name: arrays[part + name] for name in forms}
+        return read(path, {**forms, "split": (np.uint8, (None,))})
+
+
+class DenseDataset:
+    """Pictures `which` (indices into the file) with their labels, at `size`.
+
+    Decoded pictures are kept, as uint8 at that size.
     """
 
     def __init__(
@@ -38,16 +86,17 @@ class DenseDataset:
         name: str,
         pictures: Pictures,
         labels: tuple[Labels, ...],
+        arrays: Mapping[str, Array],
         which: npt.NDArray[np.int64],
-        size: tuple[int, int] | None,
+        size: tuple[int, int],
     ):
-        fitting = all(len(label.values) == len(pictures) for label in labels)
+        fitting = all(len(arrays[label.array]) == len(pictures) for label in labels)
         if not fitting or len(which) == 0 or which.max() >= len(pictures):
             raise DataError(f"the labels of {name} do not fit its pictures: copy its file again (docs/data.md)")
         self.name = name
         self.tasks: tuple[Task, ...] = tuple(label.task for label in labels)
-        self._pictures, self._labels, self._which = pictures, labels, which
-        self._size = size or labels[0].values.shape[1:3]
+        self._pictures, self._which, self._size = pictures, which, size
+        self._labels = [(label, arrays[label.array]) for label in labels]
         self._decoded: dict[int, Array] = {}
 
     def __len__(self) -> int:
@@ -60,8 +109,8 @@ class DenseDataset:
         if place not in self._decoded:
             self._decoded[place] = resize_image(self._pictures[place], self._size)
         targets = {
-            label.task.name: label.decode(resize_target(label.values[place], label.task.kind, self._size))
-            for label in self._labels
+            label.task.name: label.decode(resize_target(values[place], label.task.kind, self._size))
+            for label, values in self._labels
         }
         return Sample(self._decoded[place].copy(), targets)
 
@@ -73,15 +122,3 @@ def spread(which: npt.NDArray[np.int64], count: int | None, name: str) -> npt.ND
     if not 0 < count <= len(which):
         raise DataError(f"{name} has {len(which)} pictures in this split, not {count}: ask for 1 to {len(which)}")
     return which[np.arange(count) * len(which) // count]
-
-
-def to_metres(millimetres: Array) -> npt.NDArray[np.float32]:
-    """uint16 millimetres to float32 metres, 0 staying 0."""
-    return millimetres.astype(np.float32) * np.float32(1e-3)
-
-
-def to_unit(coded: Array) -> npt.NDArray[np.float32]:
-    """int8 vectors (H,W,3) to float32 of length one, 0,0,0 staying so."""
-    vectors = coded.astype(np.float32)
-    square = vectors[..., 0] ** 2 + vectors[..., 1] ** 2 + vectors[..., 2] ** 2
-    return np.asarray(vectors * (1.0 / np.sqrt(np.maximum(square, 1.0)))[..., None], dtype=np.float32)

@@ -6,59 +6,38 @@ test split is more of the same room, not new rooms.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
+import numpy.typing as npt
 
 from ...runtime.tasks import Task
-from .dense import DenseDataset, Labels, spread, to_metres, to_unit
-from .files import Form, Pictures, check_names, find, read
+from .dense import Array, Film, Labels
 
-FILE = "redkitchen_rgbd_128x160.npz"
-SIZE = (128, 160)
-SPLITS = {"train": 0, "validation": 1, "test": 2, "other": 3}
-SURFACES = ("floor_or_low_horizontal", "raised_horizontal", "vertical_axis_a", "vertical_axis_b", "other_orientation")
+_SURFACES = ("floor_or_low_horizontal", "raised_horizontal", "vertical_axis_a", "vertical_axis_b", "other_orientation")
 _COLORS = ((150, 118, 84), (232, 196, 96), (86, 140, 200), (104, 178, 140), (200, 96, 110))
-TASKS = (
-    Task("depth", "depth", value_range=(0.3, 6.0)),
-    Task("normals", "normals", value_range=(-1.0, 1.0)),
-    Task("surfaces", "segmentation", SURFACES, _COLORS),
-    Task("edges", "edges"),
+
+
+def _to_metres(millimetres: Array) -> npt.NDArray[np.float32]:
+    """uint16 millimetres to float32 metres, 0 staying 0."""
+    return millimetres.astype(np.float32) * np.float32(1e-3)
+
+
+def _to_unit(coded: Array) -> npt.NDArray[np.float32]:
+    """int8 vectors (H,W,3) to float32 of length one, 0,0,0 staying so."""
+    vectors = coded.astype(np.float32)
+    square = vectors[..., 0] ** 2 + vectors[..., 1] ** 2 + vectors[..., 2] ** 2
+    return np.asarray(vectors * (1.0 / np.sqrt(np.maximum(square, 1.0)))[..., None], dtype=np.float32)
+
+
+REDKITCHEN = Film(
+    "redkitchen",
+    "redkitchen_rgbd_128x160.npz",
+    (128, 160),
+    (
+        Labels(Task("depth", "depth", value_range=(0.3, 6.0)), "depth_mm", np.uint16, decode=_to_metres),
+        Labels(Task("normals", "normals", value_range=(-1.0, 1.0)), "normal", np.int8, (3,), _to_unit),
+        Labels(Task("surfaces", "segmentation", _SURFACES, _COLORS), "geo"),
+        Labels(Task("edges", "edges"), "occ_edge"),
+    ),
+    {"train": 0, "validation": 1, "test": 2, "other": 3},
 )
-_FORMS: dict[str, Form] = {
-    "jpeg": (np.uint8, (None,)),
-    "offsets": (np.int64, (None,)),
-    "split": (np.uint8, (None,)),
-    "depth_mm": (np.uint16, (None, *SIZE)),
-    "normal": (np.int8, (None, *SIZE, 3)),
-    "geo": (np.uint8, (None, *SIZE)),
-    "occ_edge": (np.uint8, (None, *SIZE)),
-}
-
-
-def open_redkitchen(
-    split: str,
-    root: Path | None = None,
-    size: tuple[int, int] | None = None,
-    count: int | None = None,
-    tasks: tuple[str, ...] | None = None,
-) -> DenseDataset:
-    """A split of Red Kitchen: train (340), validation (40), test (100) or other, another recording (25).
-
-    Raises DataError where the file is missing or damaged.
-    """
-    check_names("redkitchen", "split", (split,), tuple(SPLITS))
-    check_names("redkitchen", "task", tasks, tuple(task.name for task in TASKS))
-    path = find(FILE, root)
-    arrays = read(path, _FORMS)
-    depth, normals, surfaces, edges = TASKS
-    labels = (
-        Labels(depth, arrays["depth_mm"], to_metres),
-        Labels(normals, arrays["normal"], to_unit),
-        Labels(surfaces, arrays["geo"]),
-        Labels(edges, arrays["occ_edge"]),
-    )
-    pictures = Pictures(path, arrays["jpeg"], arrays["offsets"], SIZE)
-    which = spread(np.flatnonzero(arrays["split"] == SPLITS[split]), count, f"redkitchen {split}")
-    chosen = tuple(label for label in labels if tasks is None or label.task.name in tasks)
-    return DenseDataset("redkitchen", pictures, chosen, which, size)
+"""Train (340), validation (40), test (100) and other, another recording (25)."""
