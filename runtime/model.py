@@ -149,29 +149,6 @@ class Model:
         return f"<Model {state} of {str(self.suite.path)!r}>"
 
 
-def load_model(
-    suite: Suite,
-    choice: Any,
-    *,
-    tasks: Any,
-    raw: bool,
-    provider: str | None,
-    threads: int | None,
-    budget: dict[str, Any],
-) -> Model:
-    """What `Suite.load` does."""
-    if choice is None and not budget:
-        choice = suite.widest
-    # A plan's numbers hold for what it was made for, unless the caller says otherwise.
-    provider = provider or getattr(choice, "provider", None) or "cpu"
-    threads = getattr(choice, "threads", None) if threads is None else threads
-    if tasks is None:
-        tasks = getattr(choice, "tasks", None)
-    names = suite.check_tasks(tasks)
-    info, plan = choose(suite, choice, budget, tasks=names, provider=provider, threads=threads)
-    return Model(suite, load_subnet(suite, info, names, raw, provider, threads), plan)
-
-
 def choose(
     suite: Suite, choice: Any, budget: dict[str, Any], *, tasks: tuple[str, ...], provider: str, threads: int | None
 ) -> tuple[SubnetInfo, Plan | None]:

@@ -116,9 +116,17 @@ class Suite:
 
         `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch.
         """
-        from .model import load_model
+        from .model import Model, choose
+        from .session import load_subnet
 
-        return load_model(self, choice, tasks=tasks, raw=raw, provider=provider, threads=threads, budget=budget)
+        if choice is None and not budget:
+            choice = self.widest
+        # A plan's numbers hold for what it was made for, unless the caller says otherwise.
+        provider = provider or getattr(choice, "provider", None) or "cpu"
+        threads = getattr(choice, "threads", None) if threads is None else threads
+        names = self.check_tasks(getattr(choice, "tasks", None) if tasks is None else tasks)
+        info, plan = choose(self, choice, budget, tasks=names, provider=provider, threads=threads)
+        return Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
 
     def verify(
         self, subnets: Iterable[str] | None = None, *, provider: str = "cpu", threads: int | None = None
