@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
+import pliant
+from pliant.devices.cache import MeasurementCache
+from pliant.devices.fingerprint import read_fingerprint
+from pliant.devices.measure import summarize
+from pliant.devices.profile import MemoryUse
+from pliant.runtime.latency import Book
 from pliant.runtime.manifest import Cost, GraphInfo, InputInfo, Quality, SubnetInfo, Widths
+from pliant.runtime.plan import Plan, make_plan
 from pliant.runtime.tasks import Task
 
+MACHINE = read_fingerprint()
 TASKS = {
     "depth": Task("depth", "depth"),
     "edges": Task("edges", "edges"),
@@ -60,3 +69,37 @@ def papers(draw: st.DrawFn, most: int = 8) -> Paper:
         decoders = {name: draw(_COSTS) for name in TASKS}
         found.append(subnet(number, quality, draw(_COSTS), decoders, draw(st.sampled_from(["fp32", "int8"]))))
     return Paper(tuple(found))
+
+
+def ladder(count: int) -> Paper:
+    """The wider the better and the dearer."""
+    made = []
+    for number in range(count):
+        part = (number + 1) / count
+        quality = {"depth": 1.0 / part, "edges": part, "floor": part}
+        decoders = {name: Cost(10 * (number + 1), 1_000_000 * (number + 1)) for name in TASKS}
+        made.append(subnet(number, quality, Cost(100, 1_000_000), decoders))
+    return Paper(tuple(made))
+
+
+def unwanted(what: str, done: int, total: int) -> None:
+    raise AssertionError(f"measured: {what}")
+
+
+def plan(suite: Paper, **words: Any) -> Plan:
+    """The plan of a suite that is only on paper."""
+    return make_plan(cast(pliant.Suite, suite), **words)
+
+
+def in_memory(suite: Paper, times: dict[str, list[float]], memory: dict[str, int] | None = None) -> MeasurementCache:
+    """A cache that is filled, in a folder that cannot be made."""
+    cache = MeasurementCache("/dev/null/cache")
+    book = Book(cast(pliant.Suite, suite), tuple(TASKS), cache=cache)
+    keys = {item.id: book.key(item).text for item in suite.subnets}
+    cache.add(
+        MACHINE,
+        latency={keys[name]: summarize(values) for name, values in times.items()},
+        memory={keys[name]: MemoryUse(size, size, 0) for name, size in (memory or {}).items()},
+    )
+    cache.note = ""
+    return cache
