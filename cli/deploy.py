@@ -20,6 +20,7 @@ from .options import (
     Prefer,
     Provider,
     Quantile,
+    Subnets,
     Suite,
     Tasks,
     Threads,
@@ -49,9 +50,7 @@ def inspect(model: Suite, as_json: Json = False) -> None:
 
 def verify(
     model: Suite,
-    subnets: Annotated[
-        list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")
-    ] = None,
+    subnets: Subnets = None,
     provider: Provider = None,
     as_json: Json = False,
 ) -> None:
@@ -138,9 +137,7 @@ def plan(
 
 def build(
     model: Suite,
-    subnets: Annotated[
-        list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")
-    ] = None,
+    subnets: Subnets = None,
 ) -> None:
     """Build TensorRT engines for this machine (comes with a later version).
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, Provider, Suite, Tasks, Threads, request
+from .options import Json, Provider, Subnets, Suite, Tasks, Threads, request
 from .progress import note, progress_bar
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # Subnets that are loaded at once and measured in turns; more would not fit a small board's memory.
 _TOGETHER = 8
-
-Subnets = Annotated[list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")]
 
 
 def bench(

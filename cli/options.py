@@ -12,6 +12,7 @@ from ..devices.errors import BudgetError
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")]
 Suite = Annotated[Path, typer.Argument(metavar="MODEL.pliant", help="A suite.", show_default=False)]
+Subnets = Annotated[list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")]
 
 Latency = Annotated[str | None, typer.Option(metavar="TIME", help="Limit, as in 15ms or 0.1s.")]
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Limit of resident memory, as in 50MB.")]
