@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..training.recipe import Recipe
 
 RECIPE = "scenes-demo"
-FRONT_SIZE = 24
+FRONT_SIZE = 20
 
 
 def run_demo(out: Path) -> None:

@@ -103,7 +103,7 @@ class Book:
         return list(found.values())
 
     def _call(self, subnet: SubnetInfo) -> Callable[[], object]:
-        session = load_subnet(self.suite, subnet, self.tasks, False, self.provider, self.threads)
+        session = load_subnet(self.suite, subnet, self.tasks, False, self.provider, self.threads, quiet=True)
         image = self.suite.witness_input()
         return lambda: session.run(image)
 

@@ -52,10 +52,13 @@ def load_subnet(
     raw: bool = False,
     provider: str = "cpu",
     threads: int | None = None,
+    *,
+    quiet: bool = False,
 ) -> Session:
     """Build a session of one subnet for some tasks (None: all) and check it against its witness.
 
-    `raw` gives logits instead of decoded outputs. Raises SuiteError (the file), EngineUnavailable, BudgetError.
+    `raw` gives logits instead of decoded outputs; `quiet` is for sessions that take turns (see
+    `create_session`). Raises SuiteError (the file), EngineUnavailable, BudgetError.
     """
     info = suite.subnet(subnet) if isinstance(subnet, str) else subnet
     names = suite.check_tasks(tasks)
@@ -68,7 +71,8 @@ def load_subnet(
 
     def build(outputs: list[str]) -> Any:
         cut = graph.pruned(outputs)
-        return create_session(cut.to_bytes(), read_arrays(suite.container, record, cut, what), provider, threads, what)
+        arrays = read_arrays(suite.container, record, cut, what)
+        return create_session(cut.to_bytes(), arrays, provider, threads, what, quiet=quiet)
 
     engine = build([f"{name}/logits" if raw else name for name in names])
     built = time.perf_counter()
