@@ -15,11 +15,11 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 PIP_NOISE := $(if $(V),,-qq)
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format suites bench sample clean
+.PHONY: help setup demo test lint format suites bench bench-training sample clean
 
 help:  ## what can be made
 	@printf 'make TARGET, where TARGET is one of\n'
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: $(READY)  ## only the virtual environment (.venv)
 
@@ -47,6 +47,9 @@ suites: $(READY)  ## the suites that benchmarks and checks use, into out/suites 
 
 bench: $(READY)  ## what is quick of benchmarks/, on those suites
 	@$(BIN)/python benchmarks/bench.py --suites out/suites --out out/bench
+
+bench-training: $(READY)  ## does nested beat separate? hours; what is measured is skipped (ARGS="--data camvid --seeds 0")
+	@$(BIN)/python -m pliant.benchmarks.training $(ARGS)
 
 sample: $(READY)  ## train the sample suite that ships in the package
 	@$(BIN)/python benchmarks/suites.py --sample runtime/sample

@@ -1,0 +1,1 @@
+"""Benchmarks: scripts that measure pliant, and dated result files named by hardware."""

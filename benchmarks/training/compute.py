@@ -1,0 +1,26 @@
+"""What a training costs: multiply-adds of all its steps, counted rather than timed."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pliant.models.cost import CostModel
+from pliant.models.space import SubnetConfig
+from pliant.models.supernet import Supernet
+from pliant.training.recipe import TrainingRecipe
+from pliant.training.sampling import subnets_at
+
+# A backward pass multiplies twice what the forward pass does: with the weights, and with the activations.
+PASSES = 3
+
+
+def training_macs(supernet: Supernet, recipe: TrainingRecipe, steps: int) -> int:
+    """Multiply-adds of `steps` steps, forward and backward, of all the subnets that they train."""
+    cost = CostModel(supernet)
+
+    @cache
+    def macs(config: SubnetConfig) -> int:
+        return cost(config).macs
+
+    trained = (config for step in range(steps) for config in subnets_at(supernet.space, recipe, step, steps))
+    return PASSES * recipe.batch_size * sum(map(macs, trained))

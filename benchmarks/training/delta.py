@@ -1,0 +1,67 @@
+"""Gain over separate training: the multi-task delta, positive where a method is better.
+
+For each seed, width and task the relative difference of the metric to that of the separate network of the same seed, with
+the sign turned where lower is better; then its mean over tasks (Maninis et al., CVPR 2019, whose delta is a drop: ours is
+a gain, and has the other sign). The spread is over seeds.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from .methods import SEPARATE
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Mean over seeds of a relative gain (0.01 is one per cent), its standard deviation, and how many seeds."""
+
+    mean: float
+    spread: float
+    seeds: int
+
+    @classmethod
+    def over(cls, gains: list[float]) -> Gain:
+        """Of the gains of all seeds; the spread of one seed is not known, hence NaN."""
+        spread = statistics.stdev(gains) if len(gains) > 1 else float("nan")
+        return cls(statistics.fmean(gains), spread, len(gains))
+
+
+def gains(rows: Rows, data: str, method: str) -> dict[float, Gain]:
+    """By width, the mean gain over all tasks; seeds without their separate networks do not count."""
+    seeds: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (width, _, seed), gain in _relative(rows, data, method).items():
+        seeds[width][seed].append(gain)
+    return {
+        width: Gain.over([statistics.fmean(of_task) for of_task in found.values()])
+        for width, found in sorted(seeds.items())
+    }
+
+
+def task_gains(rows: Rows, data: str, method: str) -> dict[tuple[float, str], Gain]:
+    """By width and task, the gain."""
+    found: dict[tuple[float, str], list[float]] = defaultdict(list)
+    for (width, task, _), gain in _relative(rows, data, method).items():
+        found[width, task].append(gain)
+    return {key: Gain.over(values) for key, values in sorted(found.items())}
+
+
+def _relative(rows: Rows, data: str, method: str) -> dict[tuple[float, str, int], float]:
+    """(width, task, seed) -> relative gain over the separate network."""
+    of_data = [row for row in rows if row["data"] == data]
+    separate = {_key(row): row["value"] for row in of_data if row["method"] == SEPARATE}
+    found = {}
+    for row in of_data:
+        if row["method"] == method and (base := separate.get(_key(row))):
+            sign = 1.0 if row["higher_is_better"] else -1.0
+            found[_key(row)] = sign * (row["value"] - base) / abs(base)
+    return found
+
+
+def _key(row: dict[str, Any]) -> tuple[float, str, int]:
+    return row["width"], row["task"], row["seed"]

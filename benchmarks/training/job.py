@@ -1,0 +1,110 @@
+"""One job: train by a recipe (or, where every width has a network of its own, by one for each), and judge the widths."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pliant.models.cost import CostModel
+from pliant.models.space import SubnetConfig
+from pliant.runtime.tasks import Task
+from pliant.training.checkpoint import load_checkpoint, resolve, steps
+from pliant.training.data.batches import batches_per_epoch
+from pliant.training.evaluate import load_batches
+from pliant.training.evaluator import Evaluator
+from pliant.training.loop import train
+from pliant.training.prepare import open_split
+from pliant.training.progress import Progress
+from pliant.training.recipe import Recipe
+
+from .compute import training_macs
+from .methods import METHODS, WIDTHS, recipe_of
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one job is: data set, method, seed."""
+
+    data: str
+    method: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its name, for files and people."""
+        return f"{self.data}-{self.method}-{self.seed}"
+
+    def recipes(self) -> dict[float | None, Recipe]:
+        """The recipe of the supernet (under None), or one for each width."""
+        widths: tuple[float | None, ...] = WIDTHS if METHODS[self.method].separate else (None,)
+        return {width: recipe_of(self.data, self.method, self.seed, width) for width in widths}
+
+
+def run(job: Job, out: Path, split: str, progress: Progress | None = None) -> Entry:
+    """Train what is not trained yet in `out`, and judge every width on `split`; the job's result."""
+    parts = [_trained(recipe, width, out / job.name, split, progress) for width, recipe in job.recipes().items()]
+    return {
+        "rows": [
+            {"data": job.data, "method": job.method, **row, "seed": job.seed} for part in parts for row in part["rows"]
+        ],
+        "curves": [curve for part in parts for curve in part["curves"]],
+        **{name: sum(part[name] for part in parts) for name in ("seconds", "macs", "parameter_bytes")},
+    }
+
+
+def _trained(recipe: Recipe, width: float | None, out: Path, split: str, progress: Progress | None) -> Entry:
+    """The result of one training, without the names of its job."""
+    folder = out / ("nested" if width is None else f"width-{width:g}")
+    began = time.perf_counter()
+    train(recipe, folder, resume=bool(steps(folder)), progress=progress)
+    seconds = time.perf_counter() - began
+    checkpoint = load_checkpoint(resolve(folder)[0])
+    supernet, images = checkpoint.supernet, recipe.training.recalibration_images
+    training = open_split(recipe, "train")
+    evaluator = Evaluator(supernet, load_batches(training, images), load_batches(open_split(recipe, split)))
+    widths = WIDTHS if width is None else (width,)
+    configs = {each: supernet.space.uniform(each, each) for each in widths}
+    total = recipe.training.epochs * batches_per_epoch(training, recipe.training.batch_size)
+    stored = configs[max(widths)]
+    return {
+        "rows": [
+            row for each, config in configs.items() for row in _rows(each, evaluator.quality(config), supernet.tasks)
+        ],
+        "curves": _curves(folder / "metrics.jsonl", configs),
+        "seconds": seconds,
+        "macs": training_macs(supernet, recipe.training, total),
+        "parameter_bytes": CostModel(supernet)(stored).bytes,
+    }
+
+
+def _rows(width: float, quality: dict[str, float], tasks: tuple[Task, ...]) -> list[Entry]:
+    return [
+        {
+            "width": width,
+            "task": task.name,
+            "metric": task.metric,
+            "value": quality[task.name],
+            "higher_is_better": task.higher_is_better,
+        }
+        for task in tasks
+        if not math.isnan(quality[task.name])
+    ]
+
+
+def _curves(log: Path, configs: dict[float, SubnetConfig]) -> list[Entry]:
+    """What the training's own log says of these widths on validation images, step by step."""
+    widths = {json.dumps(config.to_json(), sort_keys=True): width for width, config in configs.items()}
+    found = []
+    for line in log.read_text().splitlines():
+        entry = json.loads(line)
+        for row in entry.get("rows", []):
+            width = widths.get(json.dumps(row["config"], sort_keys=True))
+            if width is not None:
+                found.append({"width": width, "step": entry["step"], "quality": row["quality"]})
+    return found

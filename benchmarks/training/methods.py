@@ -1,0 +1,66 @@
+"""What is compared: data sets with their recipes, and methods with the settings that make each of a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pliant.training.recipe import Recipe
+from pliant.training.recipe_file import load_recipe
+
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+DEFAULT, SEPARATE, UNDISTILLED = "default", "separate", "no-distillation"
+MAIN = (DEFAULT, SEPARATE, UNDISTILLED)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A data set of the benchmark: its recipe, and what the benchmark sets otherwise."""
+
+    recipe: str
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method changes of a recipe. A `separate` one trains a network of its own for every width."""
+
+    settings: tuple[str, ...] = ()
+    separate: bool = False
+    about: str = field(default="", compare=False)
+
+
+SUBJECTS = {
+    "redkitchen": Subject("redkitchen"),
+    "camvid": Subject("camvid"),
+    "cifar100-mtl": Subject("cifar100-mtl"),
+    # The small version, for tests: rendered scenes of a few pixels, seconds a job.
+    "scenes": Subject(
+        "scenes-demo",
+        (
+            "data.size=[48, 64]",
+            "data.counts={train: 48, validation: 16, test: 16}",
+            "model.channels=16",
+            "model.decoder_channels=16",
+            "training.epochs=2",
+            "training.recalibration_images=16",
+        ),
+    ),
+}
+
+_NO_FEATURES = "training.distillation.weight=0"
+_NO_LABELS = "training.soft_labels.weight=0"
+
+METHODS = {
+    DEFAULT: Method(about="the recipe as it is"),
+    SEPARATE: Method(separate=True, about="a plain network for each width"),
+    UNDISTILLED: Method((_NO_FEATURES, _NO_LABELS), about="the supernet without any distillation"),
+    "soft-labels-only": Method((_NO_FEATURES,), about="no CI-KD"),
+    "ci-kd-only": Method((_NO_LABELS,), about="no soft labels"),
+}
+
+
+def recipe_of(data: str, method: str, seed: int, width: float | None = None) -> Recipe:
+    """The recipe of a job; of a separate method's network of one width where that is given."""
+    subject, changes = SUBJECTS[data], METHODS[method]
+    own = [f"training.seed={seed}", *([] if width is None else [f"training.only={width}"])]
+    return load_recipe(subject.recipe, [*subject.settings, *changes.settings, *own])

@@ -1,0 +1,172 @@
+"""What people read of the benchmark: tables in Markdown and plots, made from the dated file only.
+
+    python -m pliant.benchmarks.training.report benchmarks/results/training-HARDWARE-DATE.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from .delta import Gain, gains, task_gains
+from .methods import MAIN, METHODS, SEPARATE, WIDTHS
+
+Entry = dict[str, Any]
+
+
+def tables(entry: Entry) -> str:
+    """The whole report as Markdown."""
+    said = f"`{entry['command']}`, {entry['hardware']}, {entry['date']}, seeds {entry['seeds']}."
+    parts = [said, *(_of_data(entry, data) for data in dict.fromkeys(row["data"] for row in entry["rows"]))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _of_data(entry: Entry, data: str) -> str:
+    methods = [name for name in METHODS if any(_is(row, data, name) for row in entry["rows"])]
+    compared = [name for name in methods if name != SEPARATE and gains(entry["rows"], data, name)]
+    head = _line(["gain over separate, mean of tasks", *(f"width {width:g}" for width in WIDTHS), "seeds"])
+    lines = [f"### {data}", "", head, _line(["---"] * (len(WIDTHS) + 2))]
+    for method in compared:
+        found = gains(entry["rows"], data, method)
+        seeds = max((gain.seeds for gain in found.values()), default=0)
+        lines.append(_line([method, *(_percent(found.get(width)) for width in WIDTHS), str(seeds)]))
+    return "\n".join([*lines, "", *_values(entry, data, methods), "", *_costs(entry, data, methods)])
+
+
+def _values(entry: Entry, data: str, methods: list[str]) -> list[str]:
+    """Every task's metric by method and width: mean over seeds and standard deviation; of many tasks their mean."""
+    tasks = {row["task"]: row for row in entry["rows"] if row["data"] == data}
+    if len(tasks) > 6:
+        return _task_count(entry, data, methods)
+    lines = [_line(["task", "method", *(f"width {width:g}" for width in WIDTHS)]), _line(["---"] * (len(WIDTHS) + 2))]
+    for task, row in tasks.items():
+        arrow = "higher" if row["higher_is_better"] else "lower"
+        for method in [name for name in methods if name in MAIN]:
+            cells = [_mean(entry, data, method, width, task) for width in WIDTHS]
+            lines.append(_line([f"{task}, {row['metric']} ({arrow} is better)", method, *cells]))
+    return lines
+
+
+def _task_count(entry: Entry, data: str, methods: list[str]) -> list[str]:
+    """Of many tasks: for how many a method is ahead of separate networks."""
+    lines = []
+    for method in [name for name in methods if name in MAIN and name != SEPARATE]:
+        found = task_gains(entry["rows"], data, method)
+        for width in WIDTHS:
+            ahead = [gain.mean > 0 for (of_width, _), gain in found.items() if of_width == width]
+            if ahead:
+                lines.append(f"- {method}, width {width:g}: ahead in {sum(ahead)} of {len(ahead)} tasks")
+    return lines
+
+
+def _costs(entry: Entry, data: str, methods: list[str]) -> list[str]:
+    """Compute of training, and what is stored, per method."""
+    lines = [_line(["method", "training, multiply-adds", "CPU seconds", "stored, MB (fp32)"]), _line(["---"] * 4)]
+    for method in methods:
+        jobs = [job for job in entry["jobs"] if job["data"] == data and job["method"] == method]
+        means = {name: statistics.fmean(job[name] for job in jobs) for name in ("macs", "seconds", "parameter_bytes")}
+        size = f"{means['parameter_bytes'] / 1e6:.1f}"
+        lines.append(_line([method, f"{means['macs']:.2e}", f"{means['seconds']:.0f}", size]))
+    return lines
+
+
+def _mean(entry: Entry, data: str, method: str, width: float, task: str) -> str:
+    rows = [row for row in entry["rows"] if _is(row, data, method) and row["width"] == width and row["task"] == task]
+    values = [row["value"] for row in rows]
+    if not values:
+        return "-"
+    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.3f}{spread}"
+
+
+def _is(row: Entry, data: str, method: str) -> bool:
+    return bool(row["data"] == data and row["method"] == method)
+
+
+def _percent(gain: Gain | None) -> str:
+    if gain is None:
+        return "-"
+    spread = "" if math.isnan(gain.spread) else f" ± {100 * gain.spread:.1f}"
+    return f"{100 * gain.mean:+.1f}{spread} %"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def plot(entry: Entry, out: Path) -> None:
+    """Gain by width for every data set, and the separate networks' validation curves."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = list(dict.fromkeys(row["data"] for row in entry["rows"]))
+    figure, axes = pyplot.subplots(2, len(names), figsize=(4.5 * len(names), 7), squeeze=False)
+    for column, data in enumerate(names):
+        _plot_gains(axes[0][column], entry, data)
+        _plot_curves(axes[1][column], entry, data)
+    figure.tight_layout()
+    figure.savefig(out, dpi=110)
+    pyplot.close(figure)
+
+
+def _plot_gains(axis: Any, entry: Entry, data: str) -> None:
+    for method in METHODS:
+        found = {} if method == SEPARATE else gains(entry["rows"], data, method)
+        if found:
+            spreads = [0.0 if math.isnan(gain.spread) else 100 * gain.spread for gain in found.values()]
+            means = [100 * gain.mean for gain in found.values()]
+            axis.errorbar(list(found), means, spreads, marker="o", capsize=3, label=method)
+    axis.axhline(0.0, color="black", linewidth=0.8)
+    axis.set(title=data, xlabel="width", ylabel="gain over separate, %", xticks=WIDTHS)
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(fontsize="small", frameon=False)
+
+
+def _plot_curves(axis: Any, entry: Entry, data: str) -> None:
+    """Where the separate networks' quality stood at the end of an epoch, relative to their last: flat is a plateau."""
+    better = {row["task"]: row["higher_is_better"] for row in entry["rows"] if row["data"] == data}
+    for width in WIDTHS:
+        points: dict[int, list[float]] = defaultdict(list)
+        for job in entry["jobs"]:
+            if job["data"] == data and job["method"] == SEPARATE:
+                curve = [point for point in job["curves"] if point["width"] == width]
+                for point in curve:
+                    points[point["step"]].append(_relative(point["quality"], curve[-1]["quality"], better))
+        if points:
+            axis.plot(list(points), [statistics.fmean(values) for values in points.values()], label=f"width {width:g}")
+    axis.set(xlabel="step", ylabel="separate: quality over its last (validation)")
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(fontsize="small", frameon=False)
+
+
+def _relative(quality: dict[str, float], last: dict[str, float], better: dict[str, bool]) -> float:
+    ratios = [
+        quality[task] / last[task] if better[task] else last[task] / quality[task]
+        for task in better
+        if quality.get(task) and last.get(task)
+    ]
+    return statistics.fmean(ratios) if ratios else float("nan")
+
+
+def main() -> int:
+    """Print the tables of a result file, and draw its plot where that is asked for."""
+    parser = argparse.ArgumentParser(description="Tables and plots of a training benchmark's result file.")
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--plot", type=Path, metavar="PNG")
+    chosen = parser.parse_args()
+    entry = json.loads(chosen.result.read_text())
+    print(tables(entry), end="")
+    if chosen.plot:
+        plot(entry, chosen.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,85 @@
+"""Results of jobs, a file each, and all of them as one dated file.
+
+A job's file stands under a digest of its recipes: where a recipe has changed, the job is measured anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pliant.devices.fingerprint import read_fingerprint
+
+from .job import Entry, Job
+from .methods import DEFAULT
+
+VERSION = 1
+
+
+def digest(job: Job) -> str:
+    """Of everything that decides a job's numbers."""
+    recipes = {str(width): _binding(recipe.to_json()) for width, recipe in job.recipes().items()}
+    return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _binding(recipe: Entry) -> Entry:
+    """What trains and is judged; not how the search goes on, nor where files lie and how often they are kept."""
+    training = {key: value for key, value in recipe["training"].items() if key not in ("checkpoint_every", "device")}
+    data = {key: value for key, value in recipe["data"].items() if key != "root"}
+    return {"data": data, "model": recipe["model"], "space": recipe["space"], "training": training}
+
+
+def load(folder: Path, job: Job) -> Entry | None:
+    """The job's result, or None where it is not measured as its recipe now is."""
+    path = folder / f"{job.name}.json"
+    if not path.exists():
+        return None
+    entry: Entry = json.loads(path.read_text())
+    return entry if entry["recipe"] == digest(job) and entry["_version"] == VERSION else None
+
+
+def save(folder: Path, job: Job, result: Entry) -> Path:
+    """Write the job's result, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{job.name}.json"
+    entry = {
+        "_version": VERSION,
+        "recipe": digest(job),
+        "hardware": hardware(),
+        "date": time.strftime("%Y-%m-%d"),
+        **result,
+    }
+    partial = path.with_name(f".writing-{path.name}")
+    partial.write_text(json.dumps(entry, indent=1) + "\n")
+    partial.replace(path)
+    return path
+
+
+def hardware() -> str:
+    """A name of this machine, as it stands in file names."""
+    machine = read_fingerprint()
+    name = "".join(letter if letter.isalnum() else "-" for letter in machine.cpu.lower()).strip("-")
+    return f"{name}-{machine.cores}-cores"
+
+
+def merged(results: dict[Job, Entry], command: str) -> Entry:
+    """All results as one file: `rows` of every job, and what each job cost."""
+    return {
+        "_version": VERSION,
+        "command": command,
+        "hardware": " and ".join(sorted({entry["hardware"] for entry in results.values()})),
+        "date": max(entry["date"] for entry in results.values()),
+        "seeds": sorted({job.seed for job in results}),
+        "default": DEFAULT,
+        "rows": [row for entry in results.values() for row in entry["rows"]],
+        "jobs": [
+            {"data": job.data, "method": job.method, "seed": job.seed, **_cost(entry)} for job, entry in results.items()
+        ],
+    }
+
+
+def _cost(entry: Entry) -> dict[str, Any]:
+    return {name: entry[name] for name in ("date", "hardware", "seconds", "macs", "parameter_bytes", "curves")}

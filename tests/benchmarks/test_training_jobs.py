@@ -1,0 +1,91 @@
+"""The training benchmark's small version: real jobs on rendered scenes, in processes of their own, resumed and skipped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pliant.benchmarks.training.compute import training_macs
+from pliant.benchmarks.training.job import Job
+from pliant.benchmarks.training.methods import MAIN, METHODS, WIDTHS, recipe_of
+from pliant.benchmarks.training.results import digest
+from pliant.models.cost import CostModel
+
+from ..training.tiny import tiny_recipe, tiny_supernet
+
+COMMAND = [sys.executable, "-m", "pliant.benchmarks.training", "--data", "scenes", "--seeds", "0"]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder where the small version has run, and what it said."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    return folder, _run(folder)
+
+
+def _run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    places = ["--work", str(folder / "work"), "--results", str(folder / "results"), "--workers", "2"]
+    return subprocess.run([*COMMAND, *places, *more], capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.mark.slow
+def test_the_small_version_measures_every_method_width_and_task(
+    measured: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = measured
+    assert done.returncode == 0, done.stderr
+    entry = _result(folder)
+    found = {(row["method"], row["width"], row["task"]) for row in entry["rows"]}
+    tasks = {"segmentation", "depth", "normals", "edges"}
+    assert found == {(method, width, task) for method in MAIN for width in WIDTHS for task in tasks}
+    assert len(entry["rows"]) == len(found)
+    costs = {job["method"]: job for job in entry["jobs"]}
+    assert costs["separate"]["parameter_bytes"] > 1.5 * costs["default"]["parameter_bytes"]
+    assert {point["width"] for point in costs["separate"]["curves"]} == set(WIDTHS)
+
+
+@pytest.mark.slow
+def test_what_is_measured_is_skipped(measured: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = measured
+    before = _result(folder)
+    again = _run(folder)
+    assert again.returncode == 0, again.stderr
+    assert "begins" not in again.stderr
+    assert _result(folder)["rows"] == before["rows"]
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    (path,) = (folder / "results").glob("training-*.json")
+    entry: dict[str, Any] = json.loads(path.read_text())
+    return entry
+
+
+def test_every_method_makes_a_recipe_and_no_two_the_same() -> None:
+    digests = {method: digest(Job("redkitchen", method, 0)) for method in METHODS}
+    assert len(set(digests.values())) == len(digests), digests
+
+
+def test_the_digest_follows_the_seed_and_not_the_place_of_files() -> None:
+    job = Job("scenes", "default", 0)
+    assert digest(job) == digest(Job("scenes", "default", 0))
+    assert digest(job) != digest(Job("scenes", "default", 1))
+
+
+def test_a_separate_training_costs_that_of_its_one_width() -> None:
+    supernet = tiny_supernet()
+    recipe = tiny_recipe("training.only=0.5").training
+    per_image = CostModel(supernet)(supernet.space.uniform(0.5)).macs
+    assert training_macs(supernet, recipe, 7) == 3 * 7 * recipe.batch_size * per_image
+
+
+def test_separate_networks_are_trained_by_the_default_recipe() -> None:
+    default, separate = recipe_of("redkitchen", "default", 3), recipe_of("redkitchen", "separate", 3, 0.5)
+    same = {"epochs", "batch_size", "lr", "encoder_lr", "optimizer", "weight_decay", "schedule", "warmup", "augmentation"}
+    ours, theirs = default.to_json(), separate.to_json()
+    assert {key: ours["training"][key] for key in same} == {key: theirs["training"][key] for key in same}
+    assert (ours["data"], ours["model"]) == (theirs["data"], theirs["model"])
