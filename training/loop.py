@@ -37,8 +37,9 @@ from .evaluator import Evaluator
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
 from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writable
 from .recipe import Recipe
-from .sampling import step_subnets
+from .sampling import subnets_at
 from .schedule import learning_rate, make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
+from .separate import own_fans
 from .step import ADVICE, Inputs, train_step
 
 Rows = list[dict[str, Any]]
@@ -161,6 +162,9 @@ def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Prog
         supernet, said = fresh_supernet(recipe, data)
         if said:
             progress.message(said)
+        if recipe.training.only is not None:
+            alone = supernet.space.uniform(recipe.training.only)
+            own_fans(supernet, alone, encoder=recipe.model.pretrained is None)
     else:
         supernet = start.supernet
     supernet.to(device)
@@ -188,9 +192,9 @@ def _all_steps(run: Run, log: MetricsLog) -> Path | None:
             if done == run.steps or done % settings.checkpoint_every == 0:
                 folder = _save(run, done)
         if settings.validate_every and (epoch + 1) % settings.validate_every == 0 and epoch + 1 < settings.epochs:
-            _report_quality(
-                run, log, begin + run.steps_per_epoch, [run.supernet.space.widest, run.supernet.space.narrowest]
-            )
+            judged = landmark_subnets(run.supernet.space, settings.only)
+            ends = list(dict.fromkeys((judged[0], judged[-1])))
+            _report_quality(run, log, begin + run.steps_per_epoch, ends)
     return folder
 
 
@@ -205,11 +209,12 @@ def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batc
     settings = run.recipe.training
     rate = learning_rate(step, run.steps, settings)
     set_learning_rate(run.optimizer, rate)
-    alone = round(settings.full_width * run.steps)
-    subnets = step_subnets(run.supernet.space, settings.seed, step, settings.subnets, alone)
-    losses = train_step(run.supernet, run.optimizer, _moved(batch, run), subnets, settings, step)
+    subnets = subnets_at(run.supernet.space, settings, step, run.steps)
+    done = step / run.steps
+    losses = train_step(run.supernet, run.optimizer, _moved(batch, run), subnets, settings, step, done=done)
     speed, left = pace.tick(run.steps - step - 1)
-    report = StepReport(step + 1, run.steps, epoch, losses.tasks, losses.total, losses.distillation, rate, speed, left)
+    taught = (losses.distillation, losses.soft_labels)
+    report = StepReport(step + 1, run.steps, epoch, losses.tasks, losses.total, *taught, rate, speed, left)
     log.step(report)
     run.progress.step(report)
 
@@ -246,7 +251,7 @@ def _report_quality(run: Run, log: MetricsLog, step: int, subnets: list[SubnetCo
 
 def _finish(run: Run, log: MetricsLog, folder: Path) -> Rows:
     """Judge the uniform widths, and put their quality into the last checkpoint."""
-    rows = _report_quality(run, log, run.steps, landmark_subnets(run.supernet.space))
+    rows = _report_quality(run, log, run.steps, landmark_subnets(run.supernet.space, run.recipe.training.only))
     add_metrics(folder, {"quality": rows})
     return rows
 

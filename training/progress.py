@@ -17,9 +17,10 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class StepReport:
-    """After a step: `losses` by task of the widest subnet; `total` and `distillation` averaged over the step's subnets.
+    """After a step: `losses` by task of its first subnet, the widest; the rest averaged over the step's subnets.
 
-    `step` counts finished steps out of `steps`; `seconds_left` is None until it can be told.
+    `total` is the weighted sum that is trained, `distillation` is CI-KD, `soft_labels` those of the outputs. `step`
+    counts finished steps out of `steps`; `seconds_left` is None until it can be told.
     """
 
     step: int
@@ -28,6 +29,7 @@ class StepReport:
     losses: dict[str, float]
     total: float
     distillation: float
+    soft_labels: float
     learning_rate: float
     images_per_second: float
     seconds_left: float | None
@@ -101,7 +103,8 @@ class MetricsLog:
         """Log a finished step."""
         self._line({"kind": "step", **asdict(report)})
         if self._board is not None:
-            for name, value in {**report.losses, "total": report.total, "ci-kd": report.distillation}.items():
+            taught = {"ci-kd": report.distillation, "soft labels": report.soft_labels}
+            for name, value in {**report.losses, "total": report.total, **taught}.items():
                 self._board.add_scalar(f"loss/{name}", value, report.step)
             self._board.add_scalar("learning_rate", report.learning_rate, report.step)
 

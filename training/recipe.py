@@ -101,24 +101,47 @@ class Augmentation(Part):
 
 
 class Distillation(Part):
-    """CI-KD: the full-width encoder teaches the narrower ones, see distill.py.
+    """CI-KD: the encoder of a wider subnet teaches the narrower ones, see distill.py.
 
-    `stages` are the encoder stages that are compared (0 is the first; null: all).
+    `form` is what is compared: the `prefix` of channels that both have, a learned `projection` to the teacher's width,
+    maps of `attention`, or the `relational` likeness of positions; `kind` is the distance of the first two. `stages`
+    are the encoder stages that are compared (0 is the first; null: all). It begins after the share `start` of all
+    steps, and reaches `weight` after another `ramp`.
     """
 
     weight: NotNegative = 0.1
+    form: Literal["prefix", "projection", "attention", "relational"] = "prefix"
     kind: Literal["cosine", "standardized"] = "cosine"
     stages: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    start: Share = 0.0
+    ramp: Share = 0.0
+
+
+class SoftLabels(Part):
+    """Soft labels: the outputs of a wider subnet teach the narrower ones, see soft_labels.py; weight 0 is off.
+
+    `divergence` and `temperature` are those of class scores (segmentation, classification, edges); `start` and `ramp`
+    are as in CI-KD.
+    """
+
+    weight: NotNegative = 0.0
+    divergence: Literal["kl", "alpha"] = "kl"
+    temperature: Positive = 1.0
+    start: Share = 0.0
+    ramp: Share = 0.0
 
 
 class TrainingRecipe(Part):
     """How to train.
 
     `lr` is the peak; `encoder_lr` multiplies it for the encoder (pretrained ones want less). `warmup` is the share of
-    all steps during which it rises. The first `full_width` share of all steps trains the widest subnet alone; after
-    that each step trains the widest, the narrowest and `subnets` drawn at random. `clip` is the largest gradient norm,
-    null for none. `losses` are weights by task (1 where left out). `checkpoint_every` counts steps, `validate_every`
-    epochs (0: only at the end).
+    all steps during which it rises. `clip` is the largest gradient norm, null for none. `losses` are weights by task
+    (1 where left out). `checkpoint_every` counts steps, `validate_every` epochs (0: only at the end).
+
+    Which subnets: the first `full_width` share of all steps trains the widest alone; after that each step trains the
+    widest, the narrowest and `subnets` drawn by the rule of `sampling` (sampling.py), each taught by the `widest` or
+    by the `next` wider one (teacher.py). `only` trains the subnet of that one width and nothing else, as a separate
+    network would be (separate.py).
     """
 
     epochs: Count = 10
@@ -131,11 +154,15 @@ class TrainingRecipe(Part):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.05
     subnets: Annotated[int, Field(ge=0)] = 2
+    sampling: Literal["sandwich", "stratified"] = "sandwich"
     full_width: Share = 0.25
+    only: Positive | None = None
+    teacher: Literal["widest", "next"] = "widest"
+    distillation: Distillation = Distillation()
+    soft_labels: SoftLabels = SoftLabels()
+    losses: dict[str, NotNegative] = Field(default_factory=dict)
     clip: Positive | None = 5.0
     augmentation: Augmentation = Augmentation()
-    distillation: Distillation = Distillation()
-    losses: dict[str, NotNegative] = Field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

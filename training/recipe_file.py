@@ -59,9 +59,17 @@ def checked(entry: Any, place: str, lines: Mapping[str, int] | None = None) -> R
         what = "empty" if entry is None else f"a {type(entry).__name__}"
         raise RecipeError(f"{place} is {what}, not a recipe: write at least `data: {{name: scenes}}`")
     try:
-        return Recipe.model_validate(entry)
+        recipe = Recipe.model_validate(entry)
     except ValidationError as error:
         raise RecipeError(one_line(error, place, lines or {})) from None
+    only, space = recipe.training.only, recipe.space
+    both = [width for width in space.encoder_widths if width in space.decoder_widths]
+    if only is not None and only not in both:
+        line = (lines or {}).get("training.only")
+        where = place if line is None else f"{place} line {line}"
+        choices = " or ".join(f"{width:g}" for width in both)
+        raise RecipeError(f"{where}: training.only is {only:g}; encoder and decoders both have the width {choices}")
+    return recipe
 
 
 def overridden(recipe: Recipe, settings: list[str]) -> Recipe:

@@ -7,32 +7,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ..devices.errors import TrainingError
-from ..models.losses import loss as task_loss
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from .distill import ci_kd
+from .objective import DISTILLATION, SOFT_LABELS, TOTAL, Inputs, Losses, Objective
 from .recipe import TrainingRecipe
 from .sampling import label
+from .teacher import Teacher
 
+__all__ = ["ADVICE", "Inputs", "StepLosses", "train_step"]
 
-@dataclass(frozen=True)
-class Inputs:
-    """A batch where the supernet is: images (N, 3, H, W) normalised, targets by task."""
-
-    images: Tensor
-    targets: dict[str, Tensor]
+ADVICE = "the last checkpoint is kept; lower training.lr or training.clip and start again in another folder"
 
 
 @dataclass(frozen=True)
 class StepLosses:
-    """What a step measured: losses by task of the widest subnet, total and CI-KD averaged over its subnets."""
+    """What a step measured: losses by task of its first subnet; total, and what is taught, averaged over its subnets.
+
+    `distillation` (CI-KD) and `soft_labels` are means over the subnets that were taught, 0 where none was.
+    """
 
     tasks: dict[str, float]
     total: float
     distillation: float
+    soft_labels: float
     gradient_norm: float
 
 
@@ -43,22 +42,18 @@ def train_step(
     subnets: Sequence[SubnetConfig],
     recipe: TrainingRecipe,
     step: int,
+    *,
+    done: float = 1.0,
 ) -> StepLosses:
-    """Train `subnets` (the first is the widest and teaches the others) on one batch, and move the weights once.
+    """Train `subnets` on one batch and move the weights once; those that come first teach the others (teacher.py).
 
-    Each subnet's graph is freed before the next one's is built. Raises TrainingError naming step, task and subnet when
-    a loss is not finite; the weights have not moved then.
+    `done` is the share of all steps before this one, which says how much is taught. Each subnet's graph is freed before
+    the next one's is built. Raises TrainingError naming step, task and subnet when a loss is not finite; the weights
+    have not moved then.
     """
     supernet.train()
     optimizer.zero_grad(set_to_none=True)
-    teacher: list[Tensor] = []
-    measured = []
-    for config in subnets:
-        features, losses = _losses(supernet, inputs, config, teacher, recipe)
-        total = _weighted(losses, recipe)
-        (total / len(subnets)).backward()
-        teacher = teacher or [feature.detach() for feature in features]
-        measured.append({name: value.detach() for name, value in {**losses, "total": total}.items()})
+    measured = _gradients(Objective(supernet, recipe, done), inputs, subnets)
     values = _fetched(measured)
     _check(values, supernet, subnets, step)
     limit = math.inf if recipe.clip is None else recipe.clip
@@ -69,30 +64,20 @@ def train_step(
     return _summary(values, norm)
 
 
-ADVICE = "the last checkpoint is kept; lower training.lr or training.clip and start again in another folder"
+def _gradients(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> list[Losses]:
+    """Add the gradient of the subnets' mean loss to the parameters; the losses of each, without a graph."""
+    earlier: list[Teacher] = []
+    measured = []
+    for config in subnets:
+        losses, said = objective(inputs, config, earlier)
+        (losses[TOTAL] / len(subnets)).backward()
+        if not earlier or objective.recipe.teacher == "next":
+            earlier.append(said)
+        measured.append({name: value.detach() for name, value in losses.items()})
+    return measured
 
 
-def _losses(
-    supernet: Supernet, inputs: Inputs, config: SubnetConfig, teacher: list[Tensor], recipe: TrainingRecipe
-) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """The subnet's features, and its losses by task, CI-KD under `distillation` where there is a teacher."""
-    size = (inputs.images.shape[2], inputs.images.shape[3])
-    with torch.autocast(inputs.images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        features = supernet.features(inputs.images, config)
-        outputs = supernet.decode_features(features, size, config)
-    losses = {task.name: task_loss(task, outputs[task.name], inputs.targets[task.name]) for task in supernet.tasks}
-    distillation = recipe.distillation
-    if teacher and distillation.weight > 0:
-        losses["distillation"] = ci_kd(features, teacher, distillation.kind, distillation.stages)
-    return features, losses
-
-
-def _weighted(losses: dict[str, Tensor], recipe: TrainingRecipe) -> Tensor:
-    weights = {**recipe.losses, "distillation": recipe.distillation.weight}
-    return torch.stack([weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
-
-
-def _fetched(measured: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+def _fetched(measured: list[Losses]) -> list[dict[str, float]]:
     """All numbers of a step in one transfer from the device."""
     flat = torch.stack([value for each in measured for value in each.values()]).tolist()
     numbers = iter(flat)
@@ -108,7 +93,11 @@ def _check(values: list[dict[str, float]], supernet: Supernet, subnets: Sequence
 
 
 def _summary(values: list[dict[str, float]], norm: float) -> StepLosses:
-    widest = {name: value for name, value in values[0].items() if name not in ("total", "distillation")}
-    taught = [each["distillation"] for each in values if "distillation" in each]
-    total = sum(each["total"] for each in values) / len(values)
-    return StepLosses(widest, total, sum(taught) / len(taught) if taught else 0.0, norm)
+    first = {name: value for name, value in values[0].items() if name not in (DISTILLATION, SOFT_LABELS, TOTAL)}
+    total, distillation, soft_labels = (_mean(values, name) for name in (TOTAL, DISTILLATION, SOFT_LABELS))
+    return StepLosses(first, total, distillation, soft_labels, norm)
+
+
+def _mean(values: list[dict[str, float]], name: str) -> float:
+    found = [each[name] for each in values if name in each]
+    return sum(found) / len(found) if found else 0.0

@@ -94,6 +94,13 @@ def test_the_one_mistake_is_named(text: str, expected: str, tmp_path: Path) -> N
     assert re.search(expected, _message(text, tmp_path))
 
 
+def test_the_only_width_must_be_one_of_encoder_and_decoders(tmp_path: Path) -> None:
+    text = "data: {name: scenes}\nspace: {decoder_widths: [0.5, 1.0]}\ntraining:\n  only: 0.25"
+    message = _message(text, tmp_path)
+    assert "line 4: training.only is 0.25; encoder and decoders both have the width 0.5 or 1" in message
+    assert Recipe.model_validate(MINIMAL).with_overrides(["training.only=0.5"]).training.only == 0.5
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\xff\xfe\x00data")
