@@ -3,7 +3,9 @@
     OUT/checkpoints/step-000400/
         supernet.safetensors      parameters and buffers, by module path
         optimizer.safetensors     `<parameter>/<state>`, by parameter name
-        checkpoint.json           architecture, tasks, space, recipe, step, metrics, random state, digests of both files
+        raw.safetensors           where supernet.safetensors is an average (training.ema): what it is the average of
+        auxiliary.safetensors     where the recipe asks for what has state: projections, the balance of tasks
+        checkpoint.json           architecture, tasks, space, recipe, step, metrics, random state, digests of the files
 
 A checkpoint is written under a temporary name, flushed to the disk and then renamed, so a folder with a final name is
 complete. The newest two are kept, should the newest be damaged later.
@@ -34,6 +36,8 @@ from .recipe import Recipe
 VERSION = 1
 KEPT = 2
 WEIGHTS, OPTIMIZER, RECORD = "supernet.safetensors", "optimizer.safetensors", "checkpoint.json"
+RAW, AUXILIARY = "raw.safetensors", "auxiliary.safetensors"
+Tensors = dict[str, Tensor]
 _KEYS = {"_version", "architecture", "tasks", "space", "recipe", "step", "metrics", "random", "digests", "versions"}
 
 
@@ -62,17 +66,32 @@ class Checkpoint:
         return self.supernet.tasks
 
 
-def save_checkpoint(out: Path, supernet: Supernet, optimizer: dict[str, Tensor], recipe: Recipe, step: int) -> Path:
-    """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder."""
+def save_checkpoint(
+    out: Path,
+    supernet: Supernet,
+    optimizer: Tensors,
+    recipe: Recipe,
+    step: int,
+    *,
+    raw: Tensors | None = None,
+    auxiliary: Tensors | None = None,
+) -> Path:
+    """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder.
+
+    `raw` are the weights to go on from where `supernet` holds their average; both that and `auxiliary` only where
+    there is something.
+    """
     final = out / "checkpoints" / f"step-{step:06d}"
     partial = final.with_name(f".writing-{final.name}-{os.getpid()}")
+    files = {WEIGHTS: supernet.state_dict(), OPTIMIZER: optimizer}
+    files |= {name: tensors for name, tensors in ((RAW, raw), (AUXILIARY, auxiliary)) if tensors}
     try:
         partial.mkdir(parents=True)
-        save_file(plain_tensors(supernet.state_dict()), partial / WEIGHTS)
-        save_file(plain_tensors(optimizer), partial / OPTIMIZER)
-        digests = {name: _digest(partial / name) for name in (WEIGHTS, OPTIMIZER)}
+        for name, tensors in files.items():
+            save_file(plain_tensors(tensors), partial / name)
+        digests = {name: _digest(partial / name) for name in files}
         _write(partial / RECORD, _record(supernet, recipe, step, digests))
-        for name in (WEIGHTS, OPTIMIZER, RECORD):
+        for name in (*files, RECORD):
             _flush(partial / name)
         _flush(partial)
         if final.exists():
@@ -130,9 +149,9 @@ def add_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     _flush(folder)
 
 
-def read_optimizer(folder: Path) -> dict[str, Tensor]:
-    """The optimizer's tensors by `<parameter>/<state>`."""
-    return _tensors(folder / OPTIMIZER)
+def read_beside(folder: Path, name: str) -> Tensors:
+    """The tensors of `OPTIMIZER` (by `<parameter>/<state>`), `RAW` or `AUXILIARY`; none where there is no such file."""
+    return _tensors(folder / name) if (folder / name).exists() else {}
 
 
 def clean(out: Path) -> None:
@@ -190,8 +209,11 @@ def _checked_record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if not isinstance(record, dict) or set(record) != _KEYS or record["_version"] != VERSION:
             raise CheckpointError(f"{folder / RECORD} is not a record of version {VERSION}")
-        for name in (WEIGHTS, OPTIMIZER):
-            if _digest(folder / name) != record["digests"][name]:
+        digests = record["digests"]
+        if not {WEIGHTS, OPTIMIZER} <= set(digests) <= {WEIGHTS, OPTIMIZER, RAW, AUXILIARY}:
+            raise CheckpointError(f"{folder / RECORD} names other files than a checkpoint has")
+        for name, digest in digests.items():
+            if _digest(folder / name) != digest:
                 raise CheckpointError(f"{folder / name} is damaged: its digest is not the recorded one")
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a checkpoint's record"

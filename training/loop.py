@@ -16,18 +16,15 @@ from typing import Any
 
 import torch
 
-from ..devices.errors import CheckpointError, TrainingError
+from ..devices.errors import TrainingError
 from ..models.network import normalize
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
+from .auxiliary import Auxiliary
+from .average import Average
 from .checkpoint import (
     Checkpoint,
     add_metrics,
-    clean,
-    drop_newer,
-    load_checkpoint,
-    read_optimizer,
-    resolve,
     save_checkpoint,
     steps,
 )
@@ -37,8 +34,9 @@ from .evaluator import Evaluator
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
 from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writable
 from .recipe import Recipe
+from .resume import restore, starting_point
 from .sampling import subnets_at
-from .schedule import learning_rate, make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
+from .schedule import learning_rate, make_optimizer, optimizer_tensors, set_learning_rate
 from .separate import own_fans
 from .step import ADVICE, Inputs, train_step
 
@@ -71,9 +69,16 @@ class Run:
     data: TrainingData
     device: torch.device
     supernet: Supernet
+    auxiliary: Auxiliary
+    average: Average | None
     optimizer: torch.optim.Optimizer
     first: int
     progress: Progress
+
+    @property
+    def judged(self) -> Supernet:
+        """What is evaluated and kept: the averaged weights, where there is an average."""
+        return self.supernet if self.average is None else self.average.supernet
 
     @property
     def steps_per_epoch(self) -> int:
@@ -95,7 +100,7 @@ def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progr
     out, progress = Path(out), progress or Silent()
     check_writable(out)
     try:
-        start = _starting_point(recipe, out, resume, progress)
+        start = starting_point(recipe, out, resume, progress)
         return _trained(_prepare(recipe, out, start, progress), start)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(out)) from None
@@ -116,45 +121,6 @@ def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     return TrainResult(run.out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
 
 
-def _starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
-    """The checkpoint to go on from; None to begin."""
-    clean(out)
-    if not steps(out):
-        return None
-    if not resume:
-        raise CheckpointError(f"{out} holds a training already: go on with --resume, or choose another folder")
-    folder, problems = resolve(out)
-    for problem in problems:
-        progress.message(f"{problem}; going on from {folder.name} instead")
-    drop_newer(folder)
-    checkpoint = load_checkpoint(folder)
-    _check_same_recipe(recipe, checkpoint)
-    progress.message(f"resumed from {folder.name}")
-    return checkpoint
-
-
-_FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
-
-
-def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
-    """Refuse to go on with other settings: the result would be that of neither recipe."""
-    now, then = _binding(recipe), _binding(checkpoint.recipe)
-    for key, value in now.items():
-        if value != then[key]:
-            raise CheckpointError(
-                f"{checkpoint.folder.parent.parent} was started with {key} = {then[key]}, the recipe now says {value}: "
-                "resume with the same recipe, or choose another folder"
-            )
-
-
-def _binding(recipe: Recipe) -> dict[str, Any]:
-    """Every setting that decides the weights, by dotted key."""
-    entry = recipe.to_json()
-    flat = {f"{part}.{key}": v for part in ("data", "model", "space", "training") for key, v in entry[part].items()}
-    free = {"data.root", *(f"training.{key}" for key in _FREE)}
-    return {key: value for key, value in flat.items() if key not in free}
-
-
 def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Progress) -> Run:
     device = choose_device(recipe.training.device)
     data = open_training_data(recipe, progress.preparing)
@@ -170,10 +136,13 @@ def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Prog
     supernet.to(device)
     if device.type == "cuda":
         supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(supernet, recipe.training)
+    auxiliary = Auxiliary(supernet, recipe.training).to(device)
+    average = Average(supernet, recipe.training.ema) if recipe.training.ema > 0 else None
+    optimizer = make_optimizer(supernet, recipe.training, auxiliary)
     if start is not None:
-        restore_optimizer(optimizer, supernet, read_optimizer(start.folder))
-    return Run(recipe, out, data, device, supernet, optimizer, start.step if start else 0, progress)
+        restore(start.folder, supernet, auxiliary, optimizer)
+    first = start.step if start else 0
+    return Run(recipe, out, data, device, supernet, auxiliary, average, optimizer, first, progress)
 
 
 def _all_steps(run: Run, log: MetricsLog) -> Path | None:
@@ -200,9 +169,13 @@ def _all_steps(run: Run, log: MetricsLog) -> Path | None:
 
 def _save(run: Run, step: int) -> Path:
     """Checkpoint, but never weights that the last step has ruined."""
-    if not all(bool(parameter.isfinite().all()) for parameter in run.supernet.parameters()):
+    trained = (*run.supernet.parameters(), *run.auxiliary.parameters())
+    if not all(bool(parameter.isfinite().all()) for parameter in trained):
         raise TrainingError(f"step {step - 1} left weights that are not finite; {ADVICE}")
-    return save_checkpoint(run.out, run.supernet, optimizer_tensors(run.optimizer, run.supernet), run.recipe, step)
+    optimizer = optimizer_tensors(run.optimizer, run.supernet, run.auxiliary)
+    raw = None if run.average is None else run.supernet.state_dict()
+    beside = run.auxiliary.state_dict()
+    return save_checkpoint(run.out, run.judged, optimizer, run.recipe, step, raw=raw, auxiliary=beside)
 
 
 def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batch: Batch) -> None:
@@ -211,7 +184,12 @@ def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batc
     set_learning_rate(run.optimizer, rate)
     subnets = subnets_at(run.supernet.space, settings, step, run.steps)
     done = step / run.steps
-    losses = train_step(run.supernet, run.optimizer, _moved(batch, run), subnets, settings, step, done=done)
+    inputs = _moved(batch, run)
+    losses = train_step(
+        run.supernet, run.optimizer, inputs, subnets, settings, step, done=done, auxiliary=run.auxiliary
+    )
+    if run.average is not None:
+        run.average.update(run.supernet, step)
     speed, left = pace.tick(run.steps - step - 1)
     taught = (losses.distillation, losses.soft_labels)
     report = StepReport(step + 1, run.steps, epoch, losses.tasks, losses.total, *taught, rate, speed, left)
@@ -239,7 +217,7 @@ def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
 def _report_quality(run: Run, log: MetricsLog, step: int, subnets: list[SubnetConfig]) -> Rows:
     settings = run.recipe.training
     evaluator = Evaluator(
-        run.supernet,
+        run.judged,
         load_batches(run.data.train, settings.recalibration_images),
         load_batches(run.data.validation, settings.validation_images),
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..models.losses import loss as task_loss
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
+from .auxiliary import Auxiliary
 from .distill import ci_kd
 from .recipe import Distillation, SoftLabels, TrainingRecipe
 from .soft_labels import soft_label_loss
@@ -37,11 +38,16 @@ def strength(part: Distillation | SoftLabels, done: float) -> float:
 
 @dataclass(frozen=True)
 class Objective:
-    """The losses of subnets at one moment of a training: when the share `done` of all steps is done."""
+    """The losses of subnets at one moment of a training: when the share `done` of all steps is done.
+
+    While it is `observing`, the balance of tasks learns from the first subnet of a step.
+    """
 
     supernet: Supernet
     recipe: TrainingRecipe
     done: float
+    auxiliary: Auxiliary
+    observing: bool = True
 
     def __call__(self, inputs: Inputs, config: SubnetConfig, earlier: Sequence[Teacher]) -> tuple[Losses, Teacher]:
         """A subnet's losses with their graph, and what it says without; `earlier` subnets of the step may teach it.
@@ -51,8 +57,9 @@ class Objective:
         features, outputs = self._forward(inputs, config)
         tasks = self.supernet.tasks
         losses = {task.name: task_loss(task, outputs[task.name], inputs.targets[task.name]) for task in tasks}
-        weights = [self.recipe.losses.get(task.name, 1.0) for task in tasks]
-        terms = [weight * value for weight, value in zip(weights, losses.values(), strict=True)]
+        if self.observing and not earlier:
+            self.auxiliary.balance.observe(losses, features[-1])
+        terms = self.auxiliary.balance.terms(losses, inputs.targets)
         for name, part, taught in (
             (DISTILLATION, self.recipe.distillation, self._distillation(features, config, earlier)),
             (SOFT_LABELS, self.recipe.soft_labels, self._soft_labels(outputs, inputs, config, earlier)),
@@ -73,7 +80,8 @@ class Objective:
         part, teacher = self.recipe.distillation, teacher_of(earlier, config)
         if teacher is None or strength(part, self.done) == 0:
             return None
-        return ci_kd(features, teacher.features, part.kind, part.stages, form=part.form)
+        project = self.auxiliary.project
+        return ci_kd(features, teacher.features, part.kind, part.stages, form=part.form, project=project)
 
     def _soft_labels(
         self, outputs: dict[str, Tensor], inputs: Inputs, config: SubnetConfig, earlier: Sequence[Teacher]
@@ -82,12 +90,12 @@ class Objective:
         part, terms = self.recipe.soft_labels, []
         if strength(part, self.done) == 0:
             return None
-        for task in self.supernet.tasks:
+        for task, weight in zip(self.supernet.tasks, self.auxiliary.balance.weights(), strict=True):
             teacher = teacher_of(earlier, config, task.name)
             if teacher is not None:
                 output, target = outputs[task.name], inputs.targets[task.name]
                 distance = soft_label_loss(task, output, teacher.outputs[task.name], target, part)
-                terms.append(self.recipe.losses.get(task.name, 1.0) * distance)
+                terms.append(weight * distance)
         return torch.stack(terms).sum() if terms else None
 
     def _said(self, config: SubnetConfig, features: list[Tensor], outputs: dict[str, Tensor]) -> Teacher:

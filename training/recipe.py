@@ -142,6 +142,11 @@ class TrainingRecipe(Part):
     widest, the narrowest and `subnets` drawn by the rule of `sampling` (sampling.py), each taught by the `widest` or
     by the `next` wider one (teacher.py). `only` trains the subnet of that one width and nothing else, as a separate
     network would be (separate.py).
+
+    `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
+    `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses` (balance.py). `ema` is the decay
+    of averaged weights, which then are what is evaluated, kept and exported (average.py). `sharpness` is the radius
+    of sharpness-aware steps, which cost twice as much (sharpness.py). Both are off at 0.
     """
 
     epochs: Count = 10
@@ -149,6 +154,7 @@ class TrainingRecipe(Part):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: Positive = 1e-3
     encoder_lr: Positive = 1.0
+    rates: dict[str, Positive] = Field(default_factory=dict)
     momentum: Share = 0.9
     weight_decay: NotNegative = 0.01
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -161,6 +167,9 @@ class TrainingRecipe(Part):
     distillation: Distillation = Distillation()
     soft_labels: SoftLabels = SoftLabels()
     losses: dict[str, NotNegative] = Field(default_factory=dict)
+    balance: Literal["fixed", "uncertainty", "gradient-norm"] = "fixed"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    sharpness: NotNegative = 0.0
     clip: Positive | None = 5.0
     augmentation: Augmentation = Augmentation()
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..devices.errors import TrainingError
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
+from .auxiliary import Auxiliary
 from .objective import DISTILLATION, SOFT_LABELS, TOTAL, Inputs, Losses, Objective
 from .recipe import TrainingRecipe
 from .sampling import label
+from .sharpness import ascended
 from .teacher import Teacher
 
 __all__ = ["ADVICE", "Inputs", "StepLosses", "train_step"]
@@ -44,20 +46,35 @@ def train_step(
     step: int,
     *,
     done: float = 1.0,
+    auxiliary: Auxiliary | None = None,
 ) -> StepLosses:
     """Train `subnets` on one batch and move the weights once; those that come first teach the others (teacher.py).
 
-    `done` is the share of all steps before this one, which says how much is taught. Each subnet's graph is freed before
-    the next one's is built. Raises TrainingError naming step, task and subnet when a loss is not finite; the weights
-    have not moved then.
+    `done` is the share of all steps before this one, which says how much is taught. `auxiliary` is the recipe's, the
+    same at each step; it may be left out where the recipe needs none. Each subnet's graph is freed before the next
+    one's is built. Raises TrainingError naming step, task and subnet when a loss is not finite; the weights have not
+    moved then.
     """
+    if auxiliary is None:
+        auxiliary = Auxiliary(supernet, recipe)
+        if auxiliary.state_dict():
+            raise TrainingError(
+                "this recipe learns beside the supernet: make its Auxiliary once, and give it each step"
+            )
+    objective = Objective(supernet, recipe, done, auxiliary)
     supernet.train()
     optimizer.zero_grad(set_to_none=True)
-    measured = _gradients(Objective(supernet, recipe, done), inputs, subnets)
-    values = _fetched(measured)
+    values = _fetched(_gradients(objective, inputs, subnets))
     _check(values, supernet, subnets, step)
+    if recipe.sharpness > 0:
+        with ascended(supernet, recipe.sharpness):
+            optimizer.zero_grad(set_to_none=True)
+            _gradients(replace(objective, observing=False), inputs, subnets)
     limit = math.inf if recipe.clip is None else recipe.clip
     norm = float(torch.nn.utils.clip_grad_norm_(supernet.parameters(), limit))
+    beside = list(auxiliary.parameters())
+    if beside:  # clipped by itself: what is not shipped should not slow down what is
+        torch.nn.utils.clip_grad_norm_(beside, limit)
     if not math.isfinite(norm):
         raise TrainingError(f"step {step}: the gradient is not finite; {ADVICE}")
     optimizer.step()
