@@ -78,19 +78,17 @@ def save_checkpoint(
 ) -> Path:
     """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder.
 
-    `raw` are the weights to go on from where `supernet` holds their average; both that and `auxiliary` only where
-    there is something.
+    `raw` are the weights to go on from, where `supernet` holds their average. Files of nothing are not written.
     """
     final = out / "checkpoints" / f"step-{step:06d}"
     partial = final.with_name(f".writing-{final.name}-{os.getpid()}")
-    files = {WEIGHTS: supernet.state_dict(), OPTIMIZER: optimizer}
-    files |= {name: tensors for name, tensors in ((RAW, raw), (AUXILIARY, auxiliary)) if tensors}
+    beside = {name: tensors for name, tensors in ((RAW, raw), (AUXILIARY, auxiliary)) if tensors}
+    files = {WEIGHTS: supernet.state_dict(), OPTIMIZER: optimizer, **beside}
     try:
         partial.mkdir(parents=True)
         for name, tensors in files.items():
             save_file(plain_tensors(tensors), partial / name)
-        digests = {name: _digest(partial / name) for name in files}
-        _write(partial / RECORD, _record(supernet, recipe, step, digests))
+        _write(partial / RECORD, _record(supernet, recipe, step, {name: _digest(partial / name) for name in files}))
         for name in (*files, RECORD):
             _flush(partial / name)
         _flush(partial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,12 +29,13 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """AdamW or SGD; weight decay spares norms and biases, and parts of the network have their own multiple of the rate.
 
-    Each group keeps that multiple as `scale`, for `set_learning_rate`. `auxiliary` is trained at the rate itself.
-    Raises RecipeError where `rates` names a part that the network has not.
+    Each group keeps that multiple as `scale`, for `set_learning_rate`. What is `auxiliary` is trained beside, as the
+    part of that name. Raises RecipeError where `rates` names a part that the network has not.
     """
-    _check_rates(network, recipe)
+    named = _named_parameters(network, auxiliary)
+    _check_rates(list(named), recipe)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in _named_parameters(network, auxiliary).items():
+    for name, parameter in named.items():
         groups.setdefault((_scale(name, recipe), parameter.ndim > 1), []).append(parameter)
     parameters = [
         {"params": members, "weight_decay": recipe.weight_decay if decays else 0.0, "scale": scale}
@@ -57,11 +59,11 @@ def _scale(name: str, recipe: TrainingRecipe) -> float:
     return rates[max(paths, key=len)] if paths else 1.0
 
 
-def _check_rates(network: nn.Module, recipe: TrainingRecipe) -> None:
+def _check_rates(names: Sequence[str], recipe: TrainingRecipe) -> None:
     for path in recipe.rates:
-        if not any(f"{name}.".startswith(f"{path}.") for name, _ in network.named_parameters()):
-            known = [name for name, module in network.named_modules() if name and list(module.parameters())]
-            near = difflib.get_close_matches(path, known, n=1)
+        if not any(f"{name}.".startswith(f"{path}.") for name in names):
+            parts = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+            near = difflib.get_close_matches(path, sorted(parts), n=1)
             hint = f"did you mean {near[0]!r}?" if near else "give a module's path, such as encoder"
             raise RecipeError(f"training.rates names {path!r}, which the network has not; {hint}")
 

@@ -163,9 +163,10 @@ def test_the_longest_path_decides_the_rate() -> None:
     network = tiny_supernet()
     recipe = tiny_recipe(
         "training.encoder_lr=0.5",
-        "training.rates={encoder.layer1: 0.1, encoder.layer1.0.conv2: 3, decoders.depth: 2}",
+        "training.rates={encoder.layer1: 0.1, encoder.layer1.0.conv2: 3, decoders.depth: 2, auxiliary: 7}",
     ).training
-    optimizer = make_optimizer(network, recipe, torch.nn.Linear(2, 2))
+    beside = torch.nn.Linear(2, 2)
+    optimizer = make_optimizer(network, recipe, beside)
     scales = {parameter: group["scale"] for group in optimizer.param_groups for parameter in group["params"]}
     expected = {
         "encoder.layer1.0.conv1.weight": 0.1,
@@ -175,6 +176,7 @@ def test_the_longest_path_decides_the_rate() -> None:
         "decoders.segmentation.head.weight": 1.0,
     }
     assert {name: scales[network.get_parameter(name)] for name in expected} == expected
+    assert scales[beside.weight] == scales[beside.bias] == 7.0
     assert len(scales) == len(list(network.parameters())) + 2
 
 

@@ -125,3 +125,12 @@ def test_the_first_share_of_steps_trains_the_widest_alone(tmp_path: Path) -> Non
     train(tiny_recipe("training.full_width=0.5", "training.epochs=2"), tmp_path, progress=watcher)
     taught = [report.distillation > 0 for report in watcher.reports]
     assert taught == [False] * 6 + [True] * 6
+
+
+def test_teaching_starts_at_its_share_of_the_steps(tmp_path: Path) -> None:
+    watcher = Watcher()
+    part = "{weight: 1, start: 0.5}"
+    settings = (f"training.distillation={part}", f"training.soft_labels={part}", "training.full_width=0")
+    train(tiny_recipe(*settings, "training.epochs=2"), tmp_path, progress=watcher)
+    for name in ("distillation", "soft_labels"):
+        assert [getattr(report, name) > 0 for report in watcher.reports] == [False] * 6 + [True] * 6
