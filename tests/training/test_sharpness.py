@@ -9,6 +9,8 @@ import torch
 
 from pliant.models.network import normalize
 from pliant.models.supernet import Supernet
+from pliant.training.auxiliary import Auxiliary
+from pliant.training.balance import GradientNorm
 from pliant.training.schedule import make_optimizer
 from pliant.training.sharpness import ascended
 from pliant.training.step import Inputs, train_step
@@ -71,6 +73,18 @@ def test_the_step_is_taken_from_the_original_weights_with_the_gradient_nearby() 
         assert torch.equal(seen[name], before[name]), name
         assert parameter.grad is not None
         assert torch.allclose(seen[f"{name}.grad"], parameter.grad, atol=1e-4, rtol=1e-3), name
+
+
+def test_the_balance_of_tasks_is_told_of_a_batch_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(GradientNorm, "_move", lambda self, norms, losses: told.append(float(norms.sum())))
+    supernet, recipe = (
+        tiny_supernet(),
+        tiny_recipe("training.sharpness=0.05", "training.balance=gradient-norm").training,
+    )
+    auxiliary = Auxiliary(supernet, recipe)
+    train_step(supernet, make_optimizer(supernet, recipe), _inputs(supernet), SUBNETS, recipe, 0, auxiliary=auxiliary)
+    assert len(told) == 1
 
 
 def test_a_radius_of_zero_is_the_plain_step() -> None:
