@@ -16,6 +16,7 @@ from ..models.supernet import Supernet, build_supernet, stages_of
 from ..runtime.tasks import Task
 from .data import open_data
 from .data.files import find
+from .data.mixture import Mixture
 from .data.sample import Dataset
 from .evaluate import load_batches
 from .pretrained import load_pretrained, read_weights
@@ -42,23 +43,31 @@ def open_split(recipe: Recipe, split: str, progress: Callable[[int, int], None] 
     With `progress(done, total)` scenes are rendered now, by all cores, otherwise one at a time when asked for.
     """
     data = recipe.data
-    return open_data(
-        data.name,
-        split,
-        root=data.root,
-        size=data.size,
-        count=getattr(data.counts, split),
-        seed=data.seed,
-        tasks=data.tasks,
-        progress=progress,
-        workers=min(os.cpu_count() or 1, 16),
-    )
+    parts = [
+        open_data(
+            source.name,
+            split,
+            root=source.root,
+            size=data.size,
+            count=getattr(source.counts, split),
+            seed=source.seed,
+            tasks=source.tasks,
+            progress=progress,
+            workers=min(os.cpu_count() or 1, 16),
+        )
+        for source in data.sources
+    ]
+    return Mixture(parts, [source.rename for source in data.sources]) if data.of else parts[0]
 
 
 def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> TrainingData:
     """Train and validation splits; RecipeError where the recipe names tasks that they do not have."""
     data = TrainingData(open_split(recipe, "train", progress), open_split(recipe, "validation", progress))
     known = [task.name for task in data.tasks]
+    for name in known:
+        # A decoder is a module under its task's name.
+        if "." in name or not name or hasattr(torch.nn.ModuleDict, name):
+            raise RecipeError(f"{recipe.name}: a task cannot be called {name!r}: give it another name")
     for section, names in (
         ("training.losses", recipe.training.losses),
         *(("search.preferences", preference) for preference in recipe.search.preferences),
