@@ -144,8 +144,8 @@ class FileDataset:
         """What could be read of a sample, each target at its own size, and everything that is wrong with its files."""
         faults: list[Fault] = []
         stem = self.stems[index]
-        path = self._images.find(stem) or self._images.candidates(stem)[0]
-        image = _tried(path, partial(read_picture, path), faults)
+        path = self._images.candidates(stem)[0]
+        image = _tried(path, lambda: read_picture(self._picture(stem)), faults)
         targets: Targets = {}
         for labels in self._labels:
             found = labels.find(stem) or (labels.expected(stem) if self.complete else None)
@@ -177,7 +177,7 @@ class FileDataset:
     def _picture(self, stem: str) -> Path:
         path = self._images.find(stem)
         if path is None:
-            raise missing(self._images.candidates(stem)[0])
+            raise missing(*self._images.candidates(stem))
         return path
 
     def _keep(self, index: int, sample: Sample) -> None:

@@ -101,9 +101,11 @@ def decoded(path: Path, values: Array, decode: Callable[[Array], Array]) -> Arra
         raise DataError(f"{path} {error}") from error
 
 
-def missing(path: Path) -> DataError:
-    """The error of a file that is not there."""
-    return DataError(f"{path} is not there: put it there, or take its line out of the list of the split")
+def missing(path: Path, *others: Path) -> DataError:
+    """The error of a file that is not there, nor are others that would do."""
+    endings = dict.fromkeys(other.suffix.lower() for other in others if other.suffix.lower() != path.suffix)
+    nor = f" (nor as {', '.join(endings)})" if endings else ""
+    return DataError(f"{path} is not there{nor}: put it there, or take its line out of the list of the split")
 
 
 def damaged(path: Path, error: BaseException) -> DataError:
