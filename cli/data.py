@@ -51,7 +51,7 @@ def check(
       pliant data check pascal-context --root datasets
       pliant data check my-folder --json
     """
-    need_building_half("data check", "torch", "pydantic", "yaml", "scipy")
+    need_building_half("data check", "torch", "pydantic", "yaml")
     from ..training.checking import check as check_all
 
     with progress_bar() as report:

@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 Frame = Literal["camera", "opengl"]
 # The axes of other conventions seen from the camera's (x right, y down, z forward).
 _AXES: dict[Frame, tuple[float, float, float]] = {"camera": (1.0, 1.0, 1.0), "opengl": (1.0, -1.0, -1.0)}
-_SHORTEST = 0.5
+_SHORTEST, _LONGEST = 0.5, 1.5
 # No depth camera or laser sees as far: such numbers are millimetres that were taken for metres.
 _FARTHEST = 1000.0
 
@@ -28,7 +28,7 @@ def class_ids(values: Array, classes: int, first: int = 0, ignore: Sequence[int]
     """
     flat = _plane(values, "class numbers")
     if flat.dtype.kind == "f":
-        if not np.all(flat == np.rint(flat)):
+        if not np.all((flat == np.rint(flat)) & (np.abs(flat) < 1e6)):
             raise ValueError("holds fractions, not class numbers: write one whole number a pixel")
         flat = flat.astype(np.int64)
     if flat.dtype.kind not in "iub":
@@ -50,11 +50,11 @@ def metres(values: Array, scale: float = 1.0, ignore: Sequence[float] = ()) -> n
     flat = _plane(values, "depth")
     if flat.dtype.kind not in "iuf":
         raise ValueError(f"is of the type {flat.dtype}, not of numbers: write one depth a pixel")
-    depth = flat.astype(np.float32)
-    unknown = ~np.isfinite(depth) | (depth <= 0)
+    unknown = ~np.isfinite(flat) | (flat <= 0)
     if ignore:
         unknown |= np.isin(flat, list(ignore))
-    depth = np.where(unknown, np.float32(0), depth * np.float32(scale)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        depth = np.where(unknown, 0, flat).astype(np.float32) * np.float32(scale)
     farthest = float(depth.max(initial=0.0))
     if farthest > _FARTHEST:
         raise ValueError(f"holds depths up to {farthest:.0f} metres: say what unit they are in (0.001 is a millimetre)")
@@ -70,10 +70,11 @@ def unit_vectors(values: Array, frame: Frame = "camera") -> npt.NDArray[np.float
     if values.ndim != 3 or values.shape[2] not in (3, 4):
         raise ValueError(f"has the shape {list(values.shape)}, not height x width x 3: write a vector a pixel")
     vectors = _vectors(values[..., :3])
-    square = (vectors * vectors).sum(-1, dtype=np.float32)
-    known = np.isfinite(square) & (square >= _SHORTEST**2)
-    if square[known].size and float(square[known].max()) > 2.25:
+    vectors = np.where(np.isfinite(vectors).all(-1, keepdims=True), vectors, np.float32(0))
+    if float(np.abs(vectors).max(initial=0.0)) > _LONGEST:
         raise ValueError("holds vectors longer than 1.5: write unit vectors, or colours 0 to 255")
+    square = (vectors * vectors).sum(-1, dtype=np.float32)
+    known = square >= _SHORTEST**2
     length = np.sqrt(np.where(known, square, np.float32(1)))
     axes = np.array(_AXES[frame], dtype=np.float32)
     return np.where(known[..., None], vectors * axes / length[..., None], np.float32(0)).astype(np.float32)
@@ -119,4 +120,5 @@ def _vectors(values: Array) -> npt.NDArray[np.float32]:
         return (values.astype(np.float32) / np.float32(np.iinfo(values.dtype).max)).astype(np.float32)
     if values.dtype.kind != "f":
         raise ValueError(f"is of the type {values.dtype}, not of numbers: write a vector a pixel")
-    return values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)

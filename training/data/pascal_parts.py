@@ -37,22 +37,21 @@ def human_parts(path: Path) -> Array | None:
     content = read_matlab(path)
     try:
         drawn = list(_drawn(content))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise damaged(path, error) from error
     if not drawn:
         return None
     parts = np.zeros(drawn[0][1].shape, dtype=np.uint8)
     for name, mask in drawn:
-        if name not in _JOINED or mask.shape != parts.shape:
+        if name not in _JOINED or mask.ndim != 2 or mask.shape != parts.shape:
             raise DataError(f"{path} has a part {name!r} of the size {list(mask.shape)}, which is none: copy it again")
         parts[mask] = _JOINED[name]
     return parts
 
 
 def _drawn(content: dict[str, Any]) -> Iterator[tuple[str, Array]]:
-    """(name, mask) of each part of each person. A Matlab struct is an array of records, read by position."""
-    for thing in content["anno"][0][0][1][0]:
-        number, parts = int(thing[1].item()), thing[3]
-        if number == _PERSON and len(parts):
-            for part in parts[0]:
-                yield str(part[0].item()), np.asarray(part[1], dtype=bool)
+    """(name, mask) of each part of each person; without any, Matlab writes `parts` as an empty array of numbers."""
+    for thing in content["anno"][0]["objects"]:
+        if int(thing["class_ind"].item()) == _PERSON:
+            for part in thing["parts"]:
+                yield str(part["part_name"]), np.asarray(part["mask"], dtype=bool)

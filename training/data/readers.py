@@ -1,11 +1,12 @@
 """Reading one file of a data set, with every fault as one DataError that names it.
 
-Pictures by Pillow, arrays by numpy without pickles, `.mat` files by scipy.
+Pictures by Pillow, arrays by numpy without pickles.
 """
 
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from ...devices.errors import DataError
+from .matlab import Unsupported, read_mat
 
 Array = npt.NDArray[Any]
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -33,6 +35,7 @@ _DAMAGE = (
     NotImplementedError,
     SyntaxError,
     struct.error,
+    tokenize.TokenError,
     zlib.error,
     zipfile.BadZipFile,
     Image.DecompressionBombError,
@@ -73,7 +76,7 @@ def read_array(path: Path, key: str = "") -> Array:
         if path.suffix == ".npy":
             return _numpy(path)
         if path.suffix == ".mat":
-            return np.asarray(_matlab(path)[key])
+            return _variable(path, key)
         with Image.open(path, formats=_FORMATS) as picture:
             values = np.asarray(picture)
         return values.astype(np.uint8) if values.dtype == bool else values
@@ -84,11 +87,13 @@ def read_array(path: Path, key: str = "") -> Array:
 
 
 def read_matlab(path: Path) -> dict[str, Any]:
-    """Every variable of a `.mat` file; DataError where it is damaged or scipy is not installed."""
+    """Every variable of a `.mat` file, as `matlab.py` gives them; DataError where it is damaged."""
     try:
-        return _matlab(path)
+        return read_mat(path)
     except FileNotFoundError:
         raise missing(path) from None
+    except Unsupported as error:
+        raise DataError(f"{path} {error}") from error
     except _DAMAGE as error:
         raise damaged(path, error) from error
 
@@ -113,6 +118,17 @@ def damaged(path: Path, error: BaseException) -> DataError:
     return DataError(f"{path} cannot be read ({type(error).__name__}): copy it again")
 
 
+def _variable(path: Path, key: str) -> Array:
+    content = read_matlab(path)
+    if key not in content:
+        known = ", ".join(sorted(content)) or "nothing"
+        raise DataError(f"{path} has no variable {key!r}, but {known}: put the right file there")
+    values = content[key]
+    if not isinstance(values, np.ndarray):
+        raise DataError(f"{path} has something other than numbers as {key!r}: put the right file there")
+    return values
+
+
 def _numpy(path: Path) -> Array:
     _bound(path)
     with path.open("rb") as file:
@@ -120,20 +136,6 @@ def _numpy(path: Path) -> Array:
     if not isinstance(values, np.ndarray):
         raise DataError(f"{path} is an archive, not one array: write it with numpy.save")
     return values
-
-
-def _matlab(path: Path) -> dict[str, Any]:
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError as error:
-        raise DataError(f"{path} is a Matlab file, which only scipy reads: pip install scipy") from error
-    _bound(path)
-    try:
-        with path.open("rb") as file:
-            return dict(loadmat(file))
-    except MatReadError as error:
-        raise ValueError("not a Matlab file") from error
 
 
 def _bound(path: Path) -> None:

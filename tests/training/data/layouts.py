@@ -34,7 +34,8 @@ def array(path: Path, values: Array) -> Path:
 
 def matlab(path: Path, **values: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    savemat(path, values)
+    # As Matlab itself writes them.
+    savemat(path, values, do_compression=True)
     return path
 
 

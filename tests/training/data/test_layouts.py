@@ -13,6 +13,7 @@ from pliant.training.data import cifar100, cifar_files, open_data
 from pliant.training.data.batches import collate
 
 from . import layouts
+from .test_real import real_root
 
 HALF = layouts.SIZE[1] // 2
 MAKE: dict[str, Callable[[Path], Path]] = {"nyudv2": layouts.nyud, "pascal-context": layouts.pascal}
@@ -113,6 +114,25 @@ def test_a_truncated_file_is_named(name: str, file: str, part: float, tmp_path: 
     with pytest.raises(DataError, match=f"{file} cannot be read") as caught:
         data[0]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_flipped_bytes_are_never_a_traceback(name: str, tmp_path: Path) -> None:
+    folder = MAKE[name](tmp_path)
+    chance, refused = np.random.default_rng(0), 0
+    for file in sorted(file for file in folder.rglob("*000000.*")):
+        content = file.read_bytes()
+        for _ in range(25):
+            changed = bytearray(content)
+            changed[chance.integers(len(content))] ^= 1 << chance.integers(8)
+            file.write_bytes(changed)
+            try:
+                open_data(name, "train", root=tmp_path, size=(16, 24))[0]
+            except DataError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+                refused += 1
+        file.write_bytes(content)
+    assert refused > 15
 
 
 def test_pickles_in_labels_are_refused(tmp_path: Path) -> None:
@@ -221,5 +241,15 @@ def test_cifars_pickles_are_refused_with_what_to_get_instead(tmp_path: Path) -> 
 
 
 def test_the_table_of_superclasses_is_the_official_one() -> None:
+    content = cifar_files.read_content(real_root("cifar100-mtl") / "cifar100_test.npz")
+    names = {task.name: task.classes for task in content.tasks}
+    assert list(names) == sorted(names)
+    everything = sorted(name for classes in names.values() for name in classes)
+    for fine, name in enumerate(everything):
+        assert name in names[list(names)[cifar_files._COARSE[fine]]]
+        assert names[list(names)[cifar_files._COARSE[fine]]].index(name) == cifar_files._WITHIN[fine]
+
+
+def test_every_superclass_has_five_classes() -> None:
     assert np.bincount(cifar_files._COARSE).tolist() == [5] * 20
     assert np.bincount(cifar_files._WITHIN).tolist() == [20] * 5
