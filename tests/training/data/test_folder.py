@@ -11,6 +11,8 @@ from pliant.devices.errors import DataError
 from pliant.training.data import open_data
 from pliant.training.data.batches import epoch_batches
 from pliant.training.data.folder import _split_of
+from pliant.training.data.folder_form import read_form
+from pliant.training.recipe_file import load_recipe
 
 from . import layouts
 
@@ -152,3 +154,14 @@ def test_two_pictures_of_one_name_and_no_root_are_refused(tmp_path: Path) -> Non
         open_data("folder", "train", root=folder)
     with pytest.raises(DataError, match=r"say which, as data\.root"):
         open_data("folder", "train")
+
+
+def test_what_the_documentation_shows_is_read(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    form, mixture = (part.partition("```")[0] for part in text.split("```yaml\n")[1:])
+    (tmp_path / "dataset.yaml").write_text(form, encoding="utf-8")
+    tasks = read_form(tmp_path).tasks
+    assert [label.kind for label in tasks.values()] == ["segmentation", "depth", "normals", "edges", "classification"]
+    (tmp_path / "recipe.yaml").write_text(mixture, encoding="utf-8")
+    sources = load_recipe(tmp_path / "recipe.yaml").data.sources
+    assert [source.name for source in sources] == ["nyudv2", "pascal-context", "folder"]
