@@ -11,6 +11,8 @@ import torch
 
 from ..devices.errors import RecipeError, TrainingError
 from ..models.architecture import Architecture
+from ..models.network import normalize
+from ..models.sorting import sort_supernet
 from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet, stages_of
 from ..runtime.tasks import Task
@@ -19,9 +21,10 @@ from .data.files import find
 from .data.mixture import Mixture
 from .data.sample import Dataset
 from .evaluate import load_batches
-from .pretrained import load_pretrained, read_weights
+from .pretrained import load_pretrained
 from .recipe import Recipe
 from .recipe_errors import nearest
+from .weight_files import read_weights
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,10 @@ def architecture_of(recipe: Recipe, size: tuple[int, int]) -> Architecture:
 
 
 def fresh_supernet(recipe: Recipe, data: TrainingData) -> tuple[Supernet, str | None]:
-    """A supernet at step 0, and what to say about pretrained weights; the same for the same recipe and torch."""
+    """A supernet at step 0, and what to say about pretrained weights; the same for the same recipe and torch.
+
+    The encoder's pretrained channels are sorted as the recipe says; random ones have no order worth finding.
+    """
     image = data.train[0].image
     architecture = architecture_of(recipe, (image.shape[0], image.shape[1]))
     with torch.random.fork_rng(devices=[]):
@@ -126,7 +132,12 @@ def fresh_supernet(recipe: Recipe, data: TrainingData) -> tuple[Supernet, str | 
         return supernet, None
     weights = read_weights(pretrained_path(recipe.model.pretrained, recipe.data.root))
     batches = load_batches(data.train, recipe.training.recalibration_images)
-    return supernet, str(load_pretrained(supernet, weights, batches))
+    said = str(load_pretrained(supernet, weights, batches))
+    if recipe.model.sort != "none":
+        images = (normalize(batch.images, architecture) for batch in batches)
+        sort_supernet(supernet, batches=images, measure=recipe.model.sort)
+        said += f"; channels sorted by {recipe.model.sort}"
+    return supernet, said
 
 
 def pretrained_path(given: Path, root: Path | None) -> Path:

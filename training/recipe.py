@@ -75,7 +75,8 @@ class ModelRecipe(Part):
     `channels` is a ResNet's base width, that of its first stage (null: the usual one). Late stages are dilated where
     their strides would exceed `output_stride`. `decoder_channels` is the full width of each decoder, `skip_channels`
     what it takes of the finest stage, `aspp_rates` the dilations of its ASPP. `pretrained` is
-    an `.npz` of encoder weights, absolute or in the data folder.
+    a file of encoder weights (docs/training.md), absolute or in the data folder; `sort` is the measure of importance by
+    which their channels are sorted before nesting.
     """
 
     encoder: Literal["resnet10", "resnet18", "resnet20", "resnet34", "resnet50", "mobilenetv2"] = "resnet18"
@@ -86,6 +87,7 @@ class ModelRecipe(Part):
     skip_channels: Count | None = None
     aspp_rates: tuple[Count, ...] | None = None
     pretrained: Path | None = None
+    sort: Literal["none", "norm", "activation"] = "norm"
 
 
 class SpaceRecipe(Part):
