@@ -25,14 +25,16 @@ from .average import Average
 from .checkpoint import (
     Checkpoint,
     add_metrics,
+    check_checkpoints_fit,
     save_checkpoint,
     steps,
 )
 from .data.batches import Batch, batches_per_epoch, epoch_batches
+from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
-from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writable
+from .progress import MetricsLog, Pace, Progress, Silent, StepReport
 from .recipe import Recipe
 from .resume import restore, starting_point
 from .sampling import subnets_at
@@ -108,6 +110,7 @@ def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progr
 
 def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     began = time.perf_counter()
+    check_checkpoints_fit(run.out, run.supernet, run.recipe.training, run.steps - run.first, run.auxiliary)
     log = MetricsLog(run.out, run.first)
     try:
         run.progress.started(run.first, run.steps)
@@ -169,8 +172,8 @@ def _all_steps(run: Run, log: MetricsLog) -> Path | None:
 
 def _save(run: Run, step: int) -> Path:
     """Checkpoint, but never weights that the last step has ruined."""
-    trained = (*run.supernet.parameters(), *run.auxiliary.parameters())
-    if not all(bool(parameter.isfinite().all()) for parameter in trained):
+    trained = (*run.supernet.state_dict().values(), *run.auxiliary.state_dict().values())
+    if not all(bool(tensor.isfinite().all()) for tensor in trained):
         raise TrainingError(f"step {step - 1} left weights that are not finite; {ADVICE}")
     optimizer = optimizer_tensors(run.optimizer, run.supernet, run.auxiliary)
     raw = None if run.average is None else run.supernet.state_dict()
@@ -191,8 +194,8 @@ def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batc
     if run.average is not None:
         run.average.update(run.supernet, step)
     speed, left = pace.tick(run.steps - step - 1)
-    taught = (losses.distillation, losses.soft_labels)
-    report = StepReport(step + 1, run.steps, epoch, losses.tasks, losses.total, *taught, rate, speed, left)
+    at = (step + 1, run.steps, epoch)
+    report = StepReport(*at, losses.tasks, losses.total, losses.distillation, rate, speed, left, losses.soft_labels)
     log.step(report)
     run.progress.step(report)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +12,7 @@ from ..devices.errors import TrainingError
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from .auxiliary import Auxiliary
+from .faults import gradient_fault
 from .objective import DISTILLATION, SOFT_LABELS, TOTAL, Inputs, Losses, Objective
 from .recipe import TrainingRecipe
 from .sampling import label
@@ -76,22 +77,39 @@ def train_step(
     if beside:  # clipped by itself: what is not shipped should not slow down what is
         torch.nn.utils.clip_grad_norm_(beside, limit)
     if not math.isfinite(norm):
-        raise TrainingError(f"step {step}: the gradient is not finite; {ADVICE}")
+        fault = _fault(replace(objective, observing=False), inputs, subnets)
+        raise TrainingError(f"step {step}: the gradient is not finite: that {fault}; {ADVICE}")
     optimizer.step()
     return _summary(values, norm)
 
 
 def _gradients(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> list[Losses]:
     """Add the gradient of the subnets' mean loss to the parameters; the losses of each, without a graph."""
-    earlier: list[Teacher] = []
     measured = []
-    for config in subnets:
-        losses, said = objective(inputs, config, earlier)
+    for losses in _one_by_one(objective, inputs, subnets):
         (losses[TOTAL] / len(subnets)).backward()
-        if not earlier or objective.recipe.teacher == "next":
-            earlier.append(said)
         measured.append({name: value.detach() for name, value in losses.items()})
     return measured
+
+
+def _one_by_one(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> Iterator[Losses]:
+    """The losses of each subnet, with their graph, taught by those before it."""
+    earlier: list[Teacher] = []
+    for config in subnets:
+        losses, said = objective(inputs, config, earlier)
+        if not earlier or objective.recipe.teacher == "next":
+            earlier.append(said)
+        yield losses
+
+
+def _fault(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> str:
+    """Which loss a gradient that is not finite comes from: the step is run again, loss by loss."""
+    again = _one_by_one(objective, inputs, subnets)
+
+    def losses_of(_: SubnetConfig) -> Losses:
+        return {name: value for name, value in next(again).items() if name != TOTAL}
+
+    return gradient_fault(objective.supernet, subnets, losses_of)
 
 
 def _fetched(measured: list[Losses]) -> list[dict[str, float]]:
@@ -106,7 +124,8 @@ def _check(values: list[dict[str, float]], supernet: Supernet, subnets: Sequence
         for name, value in losses.items():
             if not math.isfinite(value):
                 subnet = label(supernet.space, config)
-                raise TrainingError(f"step {step}: the loss of {name!r} is {value} in the subnet {subnet}; {ADVICE}")
+                what = "the weighted sum of the losses" if name == TOTAL else f"the loss of {name!r}"
+                raise TrainingError(f"step {step}: {what} is {value} in the subnet {subnet}; {ADVICE}")
 
 
 def _summary(values: list[dict[str, float]], norm: float) -> StepLosses:

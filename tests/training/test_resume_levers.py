@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pliant.training import checkpoint
 from pliant.training.checkpoint import RAW, load_checkpoint, read_beside, steps
 from pliant.training.loop import train
 from pliant.training.progress import Silent, StepReport
@@ -57,3 +58,14 @@ def test_the_average_is_what_is_judged_and_loaded(tmp_path: Path) -> None:
     assert not torch.equal(loaded["encoder.conv1.weight"], raw["encoder.conv1.weight"])
     assert averaged.quality != plain.quality
     assert steps(averaged.out)[0] == averaged.checkpoint
+
+
+def test_the_room_asked_for_before_training_is_what_a_checkpoint_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(checkpoint, "check_room", lambda out, count, largest, size: asked.extend((largest, size)))
+    settings = ("training.ema=0.9", "training.distillation.form=projection")
+    result = train(tiny_recipe(*SHORT, *settings), tmp_path)
+    sizes = [path.stat().st_size for path in result.checkpoint.glob("*.safetensors")]
+    assert asked == [pytest.approx(max(sizes), rel=0.05), pytest.approx(sum(sizes), rel=0.05)]
