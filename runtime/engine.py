@@ -86,8 +86,9 @@ def physical_cores() -> int:
 
 
 def one_line(error: BaseException) -> str:
-    """The first 300 characters of an engine's message, on one line."""
-    return " ".join(str(error).split())[:300]
+    """The first 300 characters of an engine's message, on one line; it may quote names that a stranger wrote."""
+    message = " ".join(str(error).split())[:300]
+    return "".join(letter if letter.isprintable() else "?" for letter in message)
 
 
 def release_memory() -> None:

@@ -164,10 +164,13 @@ def _manifest(fields: dict[str, Any], version: str) -> Manifest:
         tasks,
         subnets,
         _quality_data(mapping(fields["quality_data"], "quality_data")),
-        {name: number(value, f"the tolerance of {name}", 0.0, 1.0) for name, value in tolerances.items()},
+        {
+            text(name, "a precision in witness_tolerance", 64): number(value, f"the tolerance of {name}", 0.0, 1.0)
+            for name, value in tolerances.items()
+        },
         _sha256(fields["digests_sha256"], "digests_sha256"),
         {
-            text(name, "a key of provenance"): str(value)[:1000]
+            text(name, "a key of provenance"): _free(value, f"provenance {name!r}")
             for name, value in mapping(fields.get("provenance", {}), "provenance", 1000).items()
         },
     )
@@ -192,6 +195,8 @@ def _task(name: str, entry: Any) -> Task:
         raise SuiteError(f"task {name!r} has more than {_MAX_CLASSES} classes")
     if task.kind in ("segmentation", "classification") and not task.classes:
         raise SuiteError(f"task {name!r} names no classes")
+    if task.colors and len(task.colors) != len(task.classes):
+        raise SuiteError(f"task {name!r} has {len(task.colors)} colours for {len(task.classes)} classes")
     for label in task.classes:
         text(label, f"a class of task {name!r}")
     if any(not 0 <= part <= 255 for color in task.colors for part in color):
@@ -271,6 +276,12 @@ def _quality_data(entry: dict[str, Any]) -> QualityData:
         integer(entry["images"], "quality_data.images"),
         text(entry["engine"], "quality_data.engine"),
     )
+
+
+def _free(value: Any, what: str) -> str:
+    """Free text for people, who read it in a terminal; other values as they are written."""
+    shown = str(value)[:1000]
+    return shown and text(shown, what, 1000)
 
 
 def _pair(value: Any, what: str) -> tuple[Any, Any]:

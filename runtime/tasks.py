@@ -99,5 +99,5 @@ class Task:
             low, high = (float(value) for value in entry["value_range"])
             colors = tuple((int(r), int(g), int(b)) for r, g, b in entry["colors"])
             return cls(name, kind, tuple(str(c) for c in entry["classes"]), colors, (low, high))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SuiteError(f"task {name!r} is not described as the format asks: {error}") from error
