@@ -131,10 +131,15 @@ def _replaces(new: Measurement, old: Measurement) -> bool:
 def read_profile(path: str | Path) -> DeviceProfile:
     """Read a profile from a file; PliantError says what is wrong with it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PliantError(f"cannot read the device profile {path}: {error}") from error
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PliantError(f"cannot read the device profile {path}: {error.strerror}") from error
+    return parse_profile(data, path)
+
+
+def parse_profile(data: bytes, path: str | Path) -> DeviceProfile:
+    """The profile in the bytes of the file `path`."""
     try:
-        return DeviceProfile.from_json(json.loads(text))
+        return DeviceProfile.from_json(json.loads(data.decode("utf-8")))
     except (ValueError, RecursionError) as error:
         raise PliantError(f"{path} is not a device profile: {error}") from error

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..devices.errors import InputError, PliantError
+from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
 
@@ -148,13 +148,10 @@ class Front:
     def save(self, path: str | Path) -> None:
         """Write the JSON file, whole or not at all."""
         path = Path(path)
-        partial = path.with_name(f".writing-{path.name}-{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-            partial.replace(path)
+            write_atomically(path, json.dumps(self.to_json(), indent=1) + "\n")
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise InputError(f"cannot write {path}: {error.strerror}") from error
 
     @classmethod
