@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .checked import real, whole
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
@@ -62,11 +62,11 @@ class MemoryUse:
         if not isinstance(entry, dict) or set(entry) != {"peak", "resident", "engine", "taken"}:
             raise PliantError("not a memory measurement: its keys are not those of this version")
         try:
-            use = cls(int(entry["peak"]), int(entry["resident"]), int(entry["engine"]), float(entry["taken"]))
-        except (TypeError, ValueError, OverflowError) as error:
+            use = cls(whole(entry["peak"]), whole(entry["resident"]), whole(entry["engine"]), real(entry["taken"]))
+        except ValueError as error:
             raise PliantError(f"not a memory measurement: {error}") from error
-        if use.peak < 0 or not math.isfinite(use.taken):
-            raise PliantError("not a memory measurement: negative or undefined numbers")
+        if min(use.peak, use.resident, use.engine) < 0:
+            raise PliantError("not a memory measurement: negative numbers")
         return use
 
 

@@ -199,7 +199,15 @@ def test_a_failed_write_leaves_no_rubbish(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"_version": 9}, {"extra": 1}, {"latency": []}, {"latency": {"a": {}}}, {"memory": {"a": 1}}]
+    "change",
+    [
+        {"_version": 9},
+        {"extra": 1},
+        {"latency": []},
+        {"latency": {"a": {}}},
+        {"memory": {"a": 1}},
+        {"memory": {"a": {"peak": 1e999, "resident": 1, "engine": 1, "taken": 1.0}}},
+    ],
 )
 def test_profiles_refuse_what_they_do_not_know(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "profile.json"
