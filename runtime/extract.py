@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +26,7 @@ def extract_subnet_file(
     out: str | os.PathLike[str],
     *,
     target: str = "onnxruntime",
-    tasks: tuple[str, ...] | list[str] | str | None = None,
+    tasks: Iterable[str] | str | None = None,
     raw: bool = False,
 ) -> tuple[Path, Path]:
     """Write `out` (an .onnx file) and `out`.data; returns both paths.
