@@ -109,10 +109,8 @@ class Measurement:
         optional = {f"p{round(q * 100)}" for q in QUANTILES}
         if any(value is None and name not in optional for name, value in values.items()):
             raise PliantError("not a measurement: a number is missing")
-        if any(value is not None and value < 0.0 for value in values.values()):
-            raise PliantError("not a measurement: negative numbers")
-        if runs < 1:
-            raise PliantError("not a measurement: no runs")
+        if runs < 1 or any(value is not None and value < 0.0 for value in values.values()):
+            raise PliantError("not a measurement: no runs, or negative numbers")
         return cls(**{**values, "runs": runs})  # type: ignore[arg-type]
 
 

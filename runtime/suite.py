@@ -16,7 +16,8 @@ from ..devices.errors import BudgetError, SuiteError
 from .bounded import inflate, mapping, parse_json
 from .container import Container
 from .graph import Graph, parse_graph
-from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo, parse_manifest
+from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo
+from .manifest_reading import parse_manifest
 from .record import MAX_RECORD, Record, parse_record
 from .tasks import Task, check_tasks
 from .witness import MAX_SAMPLES
