@@ -102,8 +102,8 @@ def profile(
     Example:
       pliant profile scenes.pliant --out orin.json
     """
-    from ..devices.cache import write_atomically
     from ..devices.errors import InputError
+    from ..devices.writing import write_atomically
     from ..runtime.latency import CONFIRM, profile_suite
     from ..runtime.suite import open_suite
     from .showing import print_profile

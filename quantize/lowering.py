@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import onnx
 import onnx_ir as ir
 
+from ..runtime.graph_tensors import LOCATION
 from .policy import Policy
 
 INTEGER_OPERATORS = ("Conv", "Add", "Concat", "MaxPool", "Resize", "GlobalAveragePool", "AveragePool")
@@ -220,7 +221,7 @@ def _dequantize_parameters(graph: ir.Graph, node: ir.Node, layer: QuantizedLayer
 
 def _initializer(graph: ir.Graph, name: str, dtype: ir.DataType, shape: tuple[int, ...]) -> ir.Value:
     """An external initializer of the graph."""
-    tensor = ir.ExternalTensor("pliant", 0, 0, dtype, shape=ir.Shape(shape), name=name)
+    tensor = ir.ExternalTensor(LOCATION, 0, 0, dtype, shape=ir.Shape(shape), name=name)
     value = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(dtype), const_value=tensor)
     graph.register_initializer(value)
     return value
@@ -232,7 +233,7 @@ def _serialize(model: ir.Model) -> onnx.ModelProto:
     for tensor in proto.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             del tensor.external_data[:]
-            tensor.external_data.add(key="location", value="pliant")
+            tensor.external_data.add(key="location", value=LOCATION)
     return proto
 
 
