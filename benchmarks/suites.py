@@ -19,6 +19,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pliant.search.places import log_path
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -52,8 +54,7 @@ def build(wanted: Wanted, suite: Path, work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     pliant("train", wanted.recipe, "--out", str(train), *(["--resume"] if (train / "checkpoints").exists() else []))
     if not front.exists():
-        log = front.with_suffix(".log.jsonl")
-        extra = ["--resume"] if log.exists() else []
+        extra = ["--resume"] if log_path(front).exists() else []
         pliant("search", str(train), "--size", str(wanted.widths), "--out", str(front), *extra)
     pliant("export", str(train), "--front", str(front), "--out", str(suite))
     print(f"{suite}: {suite.stat().st_size / 1e6:.1f} MB, {(time.perf_counter() - began) / 60:.1f} min", flush=True)
