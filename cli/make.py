@@ -48,6 +48,8 @@ def train(
 ) -> None:
     """Train a supernet from a recipe.
 
+    Ctrl-C ends it after the step that runs and keeps a checkpoint to --resume from; a second one ends it at once.
+
     \b
     Examples:
       pliant train scenes-demo --out out/scenes
