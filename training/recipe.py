@@ -14,7 +14,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-Count = Annotated[int, Field(ge=1)]
+# Bounds are far above what anybody trains: they name a slip of the keyboard before torch meets it.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Channels = Annotated[int, Field(ge=1, le=8192)]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Positive = Annotated[float, Field(gt=0, le=1e30)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -46,11 +50,11 @@ class DataRecipe(Part):
     """What to train on. `size` is (height, width) in pixels; `root` the folder with the files of real data sets."""
 
     name: Literal["scenes", "redkitchen", "camvid", "cifar100-mtl"]
-    size: tuple[Count, Count] | None = None
+    size: tuple[Pixels, Pixels] | None = None
     counts: Counts = Counts()
     root: Path | None = None
     tasks: tuple[str, ...] | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 class ModelRecipe(Part):
@@ -64,11 +68,11 @@ class ModelRecipe(Part):
 
     encoder: Literal["resnet10", "resnet18", "resnet20", "resnet34", "resnet50", "mobilenetv2"] = "resnet18"
     stem: Literal["imagenet", "cifar"] = "imagenet"
-    channels: Count | None = None
+    channels: Channels | None = None
     output_stride: Literal[4, 8, 16, 32] = 16
-    decoder_channels: Count | None = None
-    skip_channels: Count | None = None
-    aspp_rates: tuple[Count, ...] | None = None
+    decoder_channels: Channels | None = None
+    skip_channels: Channels | None = None
+    aspp_rates: tuple[Pixels, ...] | None = None
     pretrained: Path | None = None
 
 
@@ -77,7 +81,7 @@ class SpaceRecipe(Part):
 
     encoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     decoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    multiple: Count = 8
+    multiple: Channels = 8
 
     @field_validator("encoder_widths", "decoder_widths")
     @classmethod
@@ -130,14 +134,14 @@ class TrainingRecipe(Part):
     weight_decay: NotNegative = 0.01
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.05
-    subnets: Annotated[int, Field(ge=0)] = 2
+    subnets: Annotated[int, Field(ge=0, le=1000)] = 2
     full_width: Share = 0.25
     clip: Positive | None = 5.0
     augmentation: Augmentation = Augmentation()
     distillation: Distillation = Distillation()
     losses: dict[str, NotNegative] = Field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: Count = 200
     validate_every: Annotated[int, Field(ge=0)] = 0
@@ -157,7 +161,7 @@ class SearchRecipe(Part):
     preferences: tuple[dict[str, Positive], ...] = ()
     budgets: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
     validation_images: Count | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 class QuantizeRecipe(Part):
