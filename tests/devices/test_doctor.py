@@ -72,7 +72,7 @@ def test_without_vnni_the_doctor_warns_of_saturation() -> None:
 
 def test_the_building_half_lacks_only_what_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     def without(*names: str) -> list[doctor.Finding]:
-        monkeypatch.setattr(doctor.util, "find_spec", lambda name: None if name in names else object())
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in names else object())
         return [finding for finding in doctor.examine(probe=False) if "the building half" in finding.what]
 
     assert [finding.level for finding in without("nncf", "sklearn")] == ["ok"]

@@ -20,12 +20,13 @@ def usual_handler() -> Iterator[None]:
 
 def test_the_second_ends_at_once() -> None:
     with AfterTheStep() as stop:
-        assert not stop.asked
+        asked = [stop.asked]
         signal.raise_signal(signal.SIGINT)
-        assert stop.asked
+        asked.append(stop.asked)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         stop.asked = False
+    assert asked == [False, True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
