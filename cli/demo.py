@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..training.recipe import Recipe
 
 RECIPE = "scenes-demo"
+# Fewer than usual: each is exported and measured in two precisions, and the demo is to take minutes.
 FRONT_SIZE = 20
 
 
