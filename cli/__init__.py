@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from . import deploy, doctor, make, measure, run
+from . import data, deploy, doctor, make, measure, run
 from .failing import report
 
 __all__ = ["app", "main"]
@@ -66,6 +66,7 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
 )
 for _verb, _short in _VERBS:
     app.command(short_help=_short)(_verb)
+app.add_typer(data.app, name="data", short_help="`data check`: what is missing or wrong in a data set")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

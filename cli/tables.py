@@ -29,7 +29,7 @@ def _finite(value: Any) -> Any:
 
 
 # Columns whose cells may be folded at a space where the terminal is narrow, read from the left.
-_FOLDED = frozenset({"what", "encoder", "decoders", "best for"})
+_FOLDED = frozenset({"what", "encoder", "decoders", "best for", "labelled"})
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

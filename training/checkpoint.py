@@ -29,7 +29,8 @@ from ..models.architecture import Architecture
 from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet
 from ..runtime.tasks import Task
-from .recipe import Recipe
+from .disk import check_room, writing
+from .recipe import Recipe, TrainingRecipe
 
 VERSION = 1
 KEPT = 2
@@ -66,7 +67,7 @@ def save_checkpoint(out: Path, supernet: Supernet, optimizer: dict[str, Tensor],
     """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder."""
     final = out / "checkpoints" / f"step-{step:06d}"
     partial = final.with_name(f".writing-{final.name}-{os.getpid()}")
-    try:
+    with writing(final, partial):
         partial.mkdir(parents=True)
         save_file(plain_tensors(supernet.state_dict()), partial / WEIGHTS)
         save_file(plain_tensors(optimizer), partial / OPTIMIZER)
@@ -80,10 +81,16 @@ def save_checkpoint(out: Path, supernet: Supernet, optimizer: dict[str, Tensor],
         partial.rename(final)
         _flush(final.parent)
         clean(out)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise CheckpointError(f"cannot write {final}: {error.strerror}; free space there and resume") from error
     return final
+
+
+def check_checkpoints_fit(out: Path, supernet: Supernet, recipe: TrainingRecipe, left: int) -> None:
+    """Refuse, with CheckpointError, to train `left` more steps where OUT has no room for the checkpoints."""
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in supernet.state_dict().values())
+    # Both moments of AdamW, or the momentum of SGD, are as large as the weights.
+    optimizer = weights * (2 if recipe.optimizer == "adamw" else int(recipe.momentum > 0))
+    written = min(-(-left // recipe.checkpoint_every), KEPT + 1 - len(steps(out)))
+    check_room(out, max(0, written), max(weights, optimizer), weights + optimizer)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -124,10 +131,11 @@ def add_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     record = _checked_record(folder)
     record["metrics"] = metrics
     partial = folder / f".writing-{RECORD}"
-    _write(partial, record)
-    _flush(partial)
-    partial.replace(folder / RECORD)
-    _flush(folder)
+    with writing(folder / RECORD, partial):
+        _write(partial, record)
+        _flush(partial)
+        partial.replace(folder / RECORD)
+        _flush(folder)
 
 
 def read_optimizer(folder: Path) -> dict[str, Tensor]:

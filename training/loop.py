@@ -23,6 +23,7 @@ from ..models.supernet import Supernet
 from .checkpoint import (
     Checkpoint,
     add_metrics,
+    check_checkpoints_fit,
     clean,
     drop_newer,
     load_checkpoint,
@@ -32,11 +33,12 @@ from .checkpoint import (
     steps,
 )
 from .data.batches import Batch, batches_per_epoch, epoch_batches
+from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
 from .interrupt import AfterTheStep
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
-from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writable
+from .progress import MetricsLog, Pace, Progress, Silent, StepReport
 from .recipe import Recipe
 from .sampling import step_subnets
 from .schedule import learning_rate, make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
@@ -109,6 +111,7 @@ def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progr
 
 def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     began = time.perf_counter()
+    check_checkpoints_fit(run.out, run.supernet, run.recipe.training, run.steps - run.first)
     log = MetricsLog(run.out, run.first)
     try:
         run.progress.started(run.first, run.steps)
@@ -206,7 +209,7 @@ def _all_steps(run: Run, log: MetricsLog, stop: AfterTheStep) -> Path | None:
 
 def _save(run: Run, step: int) -> Path:
     """Checkpoint, but never weights that the last step has ruined."""
-    if not all(bool(parameter.isfinite().all()) for parameter in run.supernet.parameters()):
+    if not all(bool(tensor.isfinite().all()) for tensor in run.supernet.state_dict().values()):
         raise TrainingError(f"step {step - 1} left weights that are not finite; {ADVICE}")
     return save_checkpoint(run.out, run.supernet, optimizer_tensors(run.optimizer, run.supernet), run.recipe, step)
 

@@ -12,30 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-# Bounds are far above what anybody trains: they name a slip of the keyboard before torch meets it.
-Count = Annotated[int, Field(ge=1, le=10**9)]
-Channels = Annotated[int, Field(ge=1, le=8192)]
-Pixels = Annotated[int, Field(ge=1, le=16384)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Positive = Annotated[float, Field(gt=0, le=1e30)]
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """A section of a recipe: frozen, unknown keys refused, no infinities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_bool_for_number(cls, value: Any, info: Any) -> Any:
-        """`epochs: yes` is true in YAML, and pydantic would read it as 1."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError("true and false are no value for this key")
-        return value
+from .part import Channels, Count, NotNegative, Part, Pixels, Positive, Seed, Share
 
 
 class Counts(Part):
@@ -46,15 +25,48 @@ class Counts(Part):
     test: Count | None = None
 
 
-class DataRecipe(Part):
-    """What to train on. `size` is (height, width) in pixels; `root` the folder with the files of real data sets."""
+DataName = Literal["scenes", "redkitchen", "camvid", "cifar100-mtl", "nyudv2", "pascal-context", "folder"]
 
-    name: Literal["scenes", "redkitchen", "camvid", "cifar100-mtl"]
+
+class SourceRecipe(Part):
+    """One data set of a mixture; `rename` gives its tasks other names there, as in {segmentation: rooms}."""
+
+    name: DataName
+    counts: Counts = Counts()
+    root: Path | None = None
+    tasks: tuple[str, ...] | None = None
+    seed: Seed = 0
+    rename: dict[str, str] = Field(default_factory=dict)
+
+
+class DataRecipe(Part):
+    """What to train on. `size` is (height, width) in pixels; `root` the folder with the files of real data sets.
+
+    A `folder` is described by a dataset.yaml in `root`. A `mixture` is made `of` several data sets.
+    """
+
+    name: Literal[DataName, "mixture"]
     size: tuple[Pixels, Pixels] | None = None
     counts: Counts = Counts()
     root: Path | None = None
     tasks: tuple[str, ...] | None = None
     seed: Seed = 0
+    of: tuple[SourceRecipe, ...] = ()
+
+    @model_validator(mode="after")
+    def _mixed(self) -> DataRecipe:
+        if (self.name == "mixture") != bool(self.of):
+            raise ValueError("`name: mixture` and `of`, a list of data sets, belong together")
+        if self.of and (self.tasks is not None or self.counts != Counts()):
+            raise ValueError("tasks and counts of a mixture are said beside each data set in `of`")
+        return self
+
+    @property
+    def sources(self) -> tuple[SourceRecipe, ...]:
+        """The data sets of a mixture, or the only one."""
+        if self.name != "mixture":
+            return (SourceRecipe(name=self.name, counts=self.counts, root=self.root, tasks=self.tasks, seed=self.seed),)
+        return tuple(source if source.root else source.model_copy(update={"root": self.root}) for source in self.of)
 
 
 class ModelRecipe(Part):
@@ -63,7 +75,8 @@ class ModelRecipe(Part):
     `channels` is a ResNet's base width, that of its first stage (null: the usual one). Late stages are dilated where
     their strides would exceed `output_stride`. `decoder_channels` is the full width of each decoder, `skip_channels`
     what it takes of the finest stage, `aspp_rates` the dilations of its ASPP. `pretrained` is
-    an `.npz` of encoder weights, absolute or in the data folder.
+    a file of encoder weights (docs/training.md), absolute or in the data folder; `sort` is the measure of importance by
+    which their channels are sorted before nesting.
     """
 
     encoder: Literal["resnet10", "resnet18", "resnet20", "resnet34", "resnet50", "mobilenetv2"] = "resnet18"
@@ -74,6 +87,7 @@ class ModelRecipe(Part):
     skip_channels: Channels | None = None
     aspp_rates: tuple[Pixels, ...] | None = None
     pretrained: Path | None = None
+    sort: Literal["none", "norm", "activation"] = "norm"
 
 
 class SpaceRecipe(Part):

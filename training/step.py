@@ -14,6 +14,7 @@ from ..models.losses import loss as task_loss
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from .distill import ci_kd
+from .faults import gradient_fault
 from .recipe import TrainingRecipe
 from .sampling import label
 
@@ -64,7 +65,12 @@ def train_step(
     limit = math.inf if recipe.clip is None else recipe.clip
     norm = float(torch.nn.utils.clip_grad_norm_(supernet.parameters(), limit))
     if not math.isfinite(norm):
-        raise TrainingError(f"step {step}: the gradient is not finite; {ADVICE}")
+
+        def losses_of(config: SubnetConfig) -> dict[str, Tensor]:
+            return _losses(supernet, inputs, config, [] if config is subnets[0] else teacher, recipe)[1]
+
+        fault = gradient_fault(supernet, subnets, losses_of)
+        raise TrainingError(f"step {step}: the gradient is not finite: that {fault}; {ADVICE}")
     optimizer.step()
     return _summary(values, norm)
 
@@ -104,7 +110,8 @@ def _check(values: list[dict[str, float]], supernet: Supernet, subnets: Sequence
         for name, value in losses.items():
             if not math.isfinite(value):
                 subnet = label(supernet.space, config)
-                raise TrainingError(f"step {step}: the loss of {name!r} is {value} in the subnet {subnet}; {ADVICE}")
+                what = "the weighted sum of the losses" if name == "total" else f"the loss of {name!r}"
+                raise TrainingError(f"step {step}: {what} is {value} in the subnet {subnet}; {ADVICE}")
 
 
 def _summary(values: list[dict[str, float]], norm: float) -> StepLosses:

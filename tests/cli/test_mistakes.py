@@ -159,7 +159,13 @@ def test_a_place_that_cannot_be_written_is_found_out_before_measuring(
     assert (said.code, said.out) == (FAILED, "")
 
 
-READERS = ("inspect {suite}", "run {suite} nowhere", "search {photo} --device {photo} --out x", "train x --out .")
+READERS = (
+    "inspect {suite}",
+    "run {suite} nowhere",
+    "search {photo} --device {photo} --out x",
+    "train x --out .",
+    "data check x --root .",
+)
 
 
 @pytest.mark.parametrize("line", [*READERS, "export {photo} --front {photo} --out {photo}"])

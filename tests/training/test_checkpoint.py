@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import torch
 
 from pliant import CheckpointError
 from pliant.training.checkpoint import add_metrics, load_checkpoint, resolve, save_checkpoint, steps
-from pliant.training.progress import check_writable
 from pliant.training.schedule import make_optimizer, optimizer_tensors, restore_optimizer
 
 from .tiny import tiny_recipe, tiny_supernet
@@ -144,11 +142,3 @@ def test_a_state_of_another_network_is_refused() -> None:
     for name, shape in (("nowhere/exp_avg", ()), ("encoder.conv1.weight/exp_avg", (3, 3))):
         with pytest.raises(CheckpointError, match="fits no parameter"):
             restore_optimizer(optimizer, network, {name: torch.zeros(shape)})
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="cannot write into"):
-        check_writable(tmp_path / "file" / "out")
-    check_writable(tmp_path / "new" / "folder")
-    assert os.listdir(tmp_path / "new" / "folder") == []

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pliant import RecipeError
-from pliant.training.recipe import Part, Recipe
+from pliant.training.part import Part
+from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import built_in_recipes, find_recipe, load_recipe
 
 MINIMAL = {"data": {"name": "scenes"}}
