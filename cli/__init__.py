@@ -71,6 +71,7 @@ app.add_typer(data.app, name="data", short_help="`data check`: what is missing o
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    _survive_closed_streams()
     _survive_any_encoding()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -89,6 +90,14 @@ def _close_broken_pipe(error: BaseException) -> None:
     """A reader such as `head` has gone: what is still buffered must not be flushed at exit, with a traceback."""
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _survive_closed_streams() -> None:
+    """Closed by whoever started this (`>&-`), a stream is None; its number must not go to the next file opened."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
 
 
 def _survive_any_encoding() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .failing import need_building_half
-from .options import Json
+from .options import Json, path_option
 from .progress import progress_bar
 from .tables import print_json, print_table
 
@@ -38,7 +38,7 @@ def check(
     what: Annotated[
         str, typer.Argument(metavar="NAME|RECIPE|FOLDER", help="A data set, a recipe or a folder.", show_default=False)
     ],
-    root: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder with the files.")] = None,
+    root: Annotated[Path | None, path_option("DIR", "The folder with the files.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read every picture and label of a data set and say what is missing or wrong, file by file.

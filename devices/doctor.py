@@ -19,7 +19,8 @@ Level = Literal["ok", "note", "missing", "problem"]
 
 # Providers beyond the processor's own that a graphics processor can give onnxruntime.
 _GPU_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
-_BUILD = ("torch", "onnx", "onnxscript", "nncf", "pymoo", "sklearn", "pydantic", "yaml", "matplotlib")
+# What the building half imports; the extra installs more than that.
+_BUILD = ("torch", "onnx", "onnx_ir", "onnxscript", "pymoo", "moocore", "pydantic", "yaml", "matplotlib")
 _OLDEST_ENGINE = (1, 23)
 
 

@@ -40,11 +40,13 @@ class Lowered:
     """An int8 graph (weightless, widest), its layers, and its quantized tensors.
 
     `tensors` maps each quantized tensor to the one whose range it uses (pooling and resizing keep their input's).
+    `precision` is the policy's name.
     """
 
     model: onnx.ModelProto
     layers: tuple[QuantizedLayer, ...]
     tensors: dict[str, str]
+    precision: str = "int8"
 
     @property
     def ranged(self) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ def lower(template: onnx.ModelProto, policy: Policy) -> Lowered:
         QuantizedLayer(layer.name, layer.weight, layer.bias, layer.norm, layer.epsilon, inputs[layer.name] or "")
         for layer in layers
     )
-    return Lowered(_serialize(model), found, tensors)
+    return Lowered(_serialize(model), found, tensors, policy.name)
 
 
 def _choose(graph: ir.Graph, policy: Policy) -> list[ir.Node]:

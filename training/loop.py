@@ -33,6 +33,7 @@ from .data.batches import Batch, batches_per_epoch, epoch_batches
 from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
+from .interrupt import AfterTheStep
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
 from .progress import MetricsLog, Pace, Progress, Silent, StepReport
 from .recipe import Recipe
@@ -88,6 +89,11 @@ class Run:
         return batches_per_epoch(self.data.train, self.recipe.training.batch_size)
 
     @property
+    def images_per_step(self) -> int:
+        """Images of a batch: all there are where that is less."""
+        return min(self.recipe.training.batch_size, len(self.data.train))
+
+    @property
     def steps(self) -> int:
         """Steps of the whole training."""
         return self.recipe.training.epochs * self.steps_per_epoch
@@ -97,7 +103,8 @@ def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progr
     """Train a supernet by `recipe` into the folder `out`, or go on from its newest whole checkpoint.
 
     Raises RecipeError, DataError, CheckpointError (the folder cannot be written, or holds another run) or TrainingError
-    (a loss is not finite). Interrupted by Ctrl-C it raises KeyboardInterrupt with a line that says how to go on.
+    (a loss is not finite). The first Ctrl-C ends it after the step that runs, with a checkpoint, the second at once;
+    both raise KeyboardInterrupt with a line that says how to go on.
     """
     out, progress = Path(out), progress or Silent()
     check_writable(out)
@@ -114,13 +121,14 @@ def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     log = MetricsLog(run.out, run.first)
     try:
         run.progress.started(run.first, run.steps)
-        folder = _all_steps(run, log) or (start.folder if start else run.out)
+        with AfterTheStep() as stop:
+            folder = _all_steps(run, log, stop) or (start.folder if start else run.out)
         seconds = time.perf_counter() - began
         judged = start.metrics.get("quality") if start and run.first == run.steps else None
         rows = judged or _finish(run, log, folder)
     finally:
         log.close()
-    images = (run.steps - run.first) * run.recipe.training.batch_size
+    images = (run.steps - run.first) * run.images_per_step
     return TrainResult(run.out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
 
 
@@ -148,9 +156,9 @@ def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Prog
     return Run(recipe, out, data, device, supernet, auxiliary, average, optimizer, first, progress)
 
 
-def _all_steps(run: Run, log: MetricsLog) -> Path | None:
+def _all_steps(run: Run, log: MetricsLog, stop: AfterTheStep) -> Path | None:
     """Train the remaining steps; the folder of the last checkpoint, None where no step remained."""
-    pace, folder = Pace(run.recipe.training.batch_size), None
+    pace, folder = Pace(run.images_per_step), None
     settings = run.recipe.training
     for epoch in range(run.first // run.steps_per_epoch, settings.epochs):
         begin = epoch * run.steps_per_epoch
@@ -160,9 +168,11 @@ def _all_steps(run: Run, log: MetricsLog) -> Path | None:
         )
         for step, batch in enumerate(ahead(batches), start=begin + skip):
             _one_step(run, log, pace, step, epoch, batch)
-            done = step + 1
-            if done == run.steps or done % settings.checkpoint_every == 0:
+            done, stopping = step + 1, stop.asked
+            if stopping or done == run.steps or done % settings.checkpoint_every == 0:
                 folder = _save(run, done)
+            if stopping:
+                raise KeyboardInterrupt
         if settings.validate_every and (epoch + 1) % settings.validate_every == 0 and epoch + 1 < settings.epochs:
             judged = landmark_subnets(run.supernet.space, settings.only)
             ends = list(dict.fromkeys((judged[0], judged[-1])))

@@ -64,7 +64,8 @@ def open_split(recipe: Recipe, split: str, progress: Callable[[int, int], None] 
 
 
 def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> TrainingData:
-    """Train and validation splits; RecipeError where the recipe names tasks that they do not have."""
+    """Train and validation splits; RecipeError where the recipe names tasks, or stages, that there are not."""
+    check_stages(recipe)
     data = TrainingData(open_split(recipe, "train", progress), open_split(recipe, "validation", progress))
     known = [task.name for task in data.tasks]
     for name in known:
@@ -81,6 +82,17 @@ def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | No
                 hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
                 raise RecipeError(f"{recipe.name}: {section} names the task {name!r}, which the data has not; {hint}")
     return data
+
+
+def check_stages(recipe: Recipe) -> None:
+    """Raise RecipeError where distillation is to compare stages that the encoder does not have."""
+    count = stages_of(recipe.model.encoder)
+    for stage in recipe.training.distillation.stages or ():
+        if stage >= count:
+            raise RecipeError(
+                f"{recipe.name}: training.distillation.stages names the stage {stage}; "
+                f"{recipe.model.encoder} has stages 0 to {count - 1}"
+            )
 
 
 def choose_device(name: str) -> torch.device:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from .part import Count, NotNegative, Part, Positive, Share
+from .part import Channels, Count, NotNegative, Part, Pixels, Positive, Seed, Share
 
 
 class Counts(Part):
@@ -35,7 +35,7 @@ class SourceRecipe(Part):
     counts: Counts = Counts()
     root: Path | None = None
     tasks: tuple[str, ...] | None = None
-    seed: int = 0
+    seed: Seed = 0
     rename: dict[str, str] = Field(default_factory=dict)
 
 
@@ -46,11 +46,11 @@ class DataRecipe(Part):
     """
 
     name: Literal[DataName, "mixture"]
-    size: tuple[Count, Count] | None = None
+    size: tuple[Pixels, Pixels] | None = None
     counts: Counts = Counts()
     root: Path | None = None
     tasks: tuple[str, ...] | None = None
-    seed: int = 0
+    seed: Seed = 0
     of: tuple[SourceRecipe, ...] = ()
 
     @model_validator(mode="after")
@@ -81,11 +81,11 @@ class ModelRecipe(Part):
 
     encoder: Literal["resnet10", "resnet18", "resnet20", "resnet34", "resnet50", "mobilenetv2"] = "resnet18"
     stem: Literal["imagenet", "cifar"] = "imagenet"
-    channels: Count | None = None
+    channels: Channels | None = None
     output_stride: Literal[4, 8, 16, 32] = 16
-    decoder_channels: Count | None = None
-    skip_channels: Count | None = None
-    aspp_rates: tuple[Count, ...] | None = None
+    decoder_channels: Channels | None = None
+    skip_channels: Channels | None = None
+    aspp_rates: tuple[Pixels, ...] | None = None
     pretrained: Path | None = None
     sort: Literal["none", "norm", "activation"] = "norm"
 
@@ -95,7 +95,7 @@ class SpaceRecipe(Part):
 
     encoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     decoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    multiple: Count = 8
+    multiple: Channels = 8
 
     @field_validator("encoder_widths", "decoder_widths")
     @classmethod
@@ -177,7 +177,7 @@ class TrainingRecipe(Part):
     weight_decay: NotNegative = 0.01
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.05
-    subnets: Annotated[int, Field(ge=0)] = 2
+    subnets: Annotated[int, Field(ge=0, le=1000)] = 2
     sampling: Literal["sandwich", "stratified"] = "sandwich"
     full_width: Share = 0.25
     only: Positive | None = None
@@ -191,7 +191,7 @@ class TrainingRecipe(Part):
     clip: Positive | None = 5.0
     augmentation: Augmentation = Augmentation()
     precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: Count = 200
     validate_every: Annotated[int, Field(ge=0)] = 0
@@ -211,7 +211,7 @@ class SearchRecipe(Part):
     preferences: tuple[dict[str, Positive], ...] = ()
     budgets: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
     validation_images: Count | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 class QuantizeRecipe(Part):

@@ -128,6 +128,14 @@ def test_settings_override_and_are_checked() -> None:
         ("epochs", "not of the form key=value"),
         ("=3", "not of the form key=value"),
         ("training.lr=[", "not YAML"),
+        ("training.seed=-1", "training.seed is -1; it should be greater than or equal to 0"),
+        (
+            "model.decoder_channels=9999999999",
+            "model.decoder_channels is 9999999999; it should be less than or equal to",
+        ),
+        ("model.channels=99999", "model.channels is 99999; it should be less than or equal to"),
+        ("data.size=[32, 99999]", "data.size.1 is 99999; it should be less than or equal to"),
+        ("training.epochs=99999999999", "training.epochs is 99999999999; it should be less than or equal to"),
     ],
 )
 def test_a_wrong_setting_is_named(setting: str, expected: str) -> None:
