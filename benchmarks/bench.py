@@ -4,14 +4,15 @@
 
 For every suite: its size against the widest subnet's own ONNX files, opening time, session creation through pliant
 against creation from the extracted file, the cost of a call through pliant over the bare onnxruntime session, and the
-time of a switch over bare creation plus one run. What is compared is interleaved in the same process; a ratio is the
-median of paired runs. Writes `deployed-<hardware>-<date>.json`.
+time of a switch, to and fro between two subnets of like size, over creating the bare session of the same target and
+running it once (a switch runs its target once too, against the witness). What is compared is interleaved in the same
+process; a ratio is the median of paired runs. Writes `deployed-<hardware>-<date>.json`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,8 +22,9 @@ from typing import Any
 import numpy as np
 
 import pliant
-from pliant.devices.fingerprint import read_fingerprint
+from pliant.benchmarks.dated import save_dated
 from pliant.runtime.manifest import SubnetInfo
+from pliant.runtime.model import Model
 from pliant.runtime.suite import Suite
 
 RUNS, BUILDS = 150, 15
@@ -77,11 +79,31 @@ def subnet_rows(suite: Suite, subnet: SubnetInfo, folder: Path, threads: int) ->
             lambda: bare(model_path, threads).run(names, {"images": image}),
             BUILDS,
         )
-        switch = paired(
-            lambda: model.switch(subnet.id), lambda: bare(model_path, threads).run(names, {"images": image}), BUILDS
-        )
+        switch = switch_row(suite, model, model_path, threads)
     size = model_path.stat().st_size + data_path.stat().st_size
     return {"id": subnet.id, "onnx_bytes": size, "call": call, "load": build, "switch": switch}
+
+
+def switch_row(suite: Suite, model: Model, model_path: Path, threads: int) -> dict[str, Any] | None:
+    """Paired figures of switches to the subnet of like size and back; None where no other has this precision."""
+    subnet, image, names = model.subnet, suite.witness_input(), list(suite.tasks)
+    others = [other for other in suite.subnets if other.precision == subnet.precision and other != subnet]
+    if not others:
+        return None
+    other = min(others, key=lambda candidate: abs(candidate.macs - subnet.macs))
+    paths = {subnet.id: model_path}
+    paths[other.id], _ = suite.extract(other.id, model_path.with_name(f"{other.id}-beside.onnx"))
+    # Both go through the same targets in the same order, so that each pair is of one target.
+    ours, theirs = (itertools.cycle((other.id, subnet.id)) for _ in range(2))
+    built = []
+
+    def switch() -> None:
+        built.append(model.switch(next(ours)).build_ms)
+
+    figures = paired(switch, lambda: bare(paths[next(theirs)], threads).run(names, {"images": image}), BUILDS)
+    if min(built) <= 0:
+        raise RuntimeError(f"a switch between {subnet.id} and {other.id} built no session: nothing was measured")
+    return {"between": [subnet.id, other.id], "build_ms": float(np.median(built)), **figures}
 
 
 def suite_row(path: Path, threads: int) -> dict[str, Any]:
@@ -109,7 +131,7 @@ def show(row: dict[str, Any]) -> None:
     print(f"{row['suite']}: {row['subnets']} subnets, {row['bytes'] / 1e6:.1f} MB, {row['size_ratio']:.2f} of the")
     print(f"  widest subnet's own fp32 and int8 ONNX; opens in {row['open_ms']['p50']:.1f} ms")
     for each in row["rows"]:
-        figures = ", ".join(f"{what} {each[what]['ratio']:.2f}x" for what in ("call", "load", "switch"))
+        figures = ", ".join(f"{what} {each[what]['ratio']:.2f}x" for what in ("call", "load", "switch") if each[what])
         print(f"  {each['id']}: {figures} of onnxruntime alone ({each['call']['theirs_ms']:.2f} ms a call)")
 
 
@@ -128,15 +150,8 @@ def main() -> int:
     for path in paths:
         rows.append(suite_row(path, chosen.threads))
         show(rows[-1])
-    machine = read_fingerprint()
-    date = time.strftime("%Y-%m-%d")
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    name = "".join(c if c.isalnum() else "-" for c in machine.cpu.lower()).strip("-") + f"-{machine.cores}-cores"
-    result = chosen.out / f"deployed-{name}-{date}.json"
     command = f"python benchmarks/bench.py --suites {chosen.suites} --threads {chosen.threads}"
-    entry = {"command": command, "hardware": machine.to_json(), "date": date, "suites": rows}
-    result.write_text(json.dumps(entry, indent=1) + "\n")
-    print(result)
+    print(save_dated("deployed", chosen.out, command, {"suites": rows}))
     return 0
 
 

@@ -13,11 +13,14 @@ Each is trained, searched and exported as a user would, and what an interrupted 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from pliant.cli import main as main_of_pliant
+from pliant.cli.failing import INTERRUPTED
+from pliant.search.places import log_path
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,20 @@ SAMPLE_SEED, SAMPLE_INDEX, SAMPLE_SIZE = 2026, 11, (480, 640)
 MOST_SAMPLE_BYTES = 3_000_000
 
 
+class Stopped(Exception):
+    """A verb did not end well; its exit code, 130 where it was interrupted."""
+
+    def __init__(self, verb: str, code: int):
+        super().__init__(f"pliant {verb} ended with {code}")
+        self.code = code
+
+
 def pliant(*arguments: str) -> None:
-    """Run one verb of the terminal; its failure ends the build."""
+    """Run one verb of the terminal, in this process: interrupted, it ends as it does for a user, and leaves nothing."""
     print("pliant", *arguments, file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, "-m", "pliant.cli", *arguments], check=True)
+    code = main_of_pliant(arguments)
+    if code:
+        raise Stopped(arguments[0], code)
 
 
 def build(wanted: Wanted, suite: Path, work: Path) -> None:
@@ -52,8 +65,7 @@ def build(wanted: Wanted, suite: Path, work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     pliant("train", wanted.recipe, "--out", str(train), *(["--resume"] if (train / "checkpoints").exists() else []))
     if not front.exists():
-        log = front.with_suffix(".log.jsonl")
-        extra = ["--resume"] if log.exists() else []
+        extra = ["--resume"] if log_path(front).exists() else []
         pliant("search", str(train), "--size", str(wanted.widths), "--out", str(front), *extra)
     pliant("export", str(train), "--front", str(front), "--out", str(suite))
     print(f"{suite}: {suite.stat().st_size / 1e6:.1f} MB, {(time.perf_counter() - began) / 60:.1f} min", flush=True)
@@ -88,12 +100,30 @@ def build_sample(folder: Path, work: Path) -> None:
 
 
 def main() -> int:
-    """Build what was asked for; 1 where a suite could not be built."""
+    """Build what was asked for; 1 where a suite could not be built, 130 where somebody pressed Ctrl-C."""
+    try:
+        return build_all(parse())
+    except Stopped as error:
+        # What interrupts a verb, it has said itself.
+        if error.code != INTERRUPTED:
+            print(error, file=sys.stderr)
+        return INTERRUPTED if error.code == INTERRUPTED else 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parse() -> argparse.Namespace:
+    """What was asked for."""
     parser = argparse.ArgumentParser(description="Build the suites that benchmarks and checks use.")
     parser.add_argument("--out", type=Path, default=Path("out/suites"))
     parser.add_argument("--only", choices=SUITES, help="build only this one")
     parser.add_argument("--sample", type=Path, metavar="DIR", help="build the sample suite and image instead")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def build_all(chosen: argparse.Namespace) -> int:
+    """Build what is not there yet."""
     if chosen.sample:
         build_sample(chosen.sample, Path("out/sample"))
         return 0
@@ -104,13 +134,7 @@ def main() -> int:
         if suite.exists():
             print(f"{suite} is there already; remove it to build it anew")
             continue
-        try:
-            build(wanted, suite, chosen.out / "work" / name)
-        except subprocess.CalledProcessError as error:
-            print(
-                f"{name} could not be built: {' '.join(error.cmd[2:5])} ended with {error.returncode}", file=sys.stderr
-            )
-            return 1
+        build(wanted, suite, chosen.out / "work" / name)
     return 0
 
 

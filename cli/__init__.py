@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from . import deploy, doctor, make, measure, run
+from . import data, deploy, doctor, make, measure, run
 from .failing import report
 
 __all__ = ["app", "main"]
@@ -66,10 +66,12 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
 )
 for _verb, _short in _VERBS:
     app.command(short_help=_short)(_verb)
+app.add_typer(data.app, name="data", short_help="`data check`: what is missing or wrong in a data set")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    _survive_closed_streams()
     _survive_any_encoding()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -88,6 +90,14 @@ def _close_broken_pipe(error: BaseException) -> None:
     """A reader such as `head` has gone: what is still buffered must not be flushed at exit, with a traceback."""
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _survive_closed_streams() -> None:
+    """Closed by whoever started this (`>&-`), a stream is None; its number must not go to the next file opened."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
 
 
 def _survive_any_encoding() -> None:

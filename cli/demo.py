@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.errors import InputError
+from ..search.places import log_path, plot_path
 from .progress import note, progress_bar
 
 if TYPE_CHECKING:
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
     from ..training.recipe import Recipe
 
 RECIPE = "scenes-demo"
+# Fewer than usual: each is exported and measured in two precisions, and the demo is to take minutes.
 FRONT_SIZE = 20
 
 
-def run_demo(out: Path) -> None:
+def run_demo(out: Path, as_json: bool) -> None:
     """Do all of it into `out`; what an interrupted run finished there is used again."""
     from ..runtime.suite import open_suite
     from ..training.recipe_file import load_recipe
-    from .demo_budgets import WEIGHT, measure_all, preferring, three_plans
-    from .demo_report import print_budgets, print_preferences, write_sheet
+    from .demo_budgets import measure_all, preferring, three_plans
+    from .demo_report import print_report, report_json, write_sheet
+    from .tables import print_json
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -46,13 +49,14 @@ def run_demo(out: Path) -> None:
         with _stage("5/5 run at three budgets"):
             plans = three_plans(suite, latency)
             write_sheet(suite, recipe, plans, out / "contact-sheet.png")
-        print_budgets(suite, plans)
-        print_preferences(suite, preferring(suite, latency), WEIGHT)
-    minutes = (time.perf_counter() - began) / 60
-    print(f"suite         {out / 'scenes.pliant'}   (pliant inspect, plan, run, bench, verify)")
-    print(f"pictures      {out / 'contact-sheet.png'}")
-    print(f"front         {out / 'front.png'}, {out / 'front.json'}")
-    print(f"took          {minutes:.1f} min")
+        report = report_json(suite, plans, preferring(suite, latency))
+    files = {"suite": "scenes.pliant", "pictures": "contact-sheet.png", "plot": "front.png", "front": "front.json"}
+    report |= {what: str(out / name) for what, name in files.items()}
+    report["minutes"] = (time.perf_counter() - began) / 60
+    if as_json:
+        print_json(report)
+    else:
+        print_report(report)
 
 
 @contextmanager
@@ -76,7 +80,7 @@ def _search(checkpoint: Path, out: Path) -> Front:
     from .searching import run
 
     with progress_bar() as report:
-        return run(checkpoint, out, None, {}, out.with_suffix(".log.jsonl").exists(), report, FRONT_SIZE)
+        return run(checkpoint, out, None, {}, log_path(out).exists(), report, FRONT_SIZE)
 
 
 def _export(checkpoint: Path, front: Path, out: Path) -> None:
@@ -106,4 +110,4 @@ def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Pat
 
     timed = front.measured(of)
     timed.save(out)
-    plot_front(timed, out.with_suffix(".png"))
+    plot_front(timed, plot_path(out))

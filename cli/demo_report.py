@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .demo_budgets import WEIGHT
 from .pictures import painted
 from .tables import milliseconds, print_table, size
 
 if TYPE_CHECKING:
-    from ..runtime.manifest import SubnetInfo
     from ..runtime.plan import Plan
     from ..runtime.suite import Suite
     from ..training.recipe import Recipe
@@ -20,36 +20,59 @@ _SCALE = 2
 _CAPTION = 18
 
 
-def print_budgets(suite: Suite, plans: Mapping[str, Plan]) -> None:
-    """One line a budget: the chosen subnet, what it was measured to take, how good it is."""
+def report_json(suite: Suite, budgets: Mapping[str, Plan], preferences: Mapping[str, Plan]) -> dict[str, Any]:
+    """What `demo --json` says of its plans: by budget, and at one budget by preferred task."""
+    heads = {name: {"metric": t.metric, "higher_is_better": t.higher_is_better} for name, t in suite.tasks.items()}
+    return {
+        "tasks": heads,
+        "budgets": {name: _row(suite, plan) for name, plan in budgets.items()},
+        "preference_weight": WEIGHT,
+        "preferences": {name: _row(suite, plan) for name, plan in preferences.items()},
+    }
+
+
+def _row(suite: Suite, plan: Plan) -> dict[str, Any]:
+    return {
+        "limit_ms": plan.budget.latency_ms,
+        "subnet": plan.subnet.id,
+        "decoder_widths": dict(sorted(plan.subnet.widths.decoders.items())),
+        "latency_ms": plan.latency_ms.value if plan.latency_ms else None,
+        "bytes": plan.bytes,
+        "quality": {name: plan.subnet.quality[name].value for name in suite.tasks},
+    }
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """The same for people: one line a budget, one a preference, and where everything lies."""
+    heads = _heads(report["tasks"])
     print()
-    rows = [(name, f"{plan.budget.latency_ms:g}", *_cells(suite, plan)) for name, plan in plans.items()]
-    print_table(("budget", "limit ms", *_heads(suite)), rows)
-
-
-def print_preferences(suite: Suite, plans: Mapping[str, Plan], weight: float) -> None:
-    """The same budget, with one task or another counting `weight` times as much."""
-    limit = plans["nothing"].budget.latency_ms
+    rows = [(name, f"{row['limit_ms']:g}", *_cells(row)) for name, row in report["budgets"].items()]
+    print_table(("budget", "limit ms", *heads), rows)
+    limit = report["preferences"]["nothing"]["limit_ms"]
+    weight = report["preference_weight"]
     print(f"\nat {limit:g} ms, where a preference tells most: one task counting {weight:g} times as much")
-    rows = [(name, _decoders(plan.subnet), *_cells(suite, plan)) for name, plan in plans.items()]
-    print_table(("preferred", "decoder widths", *_heads(suite)), rows)
+    rows = [(name, _decoders(row), *_cells(row)) for name, row in report["preferences"].items()]
+    print_table(("preferred", "decoder widths", *heads), rows)
     print()
+    print(f"suite         {report['suite']}   (pliant inspect, plan, run, bench, verify)")
+    print(f"pictures      {report['pictures']}")
+    print(f"front         {report['plot']}, {report['front']}")
+    print(f"took          {report['minutes']:.1f} min")
 
 
-def _heads(suite: Suite) -> tuple[str, ...]:
+def _heads(tasks: Mapping[str, Any]) -> tuple[str, ...]:
     arrows = {True: "↑", False: "↓"}
-    qualities = (f"{name}\n{task.metric} {arrows[task.higher_is_better]}" for name, task in suite.tasks.items())
+    qualities = (f"{name}\n{task['metric']} {arrows[task['higher_is_better']]}" for name, task in tasks.items())
     return ("subnet", "p50\nms", "bytes", *qualities)
 
 
-def _cells(suite: Suite, plan: Plan) -> tuple[str, ...]:
-    latency = milliseconds(plan.latency_ms.value if plan.latency_ms else None)
-    quality = (f"{plan.subnet.quality[name].value:.3f}" for name in suite.tasks)
-    return (plan.subnet.id, latency, size(plan.bytes), *quality)
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    quality = (f"{value:.3f}" for value in row["quality"].values())
+    return (row["subnet"], milliseconds(row["latency_ms"]), size(row["bytes"]), *quality)
 
 
-def _decoders(subnet: SubnetInfo) -> str:
-    return " ".join(f"{task[:5]} {width:g}" for task, width in sorted(subnet.widths.decoders.items()))
+def _decoders(row: dict[str, Any]) -> str:
+    return " ".join(f"{task[:5]} {width:g}" for task, width in row["decoder_widths"].items())
 
 
 def write_sheet(suite: Suite, recipe: Recipe, plans: Mapping[str, Plan], out: Path) -> None:

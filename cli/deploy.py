@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
-from .options import (
-    Bytes,
-    Energy,
-    Floor,
-    Json,
-    Latency,
-    Macs,
-    Measure,
-    Memory,
-    Prefer,
-    Provider,
-    Quantile,
-    Subnets,
-    Suite,
-    Tasks,
-    Threads,
-    request,
-)
+from .options import Json, Provider, Subnets, Suite, Tasks, once, path_option, request, with_budget
+from .places import check_file
 from .progress import note, progress_bar
 
 
@@ -66,9 +50,10 @@ def verify(
     from .tables import print_json
 
     with open_suite(model) as suite, progress_bar() as report:
-        total = 1 + len(subnets or suite.subnets)
+        named = once(subnets)
+        total = 1 + len(named or suite.subnets)
         results = []
-        for result in verify_suite(suite, tuple(subnets) if subnets else None, **request(provider=provider)):
+        for result in verify_suite(suite, named or None, **request(provider=provider)):
             results.append(result)
             report("verifying", len(results), total)
     if as_json:
@@ -80,22 +65,8 @@ def verify(
         raise SuiteError(f"{model} fails {len(failed)} of {len(results)} checks; first: {failed[0].detail}")
 
 
-def plan(
-    model: Suite,
-    latency: Latency = None,
-    memory: Memory = None,
-    macs: Macs = None,
-    size: Bytes = None,
-    energy: Energy = None,
-    prefer: Prefer = None,
-    floor: Floor = None,
-    tasks: Tasks = None,
-    quantile: Quantile = None,
-    provider: Provider = None,
-    threads: Threads = None,
-    measure: Measure = None,
-    as_json: Json = False,
-) -> None:
+@with_budget
+def plan(model: Suite, *, asked: dict[str, Any], as_json: Json = False) -> None:
     """Choose the subnet for a budget, and say why, and why not the others.
 
     Latency is met by what is measured on this machine; what was not measured yet is measured first.
@@ -110,20 +81,6 @@ def plan(
     from .showing import print_plan
     from .tables import print_json
 
-    asked = request(
-        latency=latency,
-        memory=memory,
-        macs=macs,
-        bytes=size,
-        energy=energy,
-        prefer=prefer,
-        floor=floor,
-        tasks=tasks,
-        quantile=quantile,
-        provider=provider,
-        threads=threads,
-        measure=measure,
-    )
     with open_suite(model) as suite:
         with progress_bar() as report:
             chosen = suite.plan(**asked, progress=report)
@@ -148,7 +105,7 @@ def build(
     from ..runtime.suite import open_suite
 
     with open_suite(model) as suite:
-        for name in subnets or ():
+        for name in once(subnets):
             suite.subnet(name)
     raise EngineUnavailable(
         "this version of pliant builds no TensorRT engines, a later one will: "
@@ -159,7 +116,7 @@ def build(
 def extract(
     model: Suite,
     subnet: Annotated[str, typer.Argument(metavar="SUBNET", help="Its id, as `inspect` lists it.", show_default=False)],
-    out: Annotated[Path, typer.Option(metavar="SUBNET.onnx", help="The ONNX file to write.", show_default=False)],
+    out: Annotated[Path, path_option("SUBNET.onnx", "The ONNX file to write.")],
     target: Annotated[str, typer.Option(metavar="onnxruntime|tensorrt", help="Engine that will read it.")] = (
         "onnxruntime"
     ),
@@ -179,6 +136,7 @@ def extract(
 
     if target not in ("onnxruntime", "tensorrt"):
         raise BudgetError(f"there is no target {target!r}: use onnxruntime or tensorrt")
+    check_file(out)
     with open_suite(model) as suite:
         written = extract_subnet_file(suite, subnet, out, target=target, tasks=request(tasks=tasks).get("tasks"))
     files = {str(path): path.stat().st_size for path in written}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .failing import one_line
+from .places import check_file
+from .plain import one_line
 from .tables import macs, print_json, print_table, quality, size
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     from ..training.checkpoint import load_checkpoint
     from ..training.prepare import open_split
 
+    check_file(out)
     source = load_checkpoint(checkpoint)
     entries = Front.load(front).entries
     recipe = source.recipe

@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 from ..devices.errors import BudgetError, EngineUnavailable, NoSubnetFits, PliantError
+from .plain import one_line
 
 FAILED = 1
 MISUSED = 2
@@ -38,7 +39,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, one_line(error) or "interrupted"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return FAILED, f"{where}{error.strerror}"
+        return FAILED, one_line(f"{where}{error.strerror}")
     return _of_typer(error) or (FAILED, _unexpected(error))
 
 
@@ -59,11 +60,6 @@ def _unexpected(error: BaseException) -> str:
     what = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
     hint = "" if os.environ.get("PLIANT_DEBUG") else " (PLIANT_DEBUG=1 shows where)"
     return f"unexpected {what}{hint}"
-
-
-def one_line(message: object) -> str:
-    """The message without line breaks."""
-    return " ".join(str(message).split())
 
 
 def need_building_half(verb: str, *modules: str) -> None:

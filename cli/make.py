@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
+from ..search import FRONT_SIZE
 from .failing import need_building_half
-from .options import Json, Prefer, pairs
+from .options import Json, Prefer, pairs, path_argument, path_option
 from .progress import note, progress_bar
 
 _TRAIN = ("torch", "pydantic", "yaml")
 _SEARCH = (*_TRAIN, "pymoo", "moocore", "matplotlib")
 _EXPORT = ("torch", "onnx", "onnxscript", "onnxruntime")
 
-_Checkpoint = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="The folder that `pliant train` wrote.", show_default=False)
-]
+_Checkpoint = Annotated[Path, path_argument("CHECKPOINT", "The folder that `pliant train` wrote.")]
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything is written.")] = Path("out/demo"),
+    out: Annotated[Path, path_option("DIR", "Where everything is written.", show_default=True)] = Path("out/demo"),
+    as_json: Json = False,
 ) -> None:
     """Do the main job on built-in data: train, search, quantize, export, run at three budgets.
 
@@ -32,14 +32,14 @@ def demo(
     need_building_half("demo", *_SEARCH, *_EXPORT)
     from .demo import run_demo
 
-    run_demo(out)
+    run_demo(out, as_json)
 
 
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A YAML file, or a built-in name.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where checkpoints and metrics go.", show_default=False)],
+    out: Annotated[Path, path_option("DIR", "Where checkpoints and metrics go.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint in DIR.")] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated.")
@@ -47,6 +47,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a supernet from a recipe.
+
+    Ctrl-C ends it after the step that runs and keeps a checkpoint to --resume from; a second one ends it at once.
 
     \b
     Examples:
@@ -67,12 +69,14 @@ def train(
 
 def search(
     checkpoint: _Checkpoint,
-    out: Annotated[Path, typer.Option(metavar="FRONT.json", help="Where the front is written.", show_default=False)],
+    out: Annotated[Path, path_option("FRONT.json", "Where the front is written.")],
     device: Annotated[
-        Path | None, typer.Option(metavar="PROFILE.json", help="What `pliant profile` measured on the target.")
+        Path | None, path_option("PROFILE.json", "Add latencies that `pliant profile` measured to the front.")
     ] = None,
     prefer: Prefer = None,
-    most: Annotated[int, typer.Option("--size", min=2, metavar="N", help="Subnets on the front, at most.")] = 24,
+    most: Annotated[
+        int, typer.Option("--size", min=2, metavar="N", help="Subnets on the front, at most.")
+    ] = FRONT_SIZE,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -94,8 +98,8 @@ def search(
 
 def export(
     checkpoint: _Checkpoint,
-    front: Annotated[Path, typer.Option(metavar="FRONT.json", help="What `pliant search` wrote.", show_default=False)],
-    out: Annotated[Path, typer.Option(metavar="MODEL.pliant", help="The suite to write.", show_default=False)],
+    front: Annotated[Path, path_option("FRONT.json", "What `pliant search` wrote.")],
+    out: Annotated[Path, path_option("MODEL.pliant", "The suite to write.")],
     as_json: Json = False,
 ) -> None:
     """Export the subnets of a front, fp32 and int8, as one suite; each is compared with the network it comes from.

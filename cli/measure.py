@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, Provider, Subnets, Suite, Tasks, Threads, request
+from .options import Json, Provider, Subnets, Suite, Tasks, Threads, once, path_option, request
+from .places import check_file
 from .progress import note, progress_bar
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def bench(
 
     how = request(tasks=tasks, provider=provider, threads=threads)
     with open_suite(model) as suite:
-        chosen = [suite.subnet(name) for name in dict.fromkeys(subnets)] if subnets else list(suite.subnets)
+        chosen = [suite.subnet(name) for name in once(subnets)] or list(suite.subnets)
         with progress_bar() as report:
             rows = [_row(subnet, times) for subnet, times in _measured(suite, chosen, how, runs, report)]
         if as_json:
@@ -85,9 +86,7 @@ def _measured(
 
 def profile(
     model: Suite,
-    out: Annotated[
-        Path, typer.Option(metavar="PROFILE.json", help="Where the profile is written.", show_default=False)
-    ],
+    out: Annotated[Path, path_option("PROFILE.json", "Where the profile is written.")],
     tasks: Tasks = None,
     provider: Provider = None,
     threads: Threads = None,
@@ -96,21 +95,20 @@ def profile(
 ) -> None:
     """Measure every subnet of a suite on this machine, latency and memory, and write a device profile.
 
-    The measurements are also kept for `plan`; `pliant search --device PROFILE.json` searches with them.
+    The measurements are also kept for `plan`; `pliant search --device PROFILE.json` annotates the front
+    with them.
 
     \b
     Example:
       pliant profile scenes.pliant --out orin.json
     """
-    from ..devices.cache import write_atomically
-    from ..devices.errors import InputError
+    from ..devices.writing import write_atomically
     from ..runtime.latency import CONFIRM, profile_suite
     from ..runtime.suite import open_suite
     from .showing import print_profile
     from .tables import print_json
 
-    if out.is_dir() or not out.parent.is_dir():
-        raise InputError(f"{out} cannot be written: --out is a file in a folder that exists")
+    check_file(out)
     with open_suite(model) as suite:
         with progress_bar() as report:
             how = request(tasks=tasks, provider=provider, threads=threads)

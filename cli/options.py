@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +12,20 @@ import typer
 
 from ..devices.errors import BudgetError
 
+
+def path_argument(metavar: str, help: str) -> Any:
+    """A path that stands without an option."""
+    # Whether a file can be read is found out by reading it, wherever it lies: typer's own check calls it misuse.
+    return typer.Argument(metavar=metavar, help=help, show_default=False, readable=False)
+
+
+def path_option(metavar: str, help: str, *, show_default: bool = False) -> Any:
+    """A path that an option names."""
+    return typer.Option(metavar=metavar, help=help, show_default=show_default, readable=False)
+
+
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")]
-Suite = Annotated[Path, typer.Argument(metavar="MODEL.pliant", help="A suite.", show_default=False)]
+Suite = Annotated[Path, path_argument("MODEL.pliant", "A suite.")]
 Subnets = Annotated[list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")]
 
 Latency = Annotated[str | None, typer.Option(metavar="TIME", help="Limit, as in 15ms or 0.1s.")]
@@ -74,3 +88,47 @@ def request(
     if tasks is not None:
         asked["tasks"] = tuple(name.strip() for name in tasks.split(",") if name.strip())
     return asked
+
+
+def once(names: Iterable[str] | None) -> tuple[str, ...]:
+    """What a repeatable option was given, each only once."""
+    return tuple(dict.fromkeys(names or ()))
+
+
+def _budget(
+    latency: Latency = None,
+    memory: Memory = None,
+    macs: Macs = None,
+    size: Bytes = None,
+    energy: Energy = None,
+    prefer: Prefer = None,
+    floor: Floor = None,
+    tasks: Tasks = None,
+    quantile: Quantile = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    measure: Measure = None,
+) -> dict[str, Any]:
+    limits = {"latency": latency, "memory": memory, "macs": macs, "bytes": size, "energy": energy}
+    how = {"quantile": quantile, "provider": provider, "threads": threads, "measure": measure}
+    return request(prefer=prefer, floor=floor, tasks=tasks, **limits, **how)
+
+
+def with_budget(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of a budget where its parameter `asked` stands: the keyword arguments of `Suite.plan`."""
+    options = inspect.signature(_budget, eval_str=True).parameters
+    own = inspect.signature(verb, eval_str=True)
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for place in own.parameters.values()
+        for parameter in (options.values() if place.name == "asked" else (place,))
+    ]
+
+    @functools.wraps(verb)
+    def asking(**given: Any) -> None:
+        verb(asked=_budget(**{name: given.pop(name) for name in options}), **given)
+
+    # typer reads the options off both.
+    asking.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    asking.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return asking

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Far to near, dark to light, so that it reads in grey as well.
 _DEPTH = ((18, 12, 54), (52, 42, 122), (36, 98, 151), (35, 146, 148), (88, 187, 121), (176, 215, 90), (252, 236, 120))
-_PANEL = 320
+_PANEL, _TALLEST = 320, 640
 _COLUMNS = 3
 _CAPTION = 18
 
@@ -45,13 +45,16 @@ def _read_array(path: Path) -> Array:
     import numpy as np
 
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # Mapped, so that a header which promises more than the file holds is refused, not allocated.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise InputError(f"{path} is not a numpy array file: {error}") from error
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
         what = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "an archive"
         raise InputError(f"{path} is {what}: an image is uint8 of shape (height, width, 3)")
-    return array
+    if not array.size:
+        raise InputError(f"{path} is an image without pixels, of shape {array.shape}")
+    return np.array(array)
 
 
 def resized(image: Array, height: int, width: int, *, smooth: bool = True) -> Array:
@@ -128,13 +131,21 @@ def contact_sheet(panels: list[tuple[str, Array]], path: Path, columns: int = _C
     from PIL import Image, ImageDraw
 
     columns = min(columns, len(panels))
-    tall = max(round(_PANEL * array.shape[0] / array.shape[1]) for _, array in panels) + _CAPTION
+    sizes = [_fitted(array) for _, array in panels]
+    tall = max(height for height, _ in sizes) + _CAPTION
     rows = -(-len(panels) // columns)
     sheet = Image.new("RGB", (columns * (_PANEL + 4) - 4, rows * (tall + 4) - 4), "white")
     draw = ImageDraw.Draw(sheet)
     for index, (caption, array) in enumerate(panels):
         left, top = index % columns * (_PANEL + 4), index // columns * (tall + 4)
-        height = round(_PANEL * array.shape[0] / array.shape[1])
-        sheet.paste(Image.fromarray(array).resize((_PANEL, height), Image.Resampling.BILINEAR), (left, top + _CAPTION))
+        height, width = sizes[index]
+        sheet.paste(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR), (left, top + _CAPTION))
         draw.text((left + 2, top + 3), caption, fill="black")
     sheet.save(path)
+
+
+def _fitted(array: Array) -> tuple[int, int]:
+    """(height, width) of a picture on a sheet: as wide as a panel, or less where it would be much taller than wide."""
+    height, width = array.shape[:2]
+    scale = min(_PANEL / width, _TALLEST / height)
+    return max(round(height * scale), 1), max(round(width * scale), 1)

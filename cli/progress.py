@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .plain import printable
+
 Report = Callable[[str, int, int], None]
 
 
 def note(text: str) -> None:
     """One line beside the result: on stderr, so that stdout stays what was asked for."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 @contextmanager
@@ -24,7 +26,7 @@ def progress_bar() -> Iterator[Report]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     left = TimeRemainingColumn(compact=True)
-    what = TextColumn("{task.description}", table_column=None)
+    what = TextColumn("{task.description}", markup=False)
     bar = Progress(
         what, BarColumn(bar_width=24), TaskProgressColumn(), left, console=Console(stderr=True), transient=True
     )
@@ -33,7 +35,7 @@ def progress_bar() -> Iterator[Report]:
         width = bar.console.width
 
         def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=_shortened(what, width - 50), completed=done, total=total)
+            bar.update(task, description=_shortened(printable(what), width - 50), completed=done, total=total)
 
         yield show
 

@@ -1,4 +1,4 @@
-"""What `pliant search` does: search a checkpoint, add what a device profile measured, show the front."""
+"""What `pliant search` does: search a checkpoint, add the latencies of a device profile, show the front."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..devices.errors import InputError
+from ..search.places import check_front_path, plot_path
+from .places import check_file
 from .progress import note
 from .tables import macs, milliseconds, print_json, print_table, quality, quality_head, size
 
@@ -32,9 +33,9 @@ def run(
     from ..search.run import run_search
     from ..training.checkpoint import load_checkpoint
 
+    check_front_path(out)
+    check_file(out, make=True)
     profile = read_profile(device) if device is not None else None
-    if out.is_dir():
-        raise InputError(f"{out} is a folder: --out names a file, as in {out}/front.json")
     loaded = load_checkpoint(checkpoint)
     given = [*loaded.recipe.search.preferences, *([preference] if preference else [])]
 
@@ -55,7 +56,7 @@ def _with_latency(front: Front, checkpoint: Checkpoint, profile: DeviceProfile, 
             f"the profile has {known} of the front's {len(timed.entries)} subnets: export, then `pliant profile` there"
         )
     timed.save(out)
-    plot_front(timed, out.with_suffix(".png"))
+    plot_front(timed, plot_path(out))
     return timed
 
 
@@ -93,4 +94,4 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
     print_table(("", "macs", "bytes", *(["p50\nms"] if timed else []), *heads, "best for"), rows)
     origin = front.provenance
     print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")
-    print(f"plot: {out.with_suffix('.png')}")
+    print(f"plot: {plot_path(out)}")

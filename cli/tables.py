@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from .plain import printable, printable_json
 
 if TYPE_CHECKING:
     from ..runtime.tasks import Task
@@ -16,7 +17,7 @@ _WIDE = 400
 
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout; a number that does not exist (NaN, infinity) is null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    print(printable_json(_finite(value)))
 
 
 def _finite(value: Any) -> Any:
@@ -28,7 +29,7 @@ def _finite(value: Any) -> Any:
 
 
 # Columns whose cells may be folded at a space where the terminal is narrow, read from the left.
-_FOLDED = frozenset({"what", "encoder", "decoders", "best for"})
+_FOLDED = frozenset({"what", "encoder", "decoders", "best for", "labelled"})
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -40,9 +41,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 0, 0, 1))
     for index, name in enumerate(columns):
         words = index == 0 or name in _FOLDED
-        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=name not in _FOLDED)
+        justify: Literal["left", "right"] = "left" if words else "right"
+        # Names come from suites: as plain strings rich would read their brackets as markup.
+        table.add_column(Text(printable(name)), justify=justify, overflow="fold", no_wrap=name not in _FOLDED)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     _print(table)
 
 
@@ -91,7 +94,7 @@ def print_lines(lines: Iterable[tuple[str, str]]) -> None:
 
     grid = Table.grid(padding=(0, 2))
     for word, text in lines:
-        grid.add_row(Text(word), Text(text))
+        grid.add_row(Text(printable(word)), Text(printable(text)))
     _print(grid)
 
 
@@ -101,6 +104,7 @@ def print_folded(line: str) -> None:
     import shutil
     import textwrap
 
+    line = printable(line)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
     head = re.match(r"\s*\S+\s{2,}|\s*", line)
     indent = " " * min(head.end() if head else 0, width // 2)

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .plain import printable
 from .progress import note
 from .tables import print_json, print_table
 
@@ -72,7 +73,7 @@ class TrainingBar:
     def message(self, text: str) -> None:
         """A line that stays."""
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(printable(text), markup=False, highlight=False)
         else:
             note(text)
 

@@ -2,12 +2,13 @@
 
 Writing is read-merge-replace under a lock, so that processes lose nothing of each other's; the file is replaced
 atomically, so that one killed in the middle leaves the old one. A damaged file is set aside and measured anew; a folder
-that cannot be written keeps measurements for as long as this object lives, and `note` says so.
+that cannot be read or written keeps measurements for as long as this object lives, and `note` says so.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -17,7 +18,8 @@ from pathlib import Path
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
-from .profile import DeviceProfile, MemoryUse, read_profile
+from .profile import DeviceProfile, MemoryUse, parse_profile, read_profile
+from .writing import write_atomically
 
 try:
     import fcntl
@@ -29,7 +31,7 @@ def cache_folder() -> Path:
     """`$PLIANT_CACHE`, else `pliant` in the user's cache folder (`$XDG_CACHE_HOME` or ~/.cache)."""
     named = os.environ.get("PLIANT_CACHE")
     if named:
-        return Path(named).expanduser()
+        return _expanded(named)
     base = os.environ.get("XDG_CACHE_HOME")
     if base and Path(base).is_absolute():
         return Path(base) / "pliant"
@@ -46,7 +48,7 @@ class MeasurementCache:
     """
 
     def __init__(self, folder: str | Path | None = None):
-        self.folder = Path(folder).expanduser() if folder is not None else cache_folder()
+        self.folder = _expanded(folder) if folder is not None else cache_folder()
         self.note = ""
         self._memory: dict[str, DeviceProfile] = {}
 
@@ -56,13 +58,21 @@ class MeasurementCache:
 
     def profile(self, fingerprint: Fingerprint) -> DeviceProfile:
         """What is known of this state of the machine; an empty profile when nothing is."""
-        kept = self._read(self.path(fingerprint), fingerprint)
+        try:
+            kept = self._read(self.path(fingerprint), fingerprint)
+        except OSError as error:
+            self._not_kept(error)
+            kept = DeviceProfile(fingerprint)
         ours = self._memory.get(fingerprint.digest)
         return kept.merged(ours) if ours else kept
 
     def others(self, fingerprint: Fingerprint) -> Iterator[DeviceProfile]:
         """Readable profiles of other states or machines that are kept here: what is in them is stale now."""
-        for path in sorted(self.path(fingerprint).parent.glob("*.json")):
+        try:
+            paths = sorted(self.path(fingerprint).parent.glob("*.json"))
+        except OSError:
+            return
+        for path in paths:
             with contextlib.suppress(PliantError):
                 profile = read_profile(path)
                 if profile.stale(fingerprint):
@@ -80,25 +90,33 @@ class MeasurementCache:
         new = DeviceProfile(fingerprint, conditions or {}, latency or {}, memory or {})
         path = self.path(fingerprint)
         try:
+            _check_home(self.folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_suffix(".lock")):
                 merged = self._read(path, fingerprint).merged(new)
                 write_atomically(path, json.dumps(merged.to_json(), indent=1, allow_nan=False))
         except OSError as error:
-            self.note = (
-                f"measurements are not kept: {error.strerror or error} ({self.folder}); "
-                "set PLIANT_CACHE to a folder that can be written"
-            )
+            self._not_kept(error)
             ours = self._memory.get(fingerprint.digest)
             self._memory[fingerprint.digest] = ours.merged(new) if ours else new
             return self.profile(fingerprint)
         return merged
 
+    def _not_kept(self, error: OSError) -> None:
+        self.note = (
+            f"measurements are not kept: {error.strerror or error} ({self.folder}); "
+            "set PLIANT_CACHE to a folder that can be read and written"
+        )
+
     def _read(self, path: Path, fingerprint: Fingerprint) -> DeviceProfile:
-        if not path.exists():
+        """What is kept; OSError where that cannot be read, which may be somebody else's and is left as it is."""
+        _check_home(self.folder)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
             return DeviceProfile(fingerprint)
         try:
-            profile = read_profile(path)
+            profile = parse_profile(data, path)
             if not profile.stale(fingerprint):
                 return profile
             problem = "it belongs to another state of the machine"
@@ -110,19 +128,29 @@ class MeasurementCache:
         return DeviceProfile(fingerprint)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a process killed in the middle, sees either the old text or the new."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+def problem_of(folder: Path) -> str:
+    """Why measurements cannot be kept in a folder, which need not be there yet; empty where they can."""
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+        _check_home(folder)
+        existing = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+        # Asking is not enough: root may write anywhere that is not mounted read-only.
+        with tempfile.TemporaryFile(dir=existing):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _expanded(folder: str | Path) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:  # the home of nobody: refused where it is used
+        return Path(folder)
+
+
+def _check_home(folder: Path) -> None:
+    # A relative folder called like that is never meant.
+    if folder.parts and folder.parts[0].startswith("~"):
+        raise OSError(errno.ENOENT, f"there is no home folder {folder.parts[0]}")
 
 
 @contextlib.contextmanager

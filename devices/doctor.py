@@ -11,7 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Literal
 
-from .cache import cache_folder
+from .cache import cache_folder, problem_of
 from .fingerprint import Fingerprint, read_fingerprint
 from .targets import match_target
 
@@ -19,7 +19,8 @@ Level = Literal["ok", "note", "missing", "problem"]
 
 # Providers beyond the processor's own that a graphics processor can give onnxruntime.
 _GPU_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
-_BUILD = ("torch", "onnx", "onnxscript", "nncf", "pymoo", "sklearn", "pydantic", "yaml", "matplotlib")
+# What the building half imports; the extra installs more than that.
+_BUILD = ("torch", "onnx", "onnx_ir", "onnxscript", "pymoo", "moocore", "pydantic", "yaml", "matplotlib")
 _OLDEST_ENGINE = (1, 23)
 
 
@@ -163,26 +164,15 @@ def _build() -> Iterator[Finding]:
 
 
 def _cache(folder: Path) -> Iterator[Finding]:
-    existing = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
-    if existing.is_dir() and _writable(existing):
-        yield Finding("ok", f"measurements are kept in {folder}")
-    else:
+    problem = problem_of(folder)
+    if problem:
         yield Finding(
             "note",
-            f"measurements cannot be kept in {folder}: every process measures anew",
+            f"measurements cannot be kept in {folder} ({problem}): every process measures anew",
             "export PLIANT_CACHE=/a/folder/that/can/be/written",
         )
-
-
-def _writable(folder: Path) -> bool:
-    # Asking is not enough: root may write anywhere that is not mounted read-only.
-    import tempfile
-
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+    else:
+        yield Finding("ok", f"measurements are kept in {folder}")
 
 
 def _clocks(machine: Fingerprint) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import hardware
+from .checked import by_name, each, text, whole
 from .errors import PliantError
 
 VERSION = 1
@@ -50,8 +51,8 @@ class Fingerprint:
     def digest(self) -> str:
         """64 hex digits; equal for two machines in the same state, different when what is measured may differ."""
         entry = {key: value for key, value in self.to_json().items() if key not in _UNHASHED}
-        text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        written = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(written.encode()).hexdigest()
 
     @property
     def power_mode(self) -> str:
@@ -98,18 +99,18 @@ class Fingerprint:
             raise PliantError(f"unknown or missing key {odd[0]!r} in a machine's fingerprint")
         try:
             return cls(
-                cpu=str(entry["cpu"]),
-                machine=str(entry["machine"]),
-                cores=int(entry["cores"]),
-                isa=tuple(str(name) for name in entry["isa"]),
-                memory=int(entry["memory"]),
-                system=str(entry["system"]),
-                board=str(entry["board"]),
-                settings=_pairs(entry["settings"]),
-                gpus=tuple(str(gpu) for gpu in entry["gpus"]),
-                engines=_pairs(entry["engines"]),
+                cpu=text(entry["cpu"]),
+                machine=text(entry["machine"]),
+                cores=whole(entry["cores"]),
+                isa=each(entry["isa"], text),
+                memory=whole(entry["memory"]),
+                system=text(entry["system"]),
+                board=text(entry["board"]),
+                settings=_pairs(by_name(entry["settings"], text)),
+                gpus=each(entry["gpus"], text),
+                engines=_pairs(by_name(entry["engines"], text)),
             )
-        except (TypeError, ValueError, AttributeError) as error:
+        except ValueError as error:
             raise PliantError(f"not a machine's fingerprint: {error}") from error
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .checked import real, whole
 from .errors import BudgetError, PliantError
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -100,18 +101,17 @@ class Measurement:
         if not isinstance(entry, dict) or set(entry) != set(names):
             raise PliantError("not a measurement: its keys are not those of this version")
         try:
-            values = {name: None if entry[name] is None else float(entry[name]) for name in names}
-        except (TypeError, ValueError) as error:
+            values = {name: None if entry[name] is None else real(entry[name]) for name in names}
+            runs = whole(entry["runs"])
+        except ValueError as error:
             raise PliantError(f"not a measurement: {error}") from error
         values["spread"] = math.inf if values["spread"] is None else values["spread"]
         optional = {f"p{round(q * 100)}" for q in QUANTILES}
         if any(value is None and name not in optional for name, value in values.items()):
             raise PliantError("not a measurement: a number is missing")
-        if any(value is not None and (math.isnan(value) or value < 0.0) for value in values.values()):
-            raise PliantError("not a measurement: negative or undefined numbers")
-        if math.isinf(values["min"] or 0.0) or (values["runs"] or 0) < 1:
-            raise PliantError("not a measurement: no runs")
-        return cls(**{**values, "runs": int(entry["runs"])})  # type: ignore[arg-type]
+        if runs < 1 or any(value is not None and value < 0.0 for value in values.values()):
+            raise PliantError("not a measurement: no runs, or negative numbers")
+        return cls(**{**values, "runs": runs})  # type: ignore[arg-type]
 
 
 def summarize(times: list[float], quantile: float = 0.5, wall: float = 0.0) -> Measurement:

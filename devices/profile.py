@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .checked import real, whole
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
@@ -62,11 +62,11 @@ class MemoryUse:
         if not isinstance(entry, dict) or set(entry) != {"peak", "resident", "engine", "taken"}:
             raise PliantError("not a memory measurement: its keys are not those of this version")
         try:
-            use = cls(int(entry["peak"]), int(entry["resident"]), int(entry["engine"]), float(entry["taken"]))
-        except (TypeError, ValueError, OverflowError) as error:
+            use = cls(whole(entry["peak"]), whole(entry["resident"]), whole(entry["engine"]), real(entry["taken"]))
+        except ValueError as error:
             raise PliantError(f"not a memory measurement: {error}") from error
-        if use.peak < 0 or not math.isfinite(use.taken):
-            raise PliantError("not a memory measurement: negative or undefined numbers")
+        if min(use.peak, use.resident, use.engine) < 0:
+            raise PliantError("not a memory measurement: negative numbers")
         return use
 
 
@@ -131,10 +131,15 @@ def _replaces(new: Measurement, old: Measurement) -> bool:
 def read_profile(path: str | Path) -> DeviceProfile:
     """Read a profile from a file; PliantError says what is wrong with it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PliantError(f"cannot read the device profile {path}: {error}") from error
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PliantError(f"cannot read the device profile {path}: {error.strerror}") from error
+    return parse_profile(data, path)
+
+
+def parse_profile(data: bytes, path: str | Path) -> DeviceProfile:
+    """The profile in the bytes of the file `path`."""
     try:
-        return DeviceProfile.from_json(json.loads(text))
+        return DeviceProfile.from_json(json.loads(data.decode("utf-8")))
     except (ValueError, RecursionError) as error:
         raise PliantError(f"{path} is not a device profile: {error}") from error

@@ -61,20 +61,23 @@ class Builder:
         self._tasks: tuple[Task, ...] = supernet.tasks
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
-        """The subnet in each precision, as `<name>-<precision>`. Raises ExportError where parity fails."""
+        """The subnet in each precision, as `<name>-<precision>`; int8 goes by its policy's name.
+
+        Raises ExportError where parity fails.
+        """
         start = time.perf_counter()
         feed = fp32_feed(self._template, self.wide, config, statistics)
         images = self._quality.images[:PARITY_IMAGES]
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built = []
         if "int8" in precisions:
-            integer = self._quantize(feed)
-            noise = self._noise(f"{name}-int8", integer, outputs, images)
-            built.append(self._finish(f"{name}-int8", config, integer, {}, noise, start))
+            integer, precision = self._quantize(feed)
+            noise = self._noise(f"{name}-{precision}", integer, outputs, images)
+            built.append(self._finish(name, precision, config, integer, {}, noise, start))
             self._compare_answers(built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions:
-            built.append(self._finish(f"{name}-fp32", config, feed, parity, {}, start))
+            built.append(self._finish(name, "fp32", config, feed, parity, {}, start))
         return built
 
     def _prove(
@@ -88,10 +91,11 @@ class Builder:
         check_parity(what, parity)
         return outputs, parity
 
-    def _quantize(self, feed: Feed) -> Feed:
+    def _quantize(self, feed: Feed) -> tuple[Feed, str]:
+        """The subnet on integers, and what that precision is called."""
         assert self._lowered is not None
         ranges = calibrate(feed.graph, feed.arrays, self._lowered.ranged, self._calibration)
-        return int8_feed(self._lowered, self.wide, feed, ranges)
+        return int8_feed(self._lowered, self.wide, feed, ranges), self._lowered.precision
 
     def _noise(self, what: str, feed: Feed, expected: Outputs, images: NDArray[np.uint8]) -> dict[str, float]:
         names = [f"{task.name}/logits" for task in self._tasks]
@@ -105,16 +109,23 @@ class Builder:
         self.int8_error = max(self.int8_error, error)
 
     def _finish(
-        self, name: str, config: SubnetConfig, feed: Feed, parity: Parity, noise: dict[str, float], start: float
+        self,
+        name: str,
+        precision: str,
+        config: SubnetConfig,
+        feed: Feed,
+        parity: Parity,
+        noise: dict[str, float],
+        start: float,
     ) -> Built:
         """Measure with exactly the session that the runtime builds: decoded outputs only."""
+        name = f"{name}-{precision}"
         engine = Engine(feed, [task.name for task in self._tasks], f"subnet {name}")
         quality = measure_quality(engine, self._tasks, self._quality)
         answer = engine(self.witness_input)
         if not self.witness_indices:
             self.witness_indices = choose_indices(self._tasks, answer)
         witness = witness_arrays(self._tasks, self.witness_indices, answer)
-        precision = name.rpartition("-")[2]
         describe = self._describe(config, feed, quality)
         entry = SubnetEntry(name, precision, describe, feed.data, feed.views, feed.own, witness)
         seconds = time.perf_counter() - start

@@ -49,9 +49,9 @@ def export_suite(
 ) -> ExportReport:
     """Export the subnets of a front as one suite, proven and measured, then verified as the runtime reads it.
 
-    Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`). Nothing is written, and an existing file stays,
-    where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy), DataError
-    (images), ConfigError (a configuration of another space).
+    Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). Nothing
+    is written, and an existing file stays, where any step fails. Raises ExportError (parity, engine, place),
+    QuantizeError (calibration, policy), DataError (images), ConfigError (a configuration of another space).
     """
     settings = ExportSettings(
         calibration_images, recalibration_images, quality_images, tuple(precisions), policy or Policy()

@@ -21,18 +21,13 @@ from onnxscript.optimizer import fold_constants
 from ..devices.errors import ExportError
 from ..models.extract import extract_subnet
 from ..models.supernet import Supernet
+from ..runtime.graph_tensors import LOCATION, MAX_INLINE
 from .cleaning import REWRITES
 from .deployed import Deployed
 from .naming import name_by_module
 
 OPSET = 18
 """Of the exporter itself (no conversion), and within what TensorRT 10.3 and onnxruntime 1.23 read."""
-
-EXTERNAL = "pliant"
-"""Location of external initializers: no file; the arrays are supplied when a session is built."""
-
-INLINE_ELEMENTS = 64
-"""Constants up to this size (shapes, axes, normalization, clip bounds) stay in the graph."""
 
 _FOLD_LIMIT = 1 << 20
 
@@ -108,7 +103,8 @@ def weightless(model: ir.Model) -> onnx.ModelProto:
 def is_parameter(name: str, dtype: ir.DataType, size: int) -> bool:
     """Whether an initializer is fed from the suite rather than kept in the graph."""
     floating = dtype.is_floating_point()
-    return size > INLINE_ELEMENTS or (floating and not name.startswith("constant/"))
+    # Shapes, axes, normalization and clip bounds stay in the graph.
+    return size > MAX_INLINE or (floating and not name.startswith("constant/"))
 
 
 def declare_external(tensor: onnx.TensorProto) -> None:
@@ -118,7 +114,7 @@ def declare_external(tensor: onnx.TensorProto) -> None:
     tensor.name, tensor.data_type = kept[0], kept[2]
     tensor.dims.extend(kept[1])
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=EXTERNAL)
+    tensor.external_data.add(key="location", value=LOCATION)
 
 
 @contextmanager

@@ -11,11 +11,13 @@ from .metrics import Metric
 from .network import Network, normalize
 from .norm import SlimBatchNorm2d
 from .setting import Moments, Setting, Statistics
+from .sorting import ChannelOrder, permute_channels, permuted, sort_supernet
 from .space import SearchSpace, SubnetConfig
 from .supernet import Supernet, build_supernet, stages_of, views
 
 __all__ = [
     "Architecture",
+    "ChannelOrder",
     "Channels",
     "Cost",
     "CostModel",
@@ -37,6 +39,9 @@ __all__ = [
     "extract_subnet",
     "loss",
     "normalize",
+    "permute_channels",
+    "permuted",
+    "sort_supernet",
     "stages_of",
     "views",
 ]

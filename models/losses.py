@@ -27,6 +27,15 @@ def loss(task: Task, logits: Tensor, target: Tensor) -> Tensor:
     return _normals(logits, target) if task.kind == "normals" else _edges(logits, target)
 
 
+def labelled(task: Task, target: Tensor) -> Tensor:
+    """Which pixels (N, H, W), or images (N,), of a target count in the loss."""
+    if task.kind == "classification":
+        return target != -1
+    if task.kind == "depth":
+        return target > 0
+    return target.abs().sum(-1) > 0 if task.kind == "normals" else target != IGNORE
+
+
 def _cross_entropy(logits: Tensor, target: Tensor, ignore: int) -> Tensor:
     total = F.cross_entropy(logits, target, ignore_index=ignore, reduction="sum")
     return total / (target != ignore).sum().clamp(min=1)

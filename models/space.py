@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..devices.checked import by_name, each, real, text, whole
 from ..devices.errors import ConfigError
 
 VERSION = 1
@@ -62,8 +63,9 @@ class SubnetConfig:
         """Read what `to_json` wrote; unknown keys and versions are refused with ConfigError."""
         _refuse_unknown(entry, {"_version", "encoder", "decoders", "precision"}, "subnet configuration")
         try:
-            return cls(tuple(entry["encoder"]), tuple(entry["decoders"].items()), str(entry["precision"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            decoders = tuple(by_name(entry["decoders"], real).items())
+            return cls(each(entry["encoder"], real), decoders, text(entry["precision"]))
+        except (KeyError, ValueError) as error:
             raise ConfigError(f"not a subnet configuration: {error!r}") from error
 
 
@@ -145,14 +147,14 @@ class SearchSpace:
         _refuse_unknown(entry, keys, "search space")
         try:
             return cls(
-                int(entry["stages"]),
-                tuple(entry["tasks"]),
-                tuple(entry["encoder_widths"]),
-                tuple(entry["decoder_widths"]),
-                tuple(entry["precisions"]),
-                int(entry["multiple"]),
+                whole(entry["stages"]),
+                each(entry["tasks"], text),
+                each(entry["encoder_widths"], real),
+                each(entry["decoder_widths"], real),
+                each(entry["precisions"], text),
+                whole(entry["multiple"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             raise ConfigError(f"not a search space: {error!r}") from error
 
 

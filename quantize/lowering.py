@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import onnx
 import onnx_ir as ir
 
+from ..runtime.graph_tensors import LOCATION
 from .policy import Policy
 
 INTEGER_OPERATORS = ("Conv", "Add", "Concat", "MaxPool", "Resize", "GlobalAveragePool", "AveragePool")
@@ -39,11 +40,13 @@ class Lowered:
     """An int8 graph (weightless, widest), its layers, and its quantized tensors.
 
     `tensors` maps each quantized tensor to the one whose range it uses (pooling and resizing keep their input's).
+    `precision` is the policy's name.
     """
 
     model: onnx.ModelProto
     layers: tuple[QuantizedLayer, ...]
     tensors: dict[str, str]
+    precision: str = "int8"
 
     @property
     def ranged(self) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ def lower(template: onnx.ModelProto, policy: Policy) -> Lowered:
         QuantizedLayer(layer.name, layer.weight, layer.bias, layer.norm, layer.epsilon, inputs[layer.name] or "")
         for layer in layers
     )
-    return Lowered(_serialize(model), found, tensors)
+    return Lowered(_serialize(model), found, tensors, policy.name)
 
 
 def _choose(graph: ir.Graph, policy: Policy) -> list[ir.Node]:
@@ -220,7 +223,7 @@ def _dequantize_parameters(graph: ir.Graph, node: ir.Node, layer: QuantizedLayer
 
 def _initializer(graph: ir.Graph, name: str, dtype: ir.DataType, shape: tuple[int, ...]) -> ir.Value:
     """An external initializer of the graph."""
-    tensor = ir.ExternalTensor("pliant", 0, 0, dtype, shape=ir.Shape(shape), name=name)
+    tensor = ir.ExternalTensor(LOCATION, 0, 0, dtype, shape=ir.Shape(shape), name=name)
     value = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(dtype), const_value=tensor)
     graph.register_initializer(value)
     return value
@@ -232,7 +235,7 @@ def _serialize(model: ir.Model) -> onnx.ModelProto:
     for tensor in proto.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             del tensor.external_data[:]
-            tensor.external_data.add(key="location", value="pliant")
+            tensor.external_data.add(key="location", value=LOCATION)
     return proto
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,12 +12,14 @@ from typing import Any
 from ..devices.errors import QuantizeError
 
 VERSION = 1
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True)
 class Policy:
     """A precision policy of one subnet.
 
+    `name` is the precision that a suite states, `int8` for the usual policy; small letters, digits and `._-`.
     `exclude`: shell patterns of layer names (`decoders.depth.*`) that stay in fp32. `heads`: also quantize the last
     layer of each head, whose errors nothing averages out.
     """
@@ -27,6 +30,11 @@ class Policy:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exclude", tuple(self.exclude))
+        # It becomes a part of subnets' ids, and nothing that runs on integers may be taken for fp32.
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in ("fp32", "fp16"):
+            raise QuantizeError(
+                f"a policy cannot be called {self.name!r}: use up to 32 small letters, digits and ._-, as in 'careful'"
+            )
 
     def excludes(self, layer: str) -> bool:
         """Whether a layer is told to stay in fp32."""

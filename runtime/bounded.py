@@ -44,16 +44,17 @@ def integer(value: Any, what: str, low: int = 0, high: int = MAX_COUNT) -> int:
     if type(value) is not int:
         raise SuiteError(f"{what} must be a whole number, not {_short(value)}")
     if not low <= value <= high:
-        raise SuiteError(f"{what} is {value}, outside [{low}, {high}]")
+        raise SuiteError(f"{what} is {_short(value)}, outside [{low}, {high}]")
     return value
 
 
 def number(value: Any, what: str, low: float = -1e30, high: float = 1e30) -> float:
     """A finite number within [low, high]."""
-    if type(value) not in (int, float) or not math.isfinite(value):
+    # Whole numbers are compared as they are: one of 400 digits has no float. JSON's 1e999 is infinity.
+    if type(value) is not int and (type(value) is not float or not math.isfinite(value)):
         raise SuiteError(f"{what} must be a finite number, not {_short(value)}")
     if not low <= value <= high:
-        raise SuiteError(f"{what} is {value}, outside [{low:g}, {high:g}]")
+        raise SuiteError(f"{what} is {_short(value)}, outside [{low:g}, {high:g}]")
     return float(value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -12,9 +11,14 @@ from typing import Any, TypeGuard
 
 from ..devices.errors import BudgetError
 from ..devices.measure import check_quantile
-from .tasks import Task
+from .engine import check_provider, check_threads
+from .tasks import Task, check_task, check_tasks
 
 VERSION = 1
+
+# Beyond these a sum over tasks hears one task only, and at last nobody: infinities are all alike.
+LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
+_MOST_FLOOR = 1e30
 
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
 
@@ -52,8 +56,8 @@ class Quantity:
 
     def _unreadable(self, given: object) -> BudgetError:
         if _is_number(given):
-            if not math.isfinite(given) or given <= 0:
-                return BudgetError(f"{self.name} must be more than 0 and finite, not {given}")
+            if not _is_finite(given) or given <= 0:
+                return BudgetError(f"{self.name} must be more than 0 and finite, not {_shown(given)}")
             return BudgetError(f"{self.name} {given!r} has no unit: write, for example, {self.example!r}")
         return BudgetError(f"cannot read the {self.name} {given!r}: write a number and a unit, as in {self.example!r}")
 
@@ -66,6 +70,20 @@ class Quantity:
 
 def _is_number(given: object) -> TypeGuard[float]:
     return isinstance(given, Real) and not isinstance(given, bool)
+
+
+def _is_finite(given: float) -> bool:
+    """Whether a number is one for floats too: a whole number of 400 digits is not."""
+    try:
+        return math.isfinite(given)
+    except OverflowError:
+        return False
+
+
+def _shown(given: object) -> str:
+    if type(given) is int and given.bit_length() > 128:
+        return "an enormous number"
+    return repr(given)[:60]
 
 
 def _digits(number: float) -> str:
@@ -156,17 +174,16 @@ def make_budget(
     energy: object = None,
     prefer: Mapping[str, float] | None = None,
     floors: Mapping[str, float] | None = None,
-    only: Iterable[str] | None = None,
+    only: Iterable[str] | str | None = None,
     quantile: float = 0.5,
     provider: str = "cpu",
     threads: int | None = None,
 ) -> Budget:
     """Read a request against a suite's tasks; BudgetError names the first thing that cannot be understood.
 
-    `only` is the subset of tasks to run. `threads` 0 is the same as None.
+    `only` is the subset of tasks to run, as names or one text with commas. `threads` 0 is the same as None.
     """
-    chosen = _subset(tasks, only)
-    names = tuple(tasks) if chosen is None else chosen
+    names = check_tasks(only, tasks)
     return Budget(
         latency_ms=None if latency is None else LATENCY.parse(latency),
         memory_bytes=None if memory is None else max(1, math.floor(MEMORY.parse(memory))),
@@ -175,51 +192,32 @@ def make_budget(
         energy_mj=None if energy is None else ENERGY.parse(energy),
         quantile=check_quantile(quantile),
         prefer=_weights(prefer, tasks, names),
-        floors=_numbers(floors, tasks, names, "floor"),
-        tasks=chosen,
-        provider=_provider(provider),
-        threads=_threads(threads),
+        floors=_numbers(floors, tasks, names, "floor", _MOST_FLOOR),
+        tasks=None if len(names) == len(tasks) else names,
+        provider=check_provider(provider),
+        threads=check_threads(threads),
     )
 
 
 def _macs(given: object) -> int:
     # A count has no unit, so a plain number is clear.
-    if _is_number(given) and math.isfinite(given):
-        given = str(given)
+    if _is_number(given) and _is_finite(given):
+        given = repr(float(given))
     return max(1, math.floor(MACS.parse(given)))
 
 
-def _subset(tasks: Mapping[str, Task], only: Iterable[str] | None) -> tuple[str, ...] | None:
-    if only is None:
-        return None
-    names = [name.strip() for name in only.split(",")] if isinstance(only, str) else list(only)
-    if not names:
-        raise BudgetError(f"no task is asked for: this suite has {', '.join(tasks)}")
-    for name in names:
-        check_task(name, tasks)
-    return None if set(names) == set(tasks) else tuple(task for task in tasks if task in names)
-
-
-def check_task(name: object, tasks: Iterable[str]) -> str:
-    """The name itself when it is a task's; BudgetError with the nearest one and all others when it is not."""
-    known = list(tasks)
-    if isinstance(name, str) and name in known:
-        return name
-    near = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"did you mean {near[0]!r}? It has" if near else "it has"
-    raise BudgetError(f"this suite has no task {name!r}: {hint} {', '.join(known)}")
-
-
 def _numbers(
-    given: Mapping[str, float] | None, tasks: Mapping[str, Task], names: tuple[str, ...], what: str
+    given: Mapping[str, float] | None, tasks: Mapping[str, Task], names: tuple[str, ...], what: str, most: float
 ) -> tuple[tuple[str, float], ...]:
     found = []
+    if given is not None and not isinstance(given, Mapping):
+        raise BudgetError(f"a {what} is a task and a number, as in {{{names[0]!r}: 2.0}}, not {_shown(given)}")
     for name, value in (given or {}).items():
         check_task(name, tasks)
         if name not in names:
             raise BudgetError(f"there is a {what} for {name!r}, which is not among the tasks asked for")
-        if not _is_number(value) or not math.isfinite(value):
-            raise BudgetError(f"the {what} of {name!r} must be a number, not {value!r}")
+        if not _is_number(value) or not _is_finite(value) or abs(value) > most:
+            raise BudgetError(f"the {what} of {name!r} must be a number of at most {most:g}, not {_shown(value)}")
         found.append((name, float(value)))
     return tuple(sorted(found))
 
@@ -227,24 +225,12 @@ def _numbers(
 def _weights(
     given: Mapping[str, float] | None, tasks: Mapping[str, Task], names: tuple[str, ...]
 ) -> tuple[tuple[str, float], ...]:
-    found = _numbers(given, tasks, names, "preference")
+    found = _numbers(given, tasks, names, "preference", MOST_WEIGHT)
     for name, weight in found:
         if weight < 0.0:
             raise BudgetError(f"the preference of {name!r} must not be negative, it is {weight:g}")
+        if 0.0 < weight < LEAST_WEIGHT:
+            raise BudgetError(f"the preference of {name!r} is {weight:g}: use 0, or {LEAST_WEIGHT:g} and more")
     if {name for name, weight in found if weight == 0.0} == set(names):
         raise BudgetError("every task has the preference 0: nothing is left to choose by")
     return found
-
-
-def _provider(given: object) -> str:
-    if not isinstance(given, str) or not given.strip():
-        raise BudgetError(f"the provider must be a name such as 'cpu', not {given!r}")
-    return given.strip().lower()
-
-
-def _threads(given: object) -> int | None:
-    if given is None or (type(given) is int and given == 0):
-        return None
-    if type(given) is not int or not 1 <= given <= 1024:
-        raise BudgetError(f"threads must be a whole number from 1 to 1024, not {given!r}")
-    return given

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .budget import MACS, Budget, format_bytes
 from .manifest import Quality, SubnetInfo
 
-# A widest subnet with an error of exactly zero would make every ratio infinite.
+# A widest subnet with an error of zero, or next to it, would make every ratio infinite.
 _PERFECT = 1e9
 
 
@@ -43,10 +43,10 @@ def relative(quality: Quality, reference: Quality) -> float:
     value, full = quality.value, reference.value
     if quality.higher_is_better:
         # A widest subnet that scores nothing gives no scale: such a task decides nothing.
-        return value / full if full > 0.0 else 1.0
+        return max(min(value / full, _PERFECT), -_PERFECT) if full > 0.0 else 1.0
     if value <= 0.0:
         return 1.0 if full <= 0.0 else _PERFECT
-    return max(full, 0.0) / value
+    return min(max(full, 0.0) / value, _PERFECT)
 
 
 def score(subnet: SubnetInfo, reference: SubnetInfo, tasks: Sequence[str], prefer: dict[str, float]) -> float:
@@ -72,6 +72,8 @@ def over(limit: str, value: float, allowed: float, shown: str, shown_limit: str)
 
 
 def _excess(factor: float) -> str:
+    if factor >= 100.0:
+        return f"{factor:,.0f} times it"
     if factor >= 2.0:
         return f"{factor:.1f} times it"
     return f"{(factor - 1.0) * 100:.2g} % over"

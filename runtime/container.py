@@ -31,7 +31,10 @@ class Container:
     """An open safetensors file. Reads are thread safe and may go on while `close` is called."""
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        try:
+            self.path = Path(path)
+        except TypeError:
+            raise SuiteError(f"a suite is opened by its path, not by a {type(path).__name__}") from None
         self._fd = _open(self.path)
         self._lock = threading.Lock()
         self._readers = 0
@@ -85,6 +88,19 @@ class Container:
         with self._reading():
             if self._stat() != self._stamp:
                 raise SuiteError(f"{self.path} was changed while it was open: open it again")
+
+    @contextmanager
+    def lent(self) -> Iterator[tuple[Path, int]]:
+        """A path at which a child process that inherits the descriptor, given too, finds this very file.
+
+        Whatever was renamed onto its path meanwhile, or wherever this process has gone. SuiteError where the file
+        itself was changed, before or meanwhile.
+        """
+        with self._reading():
+            self.check_unchanged()
+            folder = next(path for path in (Path("/proc/self/fd"), Path("/dev/fd")) if path.is_dir())
+            yield folder / str(self._fd), self._fd
+            self.check_unchanged()
 
     def close(self) -> None:
         """Close the file, at the end of the last read in flight. Final; closing twice is fine."""

@@ -51,8 +51,7 @@ def create_session(
 
 def import_onnxruntime(provider: str = "cpu") -> Any:
     """The onnxruntime module, with `provider` available."""
-    if provider not in PROVIDERS:
-        raise BudgetError(f"there is no provider {provider!r}: use {' or '.join(PROVIDERS)}")
+    provider = check_provider(provider)
     extra = f'pip install "pliant[{_EXTRA[provider]}]"'
     try:
         import onnxruntime
@@ -63,13 +62,26 @@ def import_onnxruntime(provider: str = "cpu") -> Any:
     return onnxruntime
 
 
+def check_provider(given: object) -> str:
+    """The provider's name in small letters; BudgetError where there is none of that name."""
+    name = given.strip().lower() if isinstance(given, str) else ""
+    if name not in PROVIDERS:
+        raise BudgetError(f"there is no provider {given!r}: use {' or '.join(PROVIDERS)}")
+    return name
+
+
+def check_threads(given: object) -> int | None:
+    """A number of threads; None, and 0 too, for as many as there are physical cores."""
+    if given is None or (type(given) is int and given == 0):
+        return None
+    if type(given) is not int or not 1 <= given <= 1024:
+        raise BudgetError(f"threads must be a whole number from 1 to 1024, not {given!r}")
+    return given
+
+
 def checked_threads(threads: int | None) -> int:
     """`threads`, or as many as this process may use physical cores."""
-    if threads is None:
-        return physical_cores()
-    if type(threads) is not int or not 1 <= threads <= 1024:
-        raise BudgetError(f"threads must be a whole number from 1 to 1024, not {threads!r}")
-    return threads
+    return check_threads(threads) or physical_cores()
 
 
 def physical_cores() -> int:
@@ -86,8 +98,9 @@ def physical_cores() -> int:
 
 
 def one_line(error: BaseException) -> str:
-    """The first 300 characters of an engine's message, on one line."""
-    return " ".join(str(error).split())[:300]
+    """The first 300 characters of an engine's message, on one line; it may quote names that a stranger wrote."""
+    message = " ".join(str(error).split())[:300]
+    return "".join(letter if letter.isprintable() else "?" for letter in message)
 
 
 def release_memory() -> None:

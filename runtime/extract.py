@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from ..devices.errors import InputError
+from ..devices.writing import beside, onto_disk
 from .manifest import SubnetInfo
 from .session import check_interface
 from .suite import Suite
@@ -26,7 +26,7 @@ def extract_subnet_file(
     out: str | os.PathLike[str],
     *,
     target: str = "onnxruntime",
-    tasks: tuple[str, ...] | list[str] | str | None = None,
+    tasks: Iterable[str] | str | None = None,
     raw: bool = False,
 ) -> tuple[Path, Path]:
     """Write `out` (an .onnx file) and `out`.data; returns both paths.
@@ -43,9 +43,10 @@ def extract_subnet_file(
     cut = graph.pruned([f"{name}/logits" if raw else name for name in names])
     arrays = read_arrays(suite.container, suite.record(info), cut, f"subnet {info.id} of {suite.path}")
     try:
-        with _beside(data_path) as data, _beside(path) as model:
-            _on_disk(model, cut.to_bytes(_write(data, arrays, data_path.name)))
-            _on_disk(data, b"")
+        with beside(data_path) as data, beside(path) as model:
+            model.write(cut.to_bytes(_write(data, arrays, data_path.name)))
+            onto_disk(model)
+            onto_disk(data)
             # A new data file must never stand beside an old graph.
             path.unlink(missing_ok=True)
             os.replace(data.name, data_path)
@@ -62,20 +63,3 @@ def _write(file: IO[bytes], arrays: dict[str, np.ndarray[Any, Any]], name: str) 
         places[key] = (name, file.tell(), array.nbytes)
         file.write(array.tobytes())
     return places
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[IO[bytes]]:
-    """A new file beside `path`, gone afterwards unless it was renamed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _on_disk(file: IO[bytes], rest: bytes) -> None:
-    file.write(rest)
-    file.flush()
-    os.fsync(file.fileno())

@@ -1,8 +1,8 @@
 """A weightless ONNX graph: read within bounds, cut down to the wanted outputs, written again.
 
 Only what a lowered network needs is let through (docs/suite-format.md lists it): one graph of known operators, in
-topological order, without subgraphs, functions or training information; tensors are small and inline, or external
-with the location `pliant`. What is kept is copied byte for byte.
+topological order, without subgraphs, functions or training information, whose activations are bounded (`activations`);
+tensors are small and inline, or external with the location `pliant`. What is kept is copied byte for byte.
 """
 
 from __future__ import annotations
@@ -12,25 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..devices.errors import SuiteError
-from .graph_tensors import Initializer, Value, one_text, read_tensor, read_value
+from .activations import count_activations
+from .graph_tensors import Initializer, Value, read_tensor, read_value
 from .manifest import MAX_GRAPH_BYTES
-from .onnx_fields import ATTRIBUTE, GRAPH, MODEL, NODE, OPSET, TENSOR
-from .operators import check_node
-from .protobuf import Piece, bytes_field, read_ints, read_message, text_of, varint_field
+from .node import Node, check_domain, read_nodes
+from .onnx_fields import GRAPH, MODEL, OPSET, TENSOR
+from .protobuf import Piece, bytes_field, read_message, varint_field
 
-_MAX_NODES = 20_000
 _MIN_OPSET, _MAX_OPSET = 13, 30
-
-
-@dataclass(frozen=True)
-class Node:
-    """An operator with the names of its inputs ("" where one is left out) and outputs; [begin, stop) in the data."""
-
-    op: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    begin: int
-    stop: int
 
 
 @dataclass(frozen=True)
@@ -108,7 +97,7 @@ def parse_graph(data: bytes) -> Graph:
     graph = Graph(
         data,
         opset,
-        tuple(_nodes(data, fields.get(1, []))),
+        tuple(read_nodes(data, fields.get(1, []))),
         _by_name(
             (read_tensor(data, piece, "an initializer", external=True) for piece in fields.get(5, [])), "initializers"
         ),
@@ -118,8 +107,7 @@ def parse_graph(data: bytes) -> Graph:
         b"".join(data[piece.begin : piece.stop] for key in (1, 2, 3, 8) for piece in model.get(key, [])),
     )
     _check_order(graph)
-    for node in graph.nodes:
-        check_node(node.op, [graph.initializers.get(name) for name in node.inputs])
+    count_activations(graph.nodes, graph.initializers, graph.input, graph.outputs)
     return graph
 
 
@@ -127,49 +115,11 @@ def _opset(data: bytes, pieces: list[Piece]) -> int:
     versions = []
     for piece in pieces:
         fields = read_message(data, piece.start, piece.stop, OPSET, "an operator set")
-        _standard_domain(data, fields.get(1, []))
+        check_domain(data, fields.get(1, []))
         versions.append(fields[2][0].value if 2 in fields else 0)
     if len(versions) != 1 or not _MIN_OPSET <= versions[0] <= _MAX_OPSET:
         raise SuiteError(f"a graph needs one operator set, of version {_MIN_OPSET} to {_MAX_OPSET}")
     return versions[0]
-
-
-def _standard_domain(data: bytes, pieces: list[Piece]) -> None:
-    for piece in pieces:
-        domain = text_of(data, piece, "an operator's domain")
-        if domain not in ("", "ai.onnx"):
-            raise SuiteError(
-                f"a graph uses operators of the domain {domain[:60]!r}; only the standard ones may be used"
-            )
-
-
-def _nodes(data: bytes, pieces: list[Piece]) -> Iterator[Node]:
-    if len(pieces) > _MAX_NODES:
-        raise SuiteError(f"a graph has more than {_MAX_NODES} nodes")
-    for piece in pieces:
-        fields = read_message(data, piece.start, piece.stop, NODE, "a node")
-        _standard_domain(data, fields.get(7, []))
-        names: set[str] = set()
-        for attribute in fields.get(5, []):
-            name = _attribute(data, attribute)
-            if name in names:
-                raise SuiteError(f"a node has the attribute {name[:60]!r} twice")
-            names.add(name)
-        yield Node(
-            one_text(data, fields, 4, "a node's operator"),
-            tuple([text_of(data, name, "an input's name") for name in fields.get(1, [])]),
-            tuple([text_of(data, name, "an output's name") for name in fields.get(2, [])]),
-            piece.begin,
-            piece.stop,
-        )
-
-
-def _attribute(data: bytes, piece: Piece) -> str:
-    fields = read_message(data, piece.start, piece.stop, ATTRIBUTE, "an attribute")
-    read_ints(data, fields.get(8, []), 1000, "an attribute")
-    for tensor in fields.get(5, []):
-        read_tensor(data, tensor, "an attribute's tensor", external=False)
-    return one_text(data, fields, 1, "an attribute's name")
 
 
 def _single_input(values: list[Value]) -> Value:

@@ -85,6 +85,9 @@ def _entry(name: str, field: Any, base: int) -> Entry:
         if type(value) is not int or not 0 <= value <= MAX_COUNT:
             integer(value, f"a dimension or an offset of tensor {name!r}")
     start, stop = offsets
+    # NumPy reckons with the other axes even where one of none makes the product zero.
+    if math.prod([size for size in shape if size]) > MAX_COUNT:
+        raise SuiteError(f"tensor {name!r} has impossible dimensions")
     if stop - start != math.prod(shape) * dtype.itemsize:
         raise SuiteError(f"tensor {name!r} is lying: {stop - start} bytes for {kind} {shape}")
     return Entry(dtype, tuple(shape), base + start, base + stop)

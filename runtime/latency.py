@@ -11,7 +11,7 @@ from ..devices.cache import MeasurementCache
 from ..devices.fingerprint import Fingerprint, read_fingerprint
 from ..devices.measure import Effort, Measurement, Progress, measure
 from ..devices.profile import DeviceProfile, Key, MemoryUse
-from .engine import checked_threads
+from .engine import check_provider, check_threads, checked_threads
 from .manifest import SubnetInfo
 from .memory import measure_memory
 from .session import load_subnet
@@ -111,7 +111,8 @@ class Book:
         """Measure memory, each subnet in a process of its own."""
         unlike = self._unlike(subnets)
         ids = [subnet.id for subnet in unlike]
-        found = measure_memory(self.suite.path, ids, self.tasks, self.provider, self.threads, progress)
+        with self.suite.container.lent() as (path, descriptor):
+            found = measure_memory(path, ids, self.tasks, self.provider, self.threads, progress, inherit=(descriptor,))
         uses = {self.key(subnet).text: found[subnet.id] for subnet in unlike}
         self.profile = self.profile.merged(self.cache.add(self.fingerprint, memory=uses))
 
@@ -120,7 +121,7 @@ def profile_suite(
     suite: Suite,
     subnets: Sequence[SubnetInfo] | None = None,
     *,
-    tasks: Sequence[str] | None = None,
+    tasks: Iterable[str] | str | None = None,
     provider: str = "cpu",
     threads: int | None = None,
     quantile: float = 0.5,
@@ -133,9 +134,9 @@ def profile_suite(
 
     Returns a profile with the entries of these subnets only. `effort.seconds` is for each subnet.
     """
-    names = suite.check_tasks(None if tasks is None else tuple(tasks))
+    names = suite.check_tasks(tasks)
     chosen = list(suite.subnets if subnets is None else subnets)
-    book = Book(suite, names, provider=provider.lower(), threads=threads or None, cache=cache)
+    book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
     book.measure(chosen, quantile, effort, progress)
     if memory:
         book.measure_memory(chosen, progress)

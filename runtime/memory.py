@@ -32,25 +32,34 @@ def measure_memory(
     provider: str = "cpu",
     threads: int | None = None,
     progress: Progress | None = None,
+    *,
+    inherit: Sequence[int] = (),
 ) -> dict[str, MemoryUse]:
-    """Memory of each subnet, by id, from processes of their own; PliantError says which one failed and why."""
+    """Memory of each subnet, by id, from processes of their own; PliantError says which one failed and why.
+
+    `inherit` are descriptors that these processes get, for a suite that is known by one.
+    """
     found = {}
     for index, subnet in enumerate(subnets):
         if progress:
             progress(f"measuring the memory of {subnet}", index, len(subnets))
-        found[subnet] = _ask(suite, subnet, tasks, provider, threads)
+        found[subnet] = _ask(suite, subnet, tasks, provider, threads, inherit)
     if progress and found:
         progress("measured", len(found), len(found))
     return found
 
 
-def _ask(suite: Path, subnet: str, tasks: Sequence[str], provider: str, threads: int | None) -> MemoryUse:
+def _ask(
+    suite: Path, subnet: str, tasks: Sequence[str], provider: str, threads: int | None, inherit: Sequence[int]
+) -> MemoryUse:
     options = ["--tasks", ",".join(tasks), "--provider", provider, "--threads", str(threads or 0)]
     command = [sys.executable, "-m", __name__, str(suite), subnet, *options]
     # The child finds the modules that this process has, and nothing in its working directory.
     path = os.pathsep.join(str(Path(entry or os.getcwd())) for entry in sys.path)
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, pass_fds=tuple(inherit)
+    )
     if done.returncode == 0:
         with contextlib.suppress(ValueError):
             return MemoryUse.from_json(json.loads(done.stdout))
@@ -94,7 +103,7 @@ def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: in
     from .suite import open_suite
 
     with open_suite(path) as suite:
-        names = suite.check_tasks(tuple(tasks.split(",")) if tasks else None)
+        names = suite.check_tasks(tasks or None)
         image = suite.witness_input()
         _forget_peak()
         start, _ = resident()

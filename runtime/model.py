@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError, PliantError
-from .engine import release_memory
+from .engine import checked_threads, release_memory
 from .images import as_batch
 from .manifest import SubnetInfo
 from .session import Outputs, Session, load_subnet
@@ -161,8 +161,28 @@ def choose(
     if isinstance(choice, str):
         return suite.subnet(choice), None
     if isinstance(choice, SubnetInfo):
-        return suite.subnet(choice.id), None
+        return _of_this_suite(suite, choice), None
     subnet = getattr(choice, "subnet", None)
     if not isinstance(subnet, SubnetInfo):
         raise BudgetError(f"a subnet is named by its id or a plan, not by a {type(choice).__name__}")
-    return suite.subnet(subnet.id), choice
+    _check_plan(suite, choice, tasks, provider, threads)
+    return _of_this_suite(suite, subnet), choice
+
+
+def _of_this_suite(suite: Suite, subnet: SubnetInfo) -> SubnetInfo:
+    found = suite.subnet(subnet.id)
+    if found != subnet:
+        raise BudgetError(f"subnet {subnet.id} is of another suite than {suite.path}: plan on the one that is loaded")
+    return found
+
+
+def _check_plan(suite: Suite, plan: Plan, tasks: tuple[str, ...], provider: str, threads: int | None) -> None:
+    """A plan's numbers hold for what it was made for and for nothing else."""
+    words = {
+        "tasks": (", ".join(suite.check_tasks(plan.tasks)), ", ".join(tasks)),
+        "provider": (plan.provider, provider),
+        "threads": (checked_threads(plan.threads), checked_threads(threads)),
+    }
+    for word, (planned, wanted) in words.items():
+        if planned != wanted:
+            raise BudgetError(f"the plan is for the {word} {planned}, not {wanted}: plan again with {word}={wanted!r}")

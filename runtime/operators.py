@@ -1,60 +1,68 @@
 """The operators that a suite's graph may use: what lowered networks are made of, none that loops or reads files.
 
-Operators that can blow a tensor up take their sizes from small constants only, so that a few bytes cannot ask for
-terabytes.
+Each has a rule that tells how large its results are, so that what an engine will lay out is known before it sees the
+graph (`activations`). An operator whose rule cannot tell is refused where it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
-
-import numpy as np
+from collections.abc import Callable
 
 from ..devices.errors import SuiteError
+from . import rules_computing as computing
+from . import rules_layout as layout
+from .tracing import Call, Known
 
-_MAX_SCALE = 1024
-_MAX_SIZE = 16_384
+Rule = Callable[[Call], list[Known]]
 
-KNOWN = frozenset(
-    """
-    Add AveragePool ArgMax BatchNormalization Cast Ceil Clip Concat Constant Conv DepthToSpace DequantizeLinear Div
-    Equal Erf Exp Expand Flatten Floor Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater HardSigmoid HardSwish
-    Identity InstanceNormalization LayerNormalization LeakyRelu Less Log MatMul Max MaxPool Min Mul Neg Abs Pad Pow
-    PRelu QuantizeLinear Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize Round Shape
-    Sigmoid Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Tanh Transpose Unsqueeze Where
+_SAME = """
+    Abs BatchNormalization Cast Ceil Clip DequantizeLinear Erf Exp Floor Gelu HardSigmoid HardSwish
+    InstanceNormalization LayerNormalization LeakyRelu Log Neg PRelu QuantizeLinear Reciprocal Relu Round Sigmoid
+    Softmax Softplus Sqrt Tanh
     """.split()  # noqa: SIM905
-)
-"""Operators of the standard domain."""
+_STRETCHED = ("Add", "Div", "Equal", "Greater", "Less", "Max", "Min", "Mul", "Pow", "Sub", "Where")
+_REDUCED = ("ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum")
 
-SIZED = {"Resize": (2, 3), "Expand": (1,), "Pad": (1,)}
-"""Which inputs say how large the output becomes."""
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(_SAME, computing.same),
+    **dict.fromkeys(_STRETCHED, computing.stretched),
+    **dict.fromkeys(_REDUCED, computing.reduced),
+    "ArgMax": computing.arg_max,
+    "AveragePool": computing.pooling,
+    "Concat": layout.concat,
+    "Constant": layout.constant,
+    "Conv": computing.convolution,
+    "DepthToSpace": layout.to_space,
+    "Expand": layout.expanded,
+    "Flatten": layout.flattened,
+    "Gather": layout.gathered,
+    "Gemm": computing.linear,
+    "GlobalAveragePool": computing.pooled_globally,
+    "GlobalMaxPool": computing.pooled_globally,
+    "Identity": layout.identity,
+    "MatMul": computing.matrix_product,
+    "MaxPool": computing.pooling,
+    "Pad": layout.padded,
+    "Reshape": layout.reshaped,
+    "Resize": layout.resized,
+    "Shape": layout.shape_of,
+    "Slice": layout.sliced,
+    "SpaceToDepth": layout.to_depth,
+    "Split": layout.split,
+    "Squeeze": layout.squeezed,
+    "Transpose": layout.transposed,
+    "Unsqueeze": layout.unsqueezed,
+}
+"""Operators of the standard domain, and how large what they make is."""
 
 
-class Constant(Protocol):
-    """An initializer: `value` is None where it is external."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def value(self) -> np.ndarray[Any, Any] | None:
-        """Its data, where inline."""
-
-
-def check_node(op: str, constants: Sequence[Constant | None]) -> None:
-    """Refuse an unknown operator, or sizes out of bounds; `constants` has the initializer of each input, or None."""
-    if op not in KNOWN:
-        raise SuiteError(f"a graph uses the operator {op[:60]!r}, which suites may not: a newer pliant may know it")
-    for index in SIZED.get(op, ()):
-        constant = constants[index] if index < len(constants) else None
-        if constant is not None and constant.value is not None:
-            check_size(op, constant.value)
-
-
-def check_size(op: str, value: np.ndarray[Any, Any]) -> None:
-    """Refuse scales or sizes that blow a tensor up beyond what images need."""
-    limit = _MAX_SCALE if value.dtype.kind == "f" else _MAX_SIZE
-    if not np.all(np.abs(value.astype(np.float64)) <= limit):
-        raise SuiteError(f"a graph's {op} asks for sizes beyond {limit}")
+def results(call: Call) -> list[Known]:
+    """What is known of a node's outputs; SuiteError for an unknown operator, or one whose results cannot be sized."""
+    rule = RULES.get(call.node.op)
+    if rule is None:
+        op = call.node.op[:60]
+        raise SuiteError(f"a graph uses the operator {op!r}, which suites may not: a newer pliant may know it")
+    made = rule(call)
+    if len(call.node.outputs) > len(made):
+        call.fail("it has more outputs than suites use")
+    return made

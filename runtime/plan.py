@@ -123,7 +123,7 @@ def make_plan(
     energy: str | None = None,
     prefer: Mapping[str, float] | None = None,
     floors: Mapping[str, float] | None = None,
-    tasks: Iterable[str] | None = None,
+    tasks: Iterable[str] | str | None = None,
     quantile: float = 0.5,
     provider: str = "cpu",
     threads: int | None = None,

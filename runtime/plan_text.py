@@ -139,5 +139,10 @@ def _latency(plan: Plan) -> str:
         return "not measured (no latency limit was given)"
     at = f" at p{figure.quantile * 100:g}" if figure.quantile is not None else ""
     runs = f" in {figure.runs} runs" if figure.runs else ""
-    spread = f", spread {figure.spread * 100:.2g} %" if figure.spread is not None else ""
+    spread = f", spread {_percent(figure.spread)}" if figure.spread is not None else ""
     return f"{LATENCY.format(figure.value)}{at}, {figure.kind}{runs}{spread}"
+
+
+def _percent(share: float) -> str:
+    """Two digits, or more where they stand before the point: 0.034 -> `3.4 %`, 6.6 -> `660 %`."""
+    return f"{share * 100:.0f} %" if share >= 0.1 else f"{share * 100:.2g} %"

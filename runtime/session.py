@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..devices.errors import PliantError, SuiteError
-from .engine import checked_threads, create_session, one_line, release_memory
+from .engine import check_provider, checked_threads, create_session, one_line, release_memory
 from .graph import Graph
 from .manifest import SubnetInfo
 from .record import Record
@@ -48,7 +49,7 @@ class Session:
 def load_subnet(
     suite: Suite,
     subnet: SubnetInfo | str,
-    tasks: tuple[str, ...] | None = None,
+    tasks: Iterable[str] | str | None = None,
     raw: bool = False,
     provider: str = "cpu",
     threads: int | None = None,
@@ -61,7 +62,7 @@ def load_subnet(
     `create_session`). Raises SuiteError (the file), EngineUnavailable, BudgetError.
     """
     info = suite.subnet(subnet) if isinstance(subnet, str) else subnet
-    names = suite.check_tasks(tasks)
+    names, provider = suite.check_tasks(tasks), check_provider(provider)
     threads = checked_threads(threads)
     what = f"subnet {info.id} of {suite.path}"
     start = time.perf_counter()

@@ -16,9 +16,10 @@ from ..devices.errors import BudgetError, SuiteError
 from .bounded import inflate, mapping, parse_json
 from .container import Container
 from .graph import Graph, parse_graph
-from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo, parse_manifest
+from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo
+from .manifest_reading import parse_manifest
 from .record import MAX_RECORD, Record, parse_record
-from .tasks import Task
+from .tasks import Task, check_tasks
 from .witness import MAX_SAMPLES
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Suite:
 
     def subnet(self, name: str) -> SubnetInfo:
         """The subnet called `name`; BudgetError names the nearest ids."""
-        found = self._by_id.get(name)
+        found = self._by_id.get(name) if isinstance(name, str) else None
         if found is None:
             near = difflib.get_close_matches(str(name), self._by_id, n=3, cutoff=0.3) or list(self._by_id)[-3:]
             raise BudgetError(f"{self.path} has no subnet {name!r}: try {', '.join(near)}")
@@ -77,20 +78,14 @@ class Suite:
 
     @property
     def widest(self) -> SubnetInfo:
-        """The widest fp32 subnet, or the last one where none is fp32."""
-        return next((subnet for subnet in reversed(self.subnets) if subnet.precision == "fp32"), self.subnets[-1])
+        """The subnet that the quality of others is relative to: the widest fp32, or the widest where none is fp32."""
+        from .choice import widest
 
-    def check_tasks(self, tasks: tuple[str, ...] | list[str] | str | None) -> tuple[str, ...]:
+        return widest(self.subnets)
+
+    def check_tasks(self, tasks: Iterable[str] | str | None) -> tuple[str, ...]:
         """The tasks asked for, in the suite's order (None: all); BudgetError for an unknown one or none."""
-        if tasks is None:
-            return tuple(self.tasks)
-        asked = (tasks,) if isinstance(tasks, str) else tuple(tasks)
-        for task in asked:
-            if task not in self.tasks:
-                raise BudgetError(f"{self.path} has no task {task!r}: it has {', '.join(self.tasks)}")
-        if not asked:
-            raise BudgetError(f"no task is asked for: name one or more of {', '.join(self.tasks)}")
-        return tuple(task for task in self.tasks if task in asked)
+        return check_tasks(tasks, self.tasks)
 
     def plan(self, **budget: Any) -> Plan:
         """Choose a subnet for a budget: `latency="15 ms"`, `memory="50 MB"`, `macs`, `bytes`, `energy`,
@@ -106,7 +101,7 @@ class Suite:
         self,
         choice: Plan | SubnetInfo | str | None = None,
         *,
-        tasks: tuple[str, ...] | list[str] | str | None = None,
+        tasks: Iterable[str] | str | None = None,
         raw: bool = False,
         provider: str | None = None,
         threads: int | None = None,
@@ -116,14 +111,15 @@ class Suite:
 
         `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch.
         """
+        from .engine import check_provider, check_threads
         from .model import Model, choose
         from .session import load_subnet
 
         if choice is None and not budget:
             choice = self.widest
-        # A plan's numbers hold for what it was made for, unless the caller says otherwise.
-        provider = provider or getattr(choice, "provider", None) or "cpu"
-        threads = getattr(choice, "threads", None) if threads is None else threads
+        # A plan's numbers hold for what it was made for.
+        provider = check_provider(provider or getattr(choice, "provider", None) or "cpu")
+        threads = check_threads(threads) or getattr(choice, "threads", None)
         names = self.check_tasks(getattr(choice, "tasks", None) if tasks is None else tasks)
         info, plan = choose(self, choice, budget, tasks=names, provider=provider, threads=threads)
         return Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
@@ -142,7 +138,7 @@ class Suite:
         out: str | os.PathLike[str],
         *,
         target: str = "onnxruntime",
-        tasks: tuple[str, ...] | list[str] | str | None = None,
+        tasks: Iterable[str] | str | None = None,
         raw: bool = False,
     ) -> tuple[Path, Path]:
         """Write a subnet as a plain ONNX model: `out` and `out`.data."""

@@ -11,10 +11,12 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ..devices.errors import SuiteError
+from ..devices.errors import BudgetError, SuiteError
 
 Kind = Literal["segmentation", "depth", "normals", "edges", "classification"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -99,5 +101,30 @@ class Task:
             low, high = (float(value) for value in entry["value_range"])
             colors = tuple((int(r), int(g), int(b)) for r, g, b in entry["colors"])
             return cls(name, kind, tuple(str(c) for c in entry["classes"]), colors, (low, high))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SuiteError(f"task {name!r} is not described as the format asks: {error}") from error
+
+
+def check_task(name: object, known: Iterable[str]) -> str:
+    """The name itself when it is a task's; BudgetError with the nearest one and all others when it is not."""
+    names = list(known)
+    if isinstance(name, str) and name in names:
+        return name
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"did you mean {near[0]!r}? It has" if near else "it has"
+    raise BudgetError(f"this suite has no task {name!r}: {hint} {', '.join(names)}")
+
+
+def check_tasks(given: object, known: Iterable[str]) -> tuple[str, ...]:
+    """The tasks asked for, in the suite's order: None for all, one or more names, or names with commas between."""
+    names = list(known)
+    if given is None:
+        return tuple(names)
+    if isinstance(given, str) and given not in names:
+        given = [name.strip() for name in given.split(",")]
+    if not isinstance(given, (str, Iterable)):
+        raise BudgetError(f"tasks are names, such as {names[0]!r}, not {given!r}")
+    asked = [check_task(name, names) for name in ([given] if isinstance(given, str) else given)]
+    if not asked:
+        raise BudgetError(f"no task is asked for: this suite has {', '.join(names)}")
+    return tuple(name for name in names if name in asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from ..devices.errors import SuiteError
 from .container import Container
 from .graph import Graph
 from .graph_tensors import Initializer
-from .operators import SIZED, check_size
 from .record import Record, View
 
 # A subnet is a part of the file; tied weights may be read twice. More than this is a file that lies.
@@ -26,7 +24,6 @@ def read_arrays(container: Container, record: Record, graph: Graph, what: str) -
     for item in wanted:
         _check_source(container, record, item, what)
     arrays = {item.name: _array(container, record, item) for item in wanted}
-    _check_sizes(graph, arrays)
     container.check_unchanged()
     return arrays
 
@@ -50,11 +47,3 @@ def _check_source(container: Container, record: Record, item: Initializer, what:
 def _array(container: Container, record: Record, item: Initializer) -> np.ndarray[Any, Any]:
     view: View | None = record.views.get(item.name)
     return record.own[item.name] if view is None else container.read(view.tensor, view.ranges)
-
-
-def _check_sizes(graph: Graph, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-    for node in graph.nodes:
-        for index in SIZED.get(node.op, ()):
-            name = node.inputs[index] if index < len(node.inputs) else ""
-            if name in arrays and math.prod(arrays[name].shape):
-                check_size(node.op, arrays[name])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..devices.checked import by_name, each, real, text, whole
 from ..devices.errors import InputError, PliantError
+from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
 
@@ -63,11 +64,11 @@ class FrontEntry:
         """Read what `to_json` wrote."""
         values = _fields(cls, entry)
         if values["latency"] is not None:
-            values["latency"] = Latency(**_fields(Latency, values["latency"]))
+            values["latency"] = Latency(**_checked(Latency, values["latency"]))
         values["config"] = SubnetConfig.from_json(values["config"])
-        values["quality"] = {str(task): float(value) for task, value in values["quality"].items()}
-        values["preferences"] = tuple(values["preferences"])
-        return cls(**{**values, "macs": int(values["macs"]), "bytes": int(values["bytes"])})
+        values["quality"] = by_name(values["quality"], real)
+        values["preferences"] = each(values["preferences"], text)
+        return cls(**{**values, "macs": whole(values["macs"]), "bytes": whole(values["bytes"])})
 
 
 @dataclass(frozen=True)
@@ -142,19 +143,16 @@ class Front:
             return _front(_fields(cls, {key: value for key, value in entry.items() if key != "_version"}))
         except InputError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, PliantError) as error:
+        except (KeyError, TypeError, ValueError, PliantError) as error:
             raise InputError(f"not a front: {error}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the JSON file, whole or not at all."""
         path = Path(path)
-        partial = path.with_name(f".writing-{path.name}-{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-            partial.replace(path)
+            write_atomically(path, json.dumps(self.to_json(), indent=1) + "\n")
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise InputError(f"cannot write {path}: {error.strerror}") from error
 
     @classmethod
@@ -173,22 +171,33 @@ class Front:
 
 
 def _front(values: dict[str, Any]) -> Front:
-    origin = _fields(Provenance, values["provenance"])
-    origin["references"] = {name: (float(macs), float(loss)) for name, (macs, loss) in origin["references"].items()}
+    origin = _checked(Provenance, values["provenance"])
+    origin["references"] = by_name(origin["references"], _pair)
     front = Front(
-        tuple(FrontEntry.from_json(each) for each in values["entries"]),
-        tuple(Task.from_json(name, each) for name, each in values["tasks"].items()),
+        each(values["entries"], FrontEntry.from_json),
+        tuple(Task.from_json(name, task) for name, task in by_name(values["tasks"], lambda task: task).items()),
         SearchSpace.from_json(values["space"]),
-        {name: {task: float(w) for task, w in weights.items()} for name, weights in values["preferences"].items()},
+        by_name(values["preferences"], lambda weights: by_name(weights, real)),
         Provenance(**origin),
     )
-    for each in front.entries:
-        if each.config not in front.space:
-            raise InputError("a front has a subnet that its space has not")
-    configs = {each.config for each in front.entries}
+    configs = {entry.config for entry in front.entries}
+    if any(config not in front.space for config in configs):
+        raise InputError("a front has a subnet that its space has not")
     if not {front.space.widest, front.space.narrowest} <= configs:
         raise InputError("a front lacks its widest or its narrowest subnet")
     return front
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    macs, loss = each(value, real)
+    return macs, loss
+
+
+def _checked(cls: type[Any], entry: Any) -> dict[str, Any]:
+    """The values of a dataclass's fields, the simple ones of the type that the field has."""
+    kinds: dict[Any, Callable[[Any], Any]] = {"int": whole, "float": real, "str": text}
+    values = _fields(cls, entry)
+    return {f.name: kinds.get(f.type, lambda value: value)(values[f.name]) for f in dataclasses.fields(cls)}
 
 
 def _fields(cls: type[Any], entry: Any) -> dict[str, Any]:
@@ -196,7 +205,7 @@ def _fields(cls: type[Any], entry: Any) -> dict[str, Any]:
     what = cls.__name__
     if not isinstance(entry, dict):
         raise InputError(f"{what} is not a JSON object")
-    names = {each.name for each in dataclasses.fields(cls)}
+    names = {field.name for field in dataclasses.fields(cls)}
     if set(entry) - names:
         raise InputError(f"unknown key {sorted(set(entry) - names)[0]!r} in {what}")
     if names - set(entry):

@@ -21,7 +21,8 @@ _OTHER = {"supernet": "another supernet", "images": "other images", "_version": 
 class EvaluationLog:
     """An open log; `entries` are those it held when it was opened.
 
-    Raises CheckpointError when `resume` finds the log of another supernet, other images, or no log at all in the file.
+    Raises CheckpointError when `resume` finds the log of another supernet, other images, or no log at all in the file,
+    and without `resume` when there is anything in it: evaluations are the costly part of a search.
     """
 
     def __init__(self, path: Path, identity: dict[str, str], *, resume: bool = False):
@@ -31,6 +32,8 @@ class EvaluationLog:
         whole = 0
         if resume and path.exists():
             self.entries, whole = _read(path, header)
+        elif path.exists() and path.stat().st_size:
+            raise CheckpointError(f"{path} holds a search already: go on with --resume, or choose another --out")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("r+b" if whole else "wb")
@@ -82,7 +85,9 @@ def _check_header(path: Path, line: bytes, header: dict[str, Any]) -> None:
         raise CheckpointError(f"{path} is not the log of a search: choose another --out")
     for key, value in header.items():
         if found.get(key) != value:
-            raise CheckpointError(f"{path} is the log of {_OTHER.get(key, 'another search')}: search without --resume")
+            raise CheckpointError(
+                f"{path} is the log of {_OTHER.get(key, 'another search')}: remove it, or choose another --out"
+            )
 
 
 def _entry(line: dict[str, Any]) -> Entry:

@@ -18,19 +18,23 @@ from dataclasses import dataclass
 
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace
+from ..runtime.budget import LEAST_WEIGHT, MOST_WEIGHT
 
 
 @dataclass(frozen=True)
 class Preference:
-    """Relative importance of tasks: (task, weight > 0), sorted by task; only the weights' ratios matter."""
+    """Relative importance of tasks: (task, weight from 1e-9 to 1e9), sorted by task; only the ratios matter."""
 
     weights: tuple[tuple[str, float], ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", tuple(sorted((str(t), float(w)) for t, w in self.weights)))
         for task, weight in self.weights:
-            if not (math.isfinite(weight) and weight > 0.0):
-                raise BudgetError(f"the preference of {task!r} must be a number over 0, not {weight:g}")
+            # Whole numbers are compared as they are: one of 400 digits has no float.
+            if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+                raise BudgetError(
+                    f"the preference of {task!r} must be a number over 0, from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
+                )
+        object.__setattr__(self, "weights", tuple(sorted((str(t), float(w)) for t, w in self.weights)))
 
     @classmethod
     def of(cls, tasks: Iterable[str], weights: Mapping[str, float] | None = None) -> Preference:

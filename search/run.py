@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..devices.errors import BudgetError, DataError
-from ..devices.measure import Measurement
 from ..models.cost import CostModel
-from ..models.space import SubnetConfig
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.data.batches import Batch
 from ..training.evaluate import load_batches
 from ..training.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device, open_split
+from . import FRONT_SIZE
 from .algorithm import Algorithm, Problem, Progress
 from .assemble import make_front
 from .ecmt import Ecmt
-from .front import Front, Latency, Provenance
+from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .log import EvaluationLog
+from .places import check_front_path, log_path, plot_path
 from .preference import Preference, standard_preferences
 
-FRONT_SIZE = 24
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Ecmt(),)}
-
-Measure = Callable[[SubnetConfig], Measurement]
 
 
 @dataclass(frozen=True)
@@ -54,19 +51,19 @@ def run_search(
     progress: Progress | None = None,
     data: SearchData | None = None,
     data_root: Path | None = None,
-    measure: Measure | None = None,
-    profile: str = "",
 ) -> Front:
     """Search a trained supernet; what is left out is as the checkpoint's recipe says.
 
     `preferences` (task weights) are searched for beside the standard ones, `evaluations` bounds the encoders truly
     evaluated, `front_size` the subnets returned, `images` the validation images. With `out` (FRONT.json) the front is
     written there, its plot to FRONT.png, and evaluations to FRONT.log.jsonl as they are made; `resume` goes on from
-    that log. `measure` gives the latency of a subnet of the front, `profile` says where that was measured.
+    that log, without it a log that is there is refused.
 
-    Raises CheckpointError (no checkpoint, or another's log), DataError, BudgetError (a preference for no task, a count
-    that leaves nothing to search).
+    Raises CheckpointError (no checkpoint, or a log that is there or another's), DataError, BudgetError (a preference
+    for no task, a count that leaves nothing to search, a front that its own plot would overwrite).
     """
+    if out is not None:
+        check_front_path(out)
     _check_counts(evaluations, front_size, images)
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     given = checkpoint.recipe.search.preferences if preferences is None else tuple(preferences)
@@ -83,7 +80,6 @@ def run_search(
             log.close()
     budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
     front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
-    front = front.measured(_latency(measure, profile)) if measure is not None else front
     if out is not None:
         _write(front, Path(out))
     return front
@@ -113,11 +109,6 @@ def _algorithm(name: str) -> Algorithm:
     if name not in ALGORITHMS:
         raise BudgetError(f"there is no search algorithm {name!r}: choose one of {', '.join(ALGORITHMS)}")
     return ALGORITHMS[name]
-
-
-def log_path(out: str | Path) -> Path:
-    """Where the evaluations of a search that writes FRONT.json are logged."""
-    return Path(out).with_suffix(".log.jsonl")
 
 
 def _open_log(out: str | Path | None, digest: str, data: SearchData, resume: bool) -> EvaluationLog | None:
@@ -172,17 +163,8 @@ def _origin(algorithm: str, digest: str, data: SearchData, problem: Problem) -> 
     return Provenance(algorithm, digest, data.name, data.split, images, recalibration, problem.seed, 0, 0, 0.0, {})
 
 
-def _latency(measure: Measure, profile: str) -> Callable[[SubnetConfig], Latency | None]:
-    def of(config: SubnetConfig) -> Latency | None:
-        measured = measure(config)
-        value = measured.at(measured.quantile)
-        return None if value is None else Latency(value, "measured", profile, measured.quantile)
-
-    return of
-
-
 def _write(front: Front, out: Path) -> None:
     from .plot import plot_front
 
     front.save(out)
-    plot_front(front, out.with_suffix(".png"))
+    plot_front(front, plot_path(out))

@@ -3,7 +3,9 @@
     OUT/checkpoints/step-000400/
         supernet.safetensors      parameters and buffers, by module path
         optimizer.safetensors     `<parameter>/<state>`, by parameter name
-        checkpoint.json           architecture, tasks, space, recipe, step, metrics, random state, digests of both files
+        raw.safetensors           where supernet.safetensors is an average (training.ema): what it is the average of
+        auxiliary.safetensors     where the recipe asks for what has state: projections, the balance of tasks
+        checkpoint.json           architecture, tasks, space, recipe, step, metrics, random state, digests of the files
 
 A checkpoint is written under a temporary name, flushed to the disk and then renamed, so a folder with a final name is
 complete. The newest two are kept, should the newest be damaged later.
@@ -11,7 +13,6 @@ complete. The newest two are kept, should the newest be damaged later.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,18 +23,21 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..devices.errors import CheckpointError, PliantError
 from ..models.architecture import Architecture
 from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet
 from ..runtime.tasks import Task
-from .recipe import Recipe
+from .disk import check_room, digest, flush, remove, writing
+from .recipe import Recipe, TrainingRecipe
 
 VERSION = 1
 KEPT = 2
 WEIGHTS, OPTIMIZER, RECORD = "supernet.safetensors", "optimizer.safetensors", "checkpoint.json"
+RAW, AUXILIARY = "raw.safetensors", "auxiliary.safetensors"
+Tensors = dict[str, Tensor]
 _KEYS = {"_version", "architecture", "tasks", "space", "recipe", "step", "metrics", "random", "digests", "versions"}
 
 
@@ -62,28 +66,54 @@ class Checkpoint:
         return self.supernet.tasks
 
 
-def save_checkpoint(out: Path, supernet: Supernet, optimizer: dict[str, Tensor], recipe: Recipe, step: int) -> Path:
-    """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder."""
+def save_checkpoint(
+    out: Path,
+    supernet: Supernet,
+    optimizer: Tensors,
+    recipe: Recipe,
+    step: int,
+    *,
+    raw: Tensors | None = None,
+    auxiliary: Tensors | None = None,
+) -> Path:
+    """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder.
+
+    `raw` are the weights to go on from, where `supernet` holds their average. Files of nothing are not written.
+    """
     final = out / "checkpoints" / f"step-{step:06d}"
     partial = final.with_name(f".writing-{final.name}-{os.getpid()}")
-    try:
+    beside = {name: tensors for name, tensors in ((RAW, raw), (AUXILIARY, auxiliary)) if tensors}
+    files = {WEIGHTS: supernet.state_dict(), OPTIMIZER: optimizer, **beside}
+    with writing(final, partial):
         partial.mkdir(parents=True)
-        save_file(plain_tensors(supernet.state_dict()), partial / WEIGHTS)
-        save_file(plain_tensors(optimizer), partial / OPTIMIZER)
-        digests = {name: _digest(partial / name) for name in (WEIGHTS, OPTIMIZER)}
-        _write(partial / RECORD, _record(supernet, recipe, step, digests))
-        for name in (WEIGHTS, OPTIMIZER, RECORD):
-            _flush(partial / name)
-        _flush(partial)
+        for name, tensors in files.items():
+            save_file(plain_tensors(tensors), partial / name)
+        _write(partial / RECORD, _record(supernet, recipe, step, {name: digest(partial / name) for name in files}))
+        for name in (*files, RECORD):
+            flush(partial / name)
+        flush(partial)
         if final.exists():
-            _remove(final)
+            remove(final)
         partial.rename(final)
-        _flush(final.parent)
+        flush(final.parent)
         clean(out)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise CheckpointError(f"cannot write {final}: {error.strerror}; free space there and resume") from error
     return final
+
+
+def check_checkpoints_fit(
+    out: Path, supernet: Supernet, recipe: TrainingRecipe, left: int, auxiliary: nn.Module | None = None
+) -> None:
+    """Refuse, with CheckpointError, to train `left` more steps where OUT has no room for the checkpoints."""
+    weights, beside = _bytes(supernet), 0 if auxiliary is None else _bytes(auxiliary)
+    # Both moments of AdamW, or the momentum of SGD, are as large as the weights.
+    optimizer = (weights + beside) * (2 if recipe.optimizer == "adamw" else int(recipe.momentum > 0))
+    written = min(-(-left // recipe.checkpoint_every), KEPT + 1 - len(steps(out)))
+    kept = weights * (2 if recipe.ema > 0 else 1) + beside
+    check_room(out, max(0, written), max(weights, optimizer), kept + optimizer)
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -124,15 +154,16 @@ def add_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     record = _checked_record(folder)
     record["metrics"] = metrics
     partial = folder / f".writing-{RECORD}"
-    _write(partial, record)
-    _flush(partial)
-    partial.replace(folder / RECORD)
-    _flush(folder)
+    with writing(folder / RECORD, partial):
+        _write(partial, record)
+        flush(partial)
+        partial.replace(folder / RECORD)
+        flush(folder)
 
 
-def read_optimizer(folder: Path) -> dict[str, Tensor]:
-    """The optimizer's tensors by `<parameter>/<state>`."""
-    return _tensors(folder / OPTIMIZER)
+def read_beside(folder: Path, name: str) -> Tensors:
+    """The tensors of `OPTIMIZER` (by `<parameter>/<state>`), `RAW` or `AUXILIARY`; none where there is no such file."""
+    return _tensors(folder / name) if (folder / name).exists() else {}
 
 
 def clean(out: Path) -> None:
@@ -140,14 +171,14 @@ def clean(out: Path) -> None:
     for leftover in (out / "checkpoints").glob(".*ing-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for old in steps(out)[KEPT:]:
-        _remove(old)
+        remove(old)
 
 
 def drop_newer(folder: Path) -> None:
     """Remove the checkpoints after `folder`: they are damaged, and training writes them again."""
     newer = [each for each in steps(folder.parent.parent) if int(each.name[5:]) > int(folder.name[5:])]
     for each in newer:
-        _remove(each)
+        remove(each)
 
 
 def plain_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -190,8 +221,11 @@ def _checked_record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if not isinstance(record, dict) or set(record) != _KEYS or record["_version"] != VERSION:
             raise CheckpointError(f"{folder / RECORD} is not a record of version {VERSION}")
-        for name in (WEIGHTS, OPTIMIZER):
-            if _digest(folder / name) != record["digests"][name]:
+        digests = record["digests"]
+        if not {WEIGHTS, OPTIMIZER} <= set(digests) <= {WEIGHTS, OPTIMIZER, RAW, AUXILIARY}:
+            raise CheckpointError(f"{folder / RECORD} names other files than a checkpoint has")
+        for name, wanted in digests.items():
+            if digest(folder / name) != wanted:
                 raise CheckpointError(f"{folder / name} is damaged: its digest is not the recorded one")
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a checkpoint's record"
@@ -208,24 +242,3 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 def _write(path: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Have the operating system write a file or a folder's entries to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove(folder: Path) -> None:
-    """Take a folder away under its name at once, then delete it."""
-    away = folder.with_name(f".removing-{folder.name}-{os.getpid()}")
-    folder.rename(away)
-    shutil.rmtree(away)

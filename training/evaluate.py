@@ -54,8 +54,13 @@ def evaluate(
     return {name: metric.value() for name, metric in metrics.items()}
 
 
-def landmark_subnets(space: SearchSpace) -> list[SubnetConfig]:
-    """The subnets that every training is judged by: one uniform width each, from the widest to the narrowest."""
+def landmark_subnets(space: SearchSpace, only: float | None = None) -> list[SubnetConfig]:
+    """The subnets that every training is judged by: one uniform width each, from the widest to the narrowest.
+
+    A training of `only` one width is judged by that.
+    """
+    if only is not None:
+        return [space.uniform(only)]
     found = []
     for width in reversed(space.encoder_widths):
         decoder = min(space.decoder_widths, key=lambda each, width=width: abs(each - width))  # type: ignore[misc]

@@ -16,29 +16,31 @@ from typing import Any
 
 import torch
 
-from ..devices.errors import CheckpointError, TrainingError
+from ..devices.errors import TrainingError
 from ..models.network import normalize
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
+from .auxiliary import Auxiliary
+from .average import Average
 from .checkpoint import (
     Checkpoint,
     add_metrics,
-    clean,
-    drop_newer,
-    load_checkpoint,
-    read_optimizer,
-    resolve,
+    check_checkpoints_fit,
     save_checkpoint,
     steps,
 )
 from .data.batches import Batch, batches_per_epoch, epoch_batches
+from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
+from .interrupt import AfterTheStep
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
-from .progress import MetricsLog, Pace, Progress, Silent, StepReport, check_writable
+from .progress import MetricsLog, Pace, Progress, Silent, StepReport
 from .recipe import Recipe
-from .sampling import step_subnets
-from .schedule import learning_rate, make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
+from .resume import restore, starting_point
+from .sampling import subnets_at
+from .schedule import learning_rate, make_optimizer, optimizer_tensors, set_learning_rate
+from .separate import own_fans
 from .step import ADVICE, Inputs, train_step
 
 Rows = list[dict[str, Any]]
@@ -70,14 +72,26 @@ class Run:
     data: TrainingData
     device: torch.device
     supernet: Supernet
+    auxiliary: Auxiliary
+    average: Average | None
     optimizer: torch.optim.Optimizer
     first: int
     progress: Progress
 
     @property
+    def judged(self) -> Supernet:
+        """What is evaluated and kept: the averaged weights, where there is an average."""
+        return self.supernet if self.average is None else self.average.supernet
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch."""
         return batches_per_epoch(self.data.train, self.recipe.training.batch_size)
+
+    @property
+    def images_per_step(self) -> int:
+        """Images of a batch: all there are where that is less."""
+        return min(self.recipe.training.batch_size, len(self.data.train))
 
     @property
     def steps(self) -> int:
@@ -89,12 +103,13 @@ def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progr
     """Train a supernet by `recipe` into the folder `out`, or go on from its newest whole checkpoint.
 
     Raises RecipeError, DataError, CheckpointError (the folder cannot be written, or holds another run) or TrainingError
-    (a loss is not finite). Interrupted by Ctrl-C it raises KeyboardInterrupt with a line that says how to go on.
+    (a loss is not finite). The first Ctrl-C ends it after the step that runs, with a checkpoint, the second at once;
+    both raise KeyboardInterrupt with a line that says how to go on.
     """
     out, progress = Path(out), progress or Silent()
     check_writable(out)
     try:
-        start = _starting_point(recipe, out, resume, progress)
+        start = starting_point(recipe, out, resume, progress)
         return _trained(_prepare(recipe, out, start, progress), start)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(out)) from None
@@ -102,56 +117,19 @@ def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progr
 
 def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     began = time.perf_counter()
+    check_checkpoints_fit(run.out, run.supernet, run.recipe.training, run.steps - run.first, run.auxiliary)
     log = MetricsLog(run.out, run.first)
     try:
         run.progress.started(run.first, run.steps)
-        folder = _all_steps(run, log) or (start.folder if start else run.out)
+        with AfterTheStep() as stop:
+            folder = _all_steps(run, log, stop) or (start.folder if start else run.out)
         seconds = time.perf_counter() - began
         judged = start.metrics.get("quality") if start and run.first == run.steps else None
         rows = judged or _finish(run, log, folder)
     finally:
         log.close()
-    images = (run.steps - run.first) * run.recipe.training.batch_size
+    images = (run.steps - run.first) * run.images_per_step
     return TrainResult(run.out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
-
-
-def _starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
-    """The checkpoint to go on from; None to begin."""
-    clean(out)
-    if not steps(out):
-        return None
-    if not resume:
-        raise CheckpointError(f"{out} holds a training already: go on with --resume, or choose another folder")
-    folder, problems = resolve(out)
-    for problem in problems:
-        progress.message(f"{problem}; going on from {folder.name} instead")
-    drop_newer(folder)
-    checkpoint = load_checkpoint(folder)
-    _check_same_recipe(recipe, checkpoint)
-    progress.message(f"resumed from {folder.name}")
-    return checkpoint
-
-
-_FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
-
-
-def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
-    """Refuse to go on with other settings: the result would be that of neither recipe."""
-    now, then = _binding(recipe), _binding(checkpoint.recipe)
-    for key, value in now.items():
-        if value != then[key]:
-            raise CheckpointError(
-                f"{checkpoint.folder.parent.parent} was started with {key} = {then[key]}, the recipe now says {value}: "
-                "resume with the same recipe, or choose another folder"
-            )
-
-
-def _binding(recipe: Recipe) -> dict[str, Any]:
-    """Every setting that decides the weights, by dotted key."""
-    entry = recipe.to_json()
-    flat = {f"{part}.{key}": v for part in ("data", "model", "space", "training") for key, v in entry[part].items()}
-    free = {"data.root", *(f"training.{key}" for key in _FREE)}
-    return {key: value for key, value in flat.items() if key not in free}
 
 
 def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Progress) -> Run:
@@ -161,20 +139,26 @@ def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Prog
         supernet, said = fresh_supernet(recipe, data)
         if said:
             progress.message(said)
+        if recipe.training.only is not None:
+            alone = supernet.space.uniform(recipe.training.only)
+            own_fans(supernet, alone, encoder=recipe.model.pretrained is None)
     else:
         supernet = start.supernet
     supernet.to(device)
     if device.type == "cuda":
         supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(supernet, recipe.training)
+    auxiliary = Auxiliary(supernet, recipe.training).to(device)
+    average = Average(supernet, recipe.training.ema) if recipe.training.ema > 0 else None
+    optimizer = make_optimizer(supernet, recipe.training, auxiliary)
     if start is not None:
-        restore_optimizer(optimizer, supernet, read_optimizer(start.folder))
-    return Run(recipe, out, data, device, supernet, optimizer, start.step if start else 0, progress)
+        restore(start.folder, supernet, auxiliary, optimizer)
+    first = start.step if start else 0
+    return Run(recipe, out, data, device, supernet, auxiliary, average, optimizer, first, progress)
 
 
-def _all_steps(run: Run, log: MetricsLog) -> Path | None:
+def _all_steps(run: Run, log: MetricsLog, stop: AfterTheStep) -> Path | None:
     """Train the remaining steps; the folder of the last checkpoint, None where no step remained."""
-    pace, folder = Pace(run.recipe.training.batch_size), None
+    pace, folder = Pace(run.images_per_step), None
     settings = run.recipe.training
     for epoch in range(run.first // run.steps_per_epoch, settings.epochs):
         begin = epoch * run.steps_per_epoch
@@ -184,32 +168,44 @@ def _all_steps(run: Run, log: MetricsLog) -> Path | None:
         )
         for step, batch in enumerate(ahead(batches), start=begin + skip):
             _one_step(run, log, pace, step, epoch, batch)
-            done = step + 1
-            if done == run.steps or done % settings.checkpoint_every == 0:
+            done, stopping = step + 1, stop.asked
+            if stopping or done == run.steps or done % settings.checkpoint_every == 0:
                 folder = _save(run, done)
+            if stopping:
+                raise KeyboardInterrupt
         if settings.validate_every and (epoch + 1) % settings.validate_every == 0 and epoch + 1 < settings.epochs:
-            _report_quality(
-                run, log, begin + run.steps_per_epoch, [run.supernet.space.widest, run.supernet.space.narrowest]
-            )
+            judged = landmark_subnets(run.supernet.space, settings.only)
+            ends = list(dict.fromkeys((judged[0], judged[-1])))
+            _report_quality(run, log, begin + run.steps_per_epoch, ends)
     return folder
 
 
 def _save(run: Run, step: int) -> Path:
     """Checkpoint, but never weights that the last step has ruined."""
-    if not all(bool(parameter.isfinite().all()) for parameter in run.supernet.parameters()):
+    trained = (*run.supernet.state_dict().values(), *run.auxiliary.state_dict().values())
+    if not all(bool(tensor.isfinite().all()) for tensor in trained):
         raise TrainingError(f"step {step - 1} left weights that are not finite; {ADVICE}")
-    return save_checkpoint(run.out, run.supernet, optimizer_tensors(run.optimizer, run.supernet), run.recipe, step)
+    optimizer = optimizer_tensors(run.optimizer, run.supernet, run.auxiliary)
+    raw = None if run.average is None else run.supernet.state_dict()
+    beside = run.auxiliary.state_dict()
+    return save_checkpoint(run.out, run.judged, optimizer, run.recipe, step, raw=raw, auxiliary=beside)
 
 
 def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batch: Batch) -> None:
     settings = run.recipe.training
     rate = learning_rate(step, run.steps, settings)
     set_learning_rate(run.optimizer, rate)
-    alone = round(settings.full_width * run.steps)
-    subnets = step_subnets(run.supernet.space, settings.seed, step, settings.subnets, alone)
-    losses = train_step(run.supernet, run.optimizer, _moved(batch, run), subnets, settings, step)
+    subnets = subnets_at(run.supernet.space, settings, step, run.steps)
+    done = step / run.steps
+    inputs = _moved(batch, run)
+    losses = train_step(
+        run.supernet, run.optimizer, inputs, subnets, settings, step, done=done, auxiliary=run.auxiliary
+    )
+    if run.average is not None:
+        run.average.update(run.supernet, step)
     speed, left = pace.tick(run.steps - step - 1)
-    report = StepReport(step + 1, run.steps, epoch, losses.tasks, losses.total, losses.distillation, rate, speed, left)
+    at = (step + 1, run.steps, epoch)
+    report = StepReport(*at, losses.tasks, losses.total, losses.distillation, rate, speed, left, losses.soft_labels)
     log.step(report)
     run.progress.step(report)
 
@@ -234,7 +230,7 @@ def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
 def _report_quality(run: Run, log: MetricsLog, step: int, subnets: list[SubnetConfig]) -> Rows:
     settings = run.recipe.training
     evaluator = Evaluator(
-        run.supernet,
+        run.judged,
         load_batches(run.data.train, settings.recalibration_images),
         load_batches(run.data.validation, settings.validation_images),
     )
@@ -246,7 +242,7 @@ def _report_quality(run: Run, log: MetricsLog, step: int, subnets: list[SubnetCo
 
 def _finish(run: Run, log: MetricsLog, folder: Path) -> Rows:
     """Judge the uniform widths, and put their quality into the last checkpoint."""
-    rows = _report_quality(run, log, run.steps, landmark_subnets(run.supernet.space))
+    rows = _report_quality(run, log, run.steps, landmark_subnets(run.supernet.space, run.recipe.training.only))
     add_metrics(folder, {"quality": rows})
     return rows
 

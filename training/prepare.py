@@ -11,16 +11,20 @@ import torch
 
 from ..devices.errors import RecipeError, TrainingError
 from ..models.architecture import Architecture
+from ..models.network import normalize
+from ..models.sorting import sort_supernet
 from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet, stages_of
 from ..runtime.tasks import Task
 from .data import open_data
 from .data.files import find
+from .data.mixture import Mixture
 from .data.sample import Dataset
 from .evaluate import load_batches
-from .pretrained import load_pretrained, read_weights
+from .pretrained import load_pretrained
 from .recipe import Recipe
 from .recipe_errors import nearest
+from .weight_files import read_weights
 
 
 @dataclass(frozen=True)
@@ -42,23 +46,32 @@ def open_split(recipe: Recipe, split: str, progress: Callable[[int, int], None] 
     With `progress(done, total)` scenes are rendered now, by all cores, otherwise one at a time when asked for.
     """
     data = recipe.data
-    return open_data(
-        data.name,
-        split,
-        root=data.root,
-        size=data.size,
-        count=getattr(data.counts, split),
-        seed=data.seed,
-        tasks=data.tasks,
-        progress=progress,
-        workers=min(os.cpu_count() or 1, 16),
-    )
+    parts = [
+        open_data(
+            source.name,
+            split,
+            root=source.root,
+            size=data.size,
+            count=getattr(source.counts, split),
+            seed=source.seed,
+            tasks=source.tasks,
+            progress=progress,
+            workers=min(os.cpu_count() or 1, 16),
+        )
+        for source in data.sources
+    ]
+    return Mixture(parts, [source.rename for source in data.sources]) if data.of else parts[0]
 
 
 def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> TrainingData:
-    """Train and validation splits; RecipeError where the recipe names tasks that they do not have."""
+    """Train and validation splits; RecipeError where the recipe names tasks, or stages, that there are not."""
+    check_stages(recipe)
     data = TrainingData(open_split(recipe, "train", progress), open_split(recipe, "validation", progress))
     known = [task.name for task in data.tasks]
+    for name in known:
+        # A decoder is a module under its task's name.
+        if "." in name or not name or hasattr(torch.nn.ModuleDict, name):
+            raise RecipeError(f"{recipe.name}: a task cannot be called {name!r}: give it another name")
     for section, names in (
         ("training.losses", recipe.training.losses),
         *(("search.preferences", preference) for preference in recipe.search.preferences),
@@ -69,6 +82,17 @@ def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | No
                 hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
                 raise RecipeError(f"{recipe.name}: {section} names the task {name!r}, which the data has not; {hint}")
     return data
+
+
+def check_stages(recipe: Recipe) -> None:
+    """Raise RecipeError where distillation is to compare stages that the encoder does not have."""
+    count = stages_of(recipe.model.encoder)
+    for stage in recipe.training.distillation.stages or ():
+        if stage >= count:
+            raise RecipeError(
+                f"{recipe.name}: training.distillation.stages names the stage {stage}; "
+                f"{recipe.model.encoder} has stages 0 to {count - 1}"
+            )
 
 
 def choose_device(name: str) -> torch.device:
@@ -107,7 +131,10 @@ def architecture_of(recipe: Recipe, size: tuple[int, int]) -> Architecture:
 
 
 def fresh_supernet(recipe: Recipe, data: TrainingData) -> tuple[Supernet, str | None]:
-    """A supernet at step 0, and what to say about pretrained weights; the same for the same recipe and torch."""
+    """A supernet at step 0, and what to say about pretrained weights; the same for the same recipe and torch.
+
+    The encoder's pretrained channels are sorted as the recipe says; random ones have no order worth finding.
+    """
     image = data.train[0].image
     architecture = architecture_of(recipe, (image.shape[0], image.shape[1]))
     with torch.random.fork_rng(devices=[]):
@@ -117,7 +144,12 @@ def fresh_supernet(recipe: Recipe, data: TrainingData) -> tuple[Supernet, str | 
         return supernet, None
     weights = read_weights(pretrained_path(recipe.model.pretrained, recipe.data.root))
     batches = load_batches(data.train, recipe.training.recalibration_images)
-    return supernet, str(load_pretrained(supernet, weights, batches))
+    said = str(load_pretrained(supernet, weights, batches))
+    if recipe.model.sort != "none":
+        images = (normalize(batch.images, architecture) for batch in batches)
+        sort_supernet(supernet, batches=images, measure=recipe.model.sort)
+        said += f"; channels sorted by {recipe.model.sort}"
+    return supernet, said
 
 
 def pretrained_path(given: Path, root: Path | None) -> Path:

@@ -1,24 +1,20 @@
 """Starting an encoder from weights that were trained on ImageNet.
 
-Files are `.npz` with torchvision's names. Batch norm may be folded into the convolutions (each then has a bias): a
-network with batch norm computes the same when the bias goes there, with weight 1, mean 0 and variance 1 - eps. But
-training normalises with each batch's own moments, which would undo the folded scales. So the moments m, s of each
-layer's input are measured on real images and put into weight, bias and statistics: `(x - m) / s * s + (b + m)` is
-still `x + b`, now in training too.
+Files are read by `weight_files`, and names are understood by `weight_names`. Batch norm may be folded into the
+convolutions (each then has a bias): a network with batch norm computes the same when the bias goes there, with weight
+1, mean 0 and variance 1 - eps. But training normalises with each batch's own moments, which would undo the folded
+scales. So the moments m, s of each layer's input are measured on real images and put into weight, bias and statistics:
+`(x - m) / s * s + (b + m)` is still `x + b`, now in training too.
 """
 
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..devices.errors import DataError
@@ -27,8 +23,10 @@ from ..models.norm import SlimBatchNorm2d
 from ..models.setting import Moments
 from ..models.supernet import Supernet
 from .data.batches import Batch
+from .weight_names import encoder_names
 
-Arrays = Mapping[str, NDArray[Any]]
+Tensors = Mapping[str, Tensor]
+_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -47,59 +45,51 @@ class Matched:
         return text
 
 
-def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays of an `.npz`, without pickles; DataError where it is missing or none."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise DataError(f"no pretrained weights at {path}: put the file there, or set model.pretrained=null") from None
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no .npz of plain arrays: {error}") from error
-
-
-def load_pretrained(supernet: Supernet, weights: Arrays, batches: Iterable[Batch] = ()) -> Matched:
+def load_pretrained(supernet: Supernet, weights: Tensors, batches: Iterable[Batch] = ()) -> Matched:
     """Put `weights` into the encoder; `batches` of training images settle folded batch norm (see the module).
 
-    Raises DataError when a shape differs or when less than half of the encoder is found. Unmatched names are reported.
+    Raises DataError when a shape differs or when less than half of the encoder is found. Unmatched names are reported,
+    those of the file as they stand there.
     """
     encoder = supernet.encoder
-    found = unfolded(weights, encoder)
+    names = {plain: name for name, plain in encoder_names(weights).items()}
+    named = {plain: weights[name] for plain, name in names.items()}
+    found = unfolded(named, encoder)
     own = {**dict(encoder.named_parameters()), **dict(encoder.named_buffers())}
-    own = {name: tensor for name, tensor in own.items() if not name.endswith("num_batches_tracked")}
-    _check_shapes(found, own)
+    own = {name: tensor for name, tensor in own.items() if not name.endswith(_COUNTER)}
+    _check_shapes(found, own, names)
     matched = Matched(
         tuple(name for name in own if name in found),
-        tuple(name for name in found if name not in own),
+        tuple(names[name] for name in found if name not in own and not name.endswith(_COUNTER)),
         tuple(name for name in own if name not in found),
     )
     if len(matched.loaded) < len(own) // 2:
         raise DataError(f"these weights are of another network: only {len(matched.loaded)} of {len(own)} names fit")
     with torch.no_grad():
         for name in matched.loaded:
-            own[name].copy_(torch.from_numpy(np.ascontiguousarray(found[name])))
-    folded = [name for name, _ in _norms(encoder) if f"{name}.weight" not in weights and f"{name}.weight" in found]
+            own[name].copy_(found[name])
+    folded = [name for name, _ in _norms(encoder) if f"{name}.weight" not in named and f"{name}.weight" in found]
     _settle(supernet, folded, batches)
     return matched
 
 
-def unfolded(weights: Arrays, encoder: nn.Module) -> dict[str, NDArray[Any]]:
+def unfolded(weights: Tensors, encoder: nn.Module) -> dict[str, Tensor]:
     """Weights with the biases of convolutions moved to the batch norm that follows each of them."""
     norms = dict(_norms(encoder))
-    convolutions = {name: module for name, module in encoder.named_modules() if isinstance(module, nn.Conv2d)}
-    found: dict[str, NDArray[Any]] = {}
-    for name, array in weights.items():
+    found = dict(weights)
+    for name, bias in weights.items():
         path, _, kind = name.rpartition(".")
-        norm = norms.get(_norm_after(path))
-        if kind != "bias" or path not in convolutions or convolutions[path].bias is not None or norm is None:
-            found[name] = array
-            continue
-        count = len(array)
         place = _norm_after(path)
-        found[f"{place}.weight"] = np.ones(count, np.float32)
-        found[f"{place}.bias"] = array
-        found[f"{place}.running_mean"] = np.zeros(count, np.float32)
-        found[f"{place}.running_var"] = np.full(count, 1.0 - norm.eps, np.float32)
+        if kind != "bias" or place not in norms or path in norms:
+            continue
+        del found[name]
+        if f"{place}.running_mean" in weights:
+            found[f"{place}.running_mean"] = weights[f"{place}.running_mean"] - bias
+            continue
+        found[f"{place}.weight"] = torch.ones_like(bias)
+        found[f"{place}.bias"] = bias
+        found[f"{place}.running_mean"] = torch.zeros_like(bias)
+        found[f"{place}.running_var"] = torch.full_like(bias, 1.0 - norms[place].eps)
     return found
 
 
@@ -115,11 +105,11 @@ def _norm_after(convolution: str) -> str:
     return f"{parent}{dot}{last.replace('conv', 'bn')}"
 
 
-def _check_shapes(found: Arrays, own: Mapping[str, Tensor]) -> None:
-    for name, array in found.items():
-        if name in own and tuple(array.shape) != tuple(own[name].shape):
+def _check_shapes(found: Tensors, own: Tensors, names: Mapping[str, str]) -> None:
+    for name, tensor in found.items():
+        if name in own and tensor.shape != own[name].shape:
             raise DataError(
-                f"pretrained {name} is {tuple(array.shape)}, the encoder's {tuple(own[name].shape)}: "
+                f"pretrained {names.get(name, name)} is {tuple(tensor.shape)}, the encoder's {tuple(own[name].shape)}: "
                 "set model.encoder and model.channels to those of the weights"
             )
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..devices.errors import CheckpointError
+from .disk import writing
 
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """After a step: `losses` by task of the widest subnet; `total` and `distillation` averaged over the step's subnets.
+    """After a step: `losses` by task of its first subnet, the widest; the rest averaged over the step's subnets.
 
-    `step` counts finished steps out of `steps`; `seconds_left` is None until it can be told.
+    `total` is the weighted sum that is trained, `distillation` is CI-KD, `soft_labels` those of the outputs. `step`
+    counts finished steps out of `steps`; `seconds_left` is None until it can be told.
     """
 
     step: int
@@ -31,6 +32,7 @@ class StepReport:
     learning_rate: float
     images_per_second: float
     seconds_left: float | None
+    soft_labels: float = 0.0
 
 
 class Progress(Protocol):
@@ -94,14 +96,17 @@ class MetricsLog:
     def __init__(self, out: Path, step: int):
         self._path = out / "metrics.jsonl"
         _cut_back(self._path, step)
-        self._file = self._path.open("a", encoding="utf-8")
-        self._board = _board(out / "tensorboard", step)
+        with writing(self._path):
+            self._file = self._path.open("a", encoding="utf-8")
+        with writing(out / "tensorboard"):
+            self._board = _board(out / "tensorboard", step)
 
     def step(self, report: StepReport) -> None:
         """Log a finished step."""
         self._line({"kind": "step", **asdict(report)})
         if self._board is not None:
-            for name, value in {**report.losses, "total": report.total, "ci-kd": report.distillation}.items():
+            taught = {"ci-kd": report.distillation, "soft labels": report.soft_labels}
+            for name, value in {**report.losses, "total": report.total, **taught}.items():
                 self._board.add_scalar(f"loss/{name}", value, report.step)
             self._board.add_scalar("learning_rate", report.learning_rate, report.step)
 
@@ -117,23 +122,27 @@ class MetricsLog:
 
     def close(self) -> None:
         """Finish both."""
-        self._file.close()
+        # Every line was flushed; a line that could not be written was reported then.
+        with suppress(OSError):
+            self._file.close()
         if self._board is not None:
             self._board.close()
 
     def _line(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps({"_version": VERSION, **entry}) + "\n")
-        self._file.flush()
+        with writing(self._path):
+            self._file.write(json.dumps({"_version": VERSION, **entry}) + "\n")
+            self._file.flush()
 
 
 def _cut_back(path: Path, step: int) -> None:
     """Keep the whole lines up to `step`; what a killed run wrote after its last checkpoint comes again."""
     if not path.exists():
         return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
     partial = path.with_name(".writing-metrics.jsonl")
-    partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    partial.replace(path)
+    with writing(path, partial):
+        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+        partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        partial.replace(path)
 
 
 def _step_of(line: str) -> float:
@@ -150,14 +159,3 @@ def _board(folder: Path, step: int) -> Any:
     except ImportError:
         return None
     return SummaryWriter(str(folder), purge_step=step + 1)
-
-
-def check_writable(out: Path) -> None:
-    """Make OUT and try to write into it, before hours of training; CheckpointError where it cannot be."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".writing-probe-{os.getpid()}"
-        probe.write_bytes(b"pliant")
-        probe.unlink()
-    except OSError as error:
-        raise CheckpointError(f"cannot write into {out}: {error.strerror}; choose another folder with --out") from error

@@ -12,26 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, le=1e30)]
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """A section of a recipe: frozen, unknown keys refused, no infinities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_bool_for_number(cls, value: Any, info: Any) -> Any:
-        """`epochs: yes` is true in YAML, and pydantic would read it as 1."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError("true and false are no value for this key")
-        return value
+from .part import Channels, Count, NotNegative, Part, Pixels, Positive, Seed, Share
 
 
 class Counts(Part):
@@ -42,15 +25,48 @@ class Counts(Part):
     test: Count | None = None
 
 
-class DataRecipe(Part):
-    """What to train on. `size` is (height, width) in pixels; `root` the folder with the files of real data sets."""
+DataName = Literal["scenes", "redkitchen", "camvid", "cifar100-mtl", "nyudv2", "pascal-context", "folder"]
 
-    name: Literal["scenes", "redkitchen", "camvid", "cifar100-mtl"]
-    size: tuple[Count, Count] | None = None
+
+class SourceRecipe(Part):
+    """One data set of a mixture; `rename` gives its tasks other names there, as in {segmentation: rooms}."""
+
+    name: DataName
     counts: Counts = Counts()
     root: Path | None = None
     tasks: tuple[str, ...] | None = None
-    seed: int = 0
+    seed: Seed = 0
+    rename: dict[str, str] = Field(default_factory=dict)
+
+
+class DataRecipe(Part):
+    """What to train on. `size` is (height, width) in pixels; `root` the folder with the files of real data sets.
+
+    A `folder` is described by a dataset.yaml in `root`. A `mixture` is made `of` several data sets.
+    """
+
+    name: Literal[DataName, "mixture"]
+    size: tuple[Pixels, Pixels] | None = None
+    counts: Counts = Counts()
+    root: Path | None = None
+    tasks: tuple[str, ...] | None = None
+    seed: Seed = 0
+    of: tuple[SourceRecipe, ...] = ()
+
+    @model_validator(mode="after")
+    def _mixed(self) -> DataRecipe:
+        if (self.name == "mixture") != bool(self.of):
+            raise ValueError("`name: mixture` and `of`, a list of data sets, belong together")
+        if self.of and (self.tasks is not None or self.counts != Counts()):
+            raise ValueError("tasks and counts of a mixture are said beside each data set in `of`")
+        return self
+
+    @property
+    def sources(self) -> tuple[SourceRecipe, ...]:
+        """The data sets of a mixture, or the only one."""
+        if self.name != "mixture":
+            return (SourceRecipe(name=self.name, counts=self.counts, root=self.root, tasks=self.tasks, seed=self.seed),)
+        return tuple(source if source.root else source.model_copy(update={"root": self.root}) for source in self.of)
 
 
 class ModelRecipe(Part):
@@ -59,17 +75,19 @@ class ModelRecipe(Part):
     `channels` is a ResNet's base width, that of its first stage (null: the usual one). Late stages are dilated where
     their strides would exceed `output_stride`. `decoder_channels` is the full width of each decoder, `skip_channels`
     what it takes of the finest stage, `aspp_rates` the dilations of its ASPP. `pretrained` is
-    an `.npz` of encoder weights, absolute or in the data folder.
+    a file of encoder weights (docs/training.md), absolute or in the data folder; `sort` is the measure of importance by
+    which their channels are sorted before nesting.
     """
 
     encoder: Literal["resnet10", "resnet18", "resnet20", "resnet34", "resnet50", "mobilenetv2"] = "resnet18"
     stem: Literal["imagenet", "cifar"] = "imagenet"
-    channels: Count | None = None
+    channels: Channels | None = None
     output_stride: Literal[4, 8, 16, 32] = 16
-    decoder_channels: Count | None = None
-    skip_channels: Count | None = None
-    aspp_rates: tuple[Count, ...] | None = None
+    decoder_channels: Channels | None = None
+    skip_channels: Channels | None = None
+    aspp_rates: tuple[Pixels, ...] | None = None
     pretrained: Path | None = None
+    sort: Literal["none", "norm", "activation"] = "norm"
 
 
 class SpaceRecipe(Part):
@@ -77,7 +95,7 @@ class SpaceRecipe(Part):
 
     encoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     decoder_widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    multiple: Count = 8
+    multiple: Channels = 8
 
     @field_validator("encoder_widths", "decoder_widths")
     @classmethod
@@ -101,24 +119,52 @@ class Augmentation(Part):
 
 
 class Distillation(Part):
-    """CI-KD: the full-width encoder teaches the narrower ones, see distill.py.
+    """CI-KD: the encoder of a wider subnet teaches the narrower ones, see distill.py.
 
-    `stages` are the encoder stages that are compared (0 is the first; null: all).
+    `form` is what is compared: the `prefix` of channels that both have, a learned `projection` to the teacher's width,
+    maps of `attention`, or the `relational` likeness of positions; `kind` is the distance of the first two. `stages`
+    are the encoder stages that are compared (0 is the first; null: all). It begins after the share `start` of all
+    steps, and reaches `weight` after another `ramp`.
     """
 
     weight: NotNegative = 0.1
+    form: Literal["prefix", "projection", "attention", "relational"] = "prefix"
     kind: Literal["cosine", "standardized"] = "cosine"
     stages: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    start: Share = 0.0
+    ramp: Share = 0.0
+
+
+class SoftLabels(Part):
+    """Soft labels: the outputs of a wider subnet teach the narrower ones, see soft_labels.py; weight 0 is off.
+
+    `divergence` and `temperature` are those of class scores (segmentation, classification, edges); `start` and `ramp`
+    are as in CI-KD.
+    """
+
+    weight: NotNegative = 0.0
+    divergence: Literal["kl", "alpha"] = "kl"
+    temperature: Positive = 1.0
+    start: Share = 0.0
+    ramp: Share = 0.0
 
 
 class TrainingRecipe(Part):
     """How to train.
 
     `lr` is the peak; `encoder_lr` multiplies it for the encoder (pretrained ones want less). `warmup` is the share of
-    all steps during which it rises. The first `full_width` share of all steps trains the widest subnet alone; after
-    that each step trains the widest, the narrowest and `subnets` drawn at random. `clip` is the largest gradient norm,
-    null for none. `losses` are weights by task (1 where left out). `checkpoint_every` counts steps, `validate_every`
-    epochs (0: only at the end).
+    all steps during which it rises. `clip` is the largest gradient norm, null for none. `losses` are weights by task
+    (1 where left out). `checkpoint_every` counts steps, `validate_every` epochs (0: only at the end).
+
+    Which subnets: the first `full_width` share of all steps trains the widest alone; after that each step trains the
+    widest, the narrowest and `subnets` drawn by the rule of `sampling` (sampling.py), each taught by the `widest` or
+    by the `next` wider one (teacher.py). `only` trains the subnet of that one width and nothing else, as a separate
+    network would be (separate.py).
+
+    `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
+    `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses` (balance.py). `ema` is the decay
+    of averaged weights, which then are what is evaluated, kept and exported (average.py). `sharpness` is the radius
+    of sharpness-aware steps, which cost twice as much (sharpness.py). Both are off at 0.
     """
 
     epochs: Count = 10
@@ -126,18 +172,26 @@ class TrainingRecipe(Part):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: Positive = 1e-3
     encoder_lr: Positive = 1.0
+    rates: dict[str, Positive] = Field(default_factory=dict)
     momentum: Share = 0.9
     weight_decay: NotNegative = 0.01
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.05
-    subnets: Annotated[int, Field(ge=0)] = 2
+    subnets: Annotated[int, Field(ge=0, le=1000)] = 2
+    sampling: Literal["sandwich", "stratified"] = "sandwich"
     full_width: Share = 0.25
+    only: Positive | None = None
+    teacher: Literal["widest", "next"] = "widest"
+    distillation: Distillation = Distillation()
+    soft_labels: SoftLabels = SoftLabels()
+    losses: dict[str, NotNegative] = Field(default_factory=dict)
+    balance: Literal["fixed", "uncertainty", "gradient-norm"] = "fixed"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    sharpness: NotNegative = 0.0
     clip: Positive | None = 5.0
     augmentation: Augmentation = Augmentation()
-    distillation: Distillation = Distillation()
-    losses: dict[str, NotNegative] = Field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_every: Count = 200
     validate_every: Annotated[int, Field(ge=0)] = 0
@@ -157,7 +211,7 @@ class SearchRecipe(Part):
     preferences: tuple[dict[str, Positive], ...] = ()
     budgets: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
     validation_images: Count | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 class QuantizeRecipe(Part):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
 from ..devices.errors import RecipeError
 from .recipe import Recipe
-from .recipe_errors import nearest, one_line
+from .recipe_errors import nearest
+from .yaml_lines import checked_as, parsed, text_of
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "recipes"
-_LARGEST = 1 << 20
 
 
 def load_recipe(source: str | Path, settings: list[str] | None = None) -> Recipe:
@@ -24,8 +20,7 @@ def load_recipe(source: str | Path, settings: list[str] | None = None) -> Recipe
     Raises RecipeError: one line naming the key, its place (file, line, dotted path) and the nearest right one.
     """
     path = find_recipe(source)
-    text = _text(path)
-    entry, lines = _parsed(text, str(source))
+    entry, lines = parsed(text_of(path, "recipe", RecipeError), str(source), RecipeError)
     if isinstance(entry, dict):
         entry.setdefault("name", path.stem)
     recipe = checked(entry, str(source), lines)
@@ -58,10 +53,15 @@ def checked(entry: Any, place: str, lines: Mapping[str, int] | None = None) -> R
     if not isinstance(entry, dict):
         what = "empty" if entry is None else f"a {type(entry).__name__}"
         raise RecipeError(f"{place} is {what}, not a recipe: write at least `data: {{name: scenes}}`")
-    try:
-        return Recipe.model_validate(entry)
-    except ValidationError as error:
-        raise RecipeError(one_line(error, place, lines or {})) from None
+    recipe = checked_as(Recipe, entry, place, lines or {}, RecipeError)
+    only, space = recipe.training.only, recipe.space
+    both = [width for width in space.encoder_widths if width in space.decoder_widths]
+    if only is not None and only not in both:
+        line = (lines or {}).get("training.only")
+        where = place if line is None else f"{place} line {line}"
+        choices = " or ".join(f"{width:g}" for width in both)
+        raise RecipeError(f"{where}: training.only is {only:g}; encoder and decoders both have the width {choices}")
+    return recipe
 
 
 def overridden(recipe: Recipe, settings: list[str]) -> Recipe:
@@ -72,8 +72,8 @@ def overridden(recipe: Recipe, settings: list[str]) -> Recipe:
         if not equals or not key.strip():
             raise RecipeError(f"--set {setting!r} is not of the form key=value, such as training.epochs=3")
         place = f"--set {setting}"
-        parsed, _ = _parsed(value, place)
-        _put(entry, key.strip().split("."), parsed, place)
+        given, _ = parsed(value, place, RecipeError)
+        _put(entry, key.strip().split("."), given, place)
         checked(entry, place)
     return checked(entry, "--set")
 
@@ -86,44 +86,3 @@ def _put(entry: dict[str, Any], path: list[str], value: Any, place: str) -> None
             raise RecipeError(f"{place}: {'.'.join(path[: depth + 1])} has no keys inside")
         entry = inner
     entry[path[-1]] = value
-
-
-def _text(path: Path) -> str:
-    try:
-        if os.path.getsize(path) > _LARGEST:
-            raise RecipeError(f"{path} is larger than 1 MB: that is no recipe")
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise RecipeError(f"{path} is not text: a recipe is a YAML file") from None
-    except OSError as error:
-        raise RecipeError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _parsed(text: str, place: str) -> tuple[Any, dict[str, int]]:
-    """Plain data, and the line of every dotted key."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = dict(_key_lines(root, "", place)) if root is not None else {}
-        return yaml.safe_load(text), lines
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{place} line {mark.line + 1}" if mark else place
-        raise RecipeError(f"{where}: not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{place}: not YAML: {' '.join(str(error).split())}") from None
-
-
-def _key_lines(node: yaml.Node, prefix: str, place: str) -> Iterator[tuple[str, int]]:
-    """(dotted key, line) of every mapping entry; a key written twice is refused, as YAML would keep one silently."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: dict[str, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
-            continue
-        if key.value in seen:
-            raise RecipeError(f"{place} line {line}: {prefix}{key.value} stands already in line {seen[key.value]}")
-        seen[key.value] = line
-        yield prefix + key.value, line
-        yield from _key_lines(value, f"{prefix}{key.value}.", place)

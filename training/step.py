@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from ..devices.errors import TrainingError
-from ..models.losses import loss as task_loss
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from .distill import ci_kd
+from .auxiliary import Auxiliary
+from .faults import gradient_fault
+from .objective import DISTILLATION, SOFT_LABELS, TOTAL, Inputs, Losses, Objective
 from .recipe import TrainingRecipe
 from .sampling import label
+from .sharpness import ascended
+from .teacher import Teacher
 
+__all__ = ["ADVICE", "Inputs", "StepLosses", "train_step"]
 
-@dataclass(frozen=True)
-class Inputs:
-    """A batch where the supernet is: images (N, 3, H, W) normalised, targets by task."""
-
-    images: Tensor
-    targets: dict[str, Tensor]
+ADVICE = "the last checkpoint is kept; lower training.lr or training.clip and start again in another folder"
 
 
 @dataclass(frozen=True)
 class StepLosses:
-    """What a step measured: losses by task of the widest subnet, total and CI-KD averaged over its subnets."""
+    """What a step measured: losses by task of its first subnet; total, and what is taught, averaged over its subnets.
+
+    `distillation` (CI-KD) and `soft_labels` are means over the subnets that were taught, 0 where none was.
+    """
 
     tasks: dict[str, float]
     total: float
     distillation: float
+    soft_labels: float
     gradient_norm: float
 
 
@@ -43,56 +45,74 @@ def train_step(
     subnets: Sequence[SubnetConfig],
     recipe: TrainingRecipe,
     step: int,
+    *,
+    done: float = 1.0,
+    auxiliary: Auxiliary | None = None,
 ) -> StepLosses:
-    """Train `subnets` (the first is the widest and teaches the others) on one batch, and move the weights once.
+    """Train `subnets` on one batch and move the weights once; those that come first teach the others (teacher.py).
 
-    Each subnet's graph is freed before the next one's is built. Raises TrainingError naming step, task and subnet when
-    a loss is not finite; the weights have not moved then.
+    `done` is the share of all steps before this one, which says how much is taught. `auxiliary` is the recipe's, the
+    same at each step; it may be left out where the recipe needs none. Each subnet's graph is freed before the next
+    one's is built. Raises TrainingError naming step, task and subnet when a loss is not finite; the weights have not
+    moved then.
     """
+    if auxiliary is None:
+        auxiliary = Auxiliary(supernet, recipe)
+        if auxiliary.state_dict():
+            raise TrainingError(
+                "this recipe learns beside the supernet: make its Auxiliary once, and give it each step"
+            )
+    objective = Objective(supernet, recipe, done, auxiliary)
     supernet.train()
     optimizer.zero_grad(set_to_none=True)
-    teacher: list[Tensor] = []
-    measured = []
-    for config in subnets:
-        features, losses = _losses(supernet, inputs, config, teacher, recipe)
-        total = _weighted(losses, recipe)
-        (total / len(subnets)).backward()
-        teacher = teacher or [feature.detach() for feature in features]
-        measured.append({name: value.detach() for name, value in {**losses, "total": total}.items()})
-    values = _fetched(measured)
+    values = _fetched(_gradients(objective, inputs, subnets))
     _check(values, supernet, subnets, step)
+    if recipe.sharpness > 0:
+        with ascended(supernet, recipe.sharpness):
+            optimizer.zero_grad(set_to_none=True)
+            _gradients(replace(objective, observing=False), inputs, subnets)
     limit = math.inf if recipe.clip is None else recipe.clip
     norm = float(torch.nn.utils.clip_grad_norm_(supernet.parameters(), limit))
+    beside = list(auxiliary.parameters())
+    if beside:  # clipped by itself: what is not shipped should not slow down what is
+        torch.nn.utils.clip_grad_norm_(beside, limit)
     if not math.isfinite(norm):
-        raise TrainingError(f"step {step}: the gradient is not finite; {ADVICE}")
+        fault = _fault(replace(objective, observing=False), inputs, subnets)
+        raise TrainingError(f"step {step}: the gradient is not finite: that {fault}; {ADVICE}")
     optimizer.step()
     return _summary(values, norm)
 
 
-ADVICE = "the last checkpoint is kept; lower training.lr or training.clip and start again in another folder"
+def _gradients(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> list[Losses]:
+    """Add the gradient of the subnets' mean loss to the parameters; the losses of each, without a graph."""
+    measured = []
+    for losses in _one_by_one(objective, inputs, subnets):
+        (losses[TOTAL] / len(subnets)).backward()
+        measured.append({name: value.detach() for name, value in losses.items()})
+    return measured
 
 
-def _losses(
-    supernet: Supernet, inputs: Inputs, config: SubnetConfig, teacher: list[Tensor], recipe: TrainingRecipe
-) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """The subnet's features, and its losses by task, CI-KD under `distillation` where there is a teacher."""
-    size = (inputs.images.shape[2], inputs.images.shape[3])
-    with torch.autocast(inputs.images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-        features = supernet.features(inputs.images, config)
-        outputs = supernet.decode_features(features, size, config)
-    losses = {task.name: task_loss(task, outputs[task.name], inputs.targets[task.name]) for task in supernet.tasks}
-    distillation = recipe.distillation
-    if teacher and distillation.weight > 0:
-        losses["distillation"] = ci_kd(features, teacher, distillation.kind, distillation.stages)
-    return features, losses
+def _one_by_one(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> Iterator[Losses]:
+    """The losses of each subnet, with their graph, taught by those before it."""
+    earlier: list[Teacher] = []
+    for config in subnets:
+        losses, said = objective(inputs, config, earlier)
+        if not earlier or objective.recipe.teacher == "next":
+            earlier.append(said)
+        yield losses
 
 
-def _weighted(losses: dict[str, Tensor], recipe: TrainingRecipe) -> Tensor:
-    weights = {**recipe.losses, "distillation": recipe.distillation.weight}
-    return torch.stack([weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
+def _fault(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> str:
+    """Which loss a gradient that is not finite comes from: the step is run again, loss by loss."""
+    again = _one_by_one(objective, inputs, subnets)
+
+    def losses_of(_: SubnetConfig) -> Losses:
+        return {name: value for name, value in next(again).items() if name != TOTAL}
+
+    return gradient_fault(objective.supernet, subnets, losses_of)
 
 
-def _fetched(measured: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+def _fetched(measured: list[Losses]) -> list[dict[str, float]]:
     """All numbers of a step in one transfer from the device."""
     flat = torch.stack([value for each in measured for value in each.values()]).tolist()
     numbers = iter(flat)
@@ -104,11 +124,16 @@ def _check(values: list[dict[str, float]], supernet: Supernet, subnets: Sequence
         for name, value in losses.items():
             if not math.isfinite(value):
                 subnet = label(supernet.space, config)
-                raise TrainingError(f"step {step}: the loss of {name!r} is {value} in the subnet {subnet}; {ADVICE}")
+                what = "the weighted sum of the losses" if name == TOTAL else f"the loss of {name!r}"
+                raise TrainingError(f"step {step}: {what} is {value} in the subnet {subnet}; {ADVICE}")
 
 
 def _summary(values: list[dict[str, float]], norm: float) -> StepLosses:
-    widest = {name: value for name, value in values[0].items() if name not in ("total", "distillation")}
-    taught = [each["distillation"] for each in values if "distillation" in each]
-    total = sum(each["total"] for each in values) / len(values)
-    return StepLosses(widest, total, sum(taught) / len(taught) if taught else 0.0, norm)
+    first = {name: value for name, value in values[0].items() if name not in (DISTILLATION, SOFT_LABELS, TOTAL)}
+    total, distillation, soft_labels = (_mean(values, name) for name in (TOTAL, DISTILLATION, SOFT_LABELS))
+    return StepLosses(first, total, distillation, soft_labels, norm)
+
+
+def _mean(values: list[dict[str, float]], name: str) -> float:
+    found = [each[name] for each in values if name in each]
+    return sum(found) / len(found) if found else 0.0

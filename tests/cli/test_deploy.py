@@ -126,11 +126,34 @@ def test_run_of_two_images_of_one_name(pliant: Terminal, suite: Path, photo: Pat
     assert all((tmp_path / picture).is_file() for picture in pictures)
 
 
-def test_a_task_cannot_name_a_place(pliant: Terminal, suite: Path, photo: Path, tmp_path: Path) -> None:
-    from pliant.cli.run import picture_path
+@pytest.mark.parametrize(("height", "width"), [(1, 2000), (3000, 1)])
+def test_run_of_an_image_that_is_hardly_one(
+    pliant: Terminal, suite: Path, tmp_path: Path, height: int, width: int
+) -> None:
+    Image.new("RGB", (width, height)).save(tmp_path / "line.png")
+    said = pliant("run", suite, "line.png", "--subnet", "s01-fp32", "--out", "seen")
+    assert said.code == 0, said.err
+    with Image.open(tmp_path / "seen" / "line.all.png") as sheet:
+        assert max(sheet.size) < 3000
 
-    inside = picture_path(tmp_path, "photo", "../../etc/passwd")
-    assert inside.parent == tmp_path
+
+def test_a_subnet_named_twice_is_verified_once(pliant: Terminal, suite: Path) -> None:
+    said = pliant("verify", suite, "--json", "--subnet", "s01-int8", "--subnet", "s01-int8")
+    assert [subnet["id"] for subnet in json.loads(said.out)["subnets"]] == ["s01-int8"]
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(pliant: Terminal, tmp_path: Path) -> None:
+    made = make()
+    edges, odd = "edges", "[/x]"
+    for entry in (made.manifest, *made.manifest["subnets"]):
+        for part in (entry.get("tasks"), entry.get("quality"), entry.get("parts", {}).get("decoders")):
+            if part is not None:
+                part[odd] = part.pop(edges)
+    for entry in made.manifest["subnets"]:
+        entry["widths"]["decoders"][odd] = entry["widths"]["decoders"].pop(edges)
+    said = pliant("inspect", made.write(tmp_path / "odd.pliant"))
+    assert said.code == 0, said.err
+    assert said.out.count(odd) == 2
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16", "CMYK"])

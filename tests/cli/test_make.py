@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pliant.cli import main
+from pliant.cli.demo_report import print_report
 
 from .conftest import Terminal
 
 RECIPE = """
-data: {name: scenes, size: [32, 48], counts: {train: 16, validation: 8}, tasks: [segmentation, depth]}
+data: {name: scenes, size: [32, 48], counts: {train: 16, validation: 8, test: 4}, tasks: [segmentation, depth]}
 model: {encoder: resnet10, channels: 16, decoder_channels: 16, skip_channels: 8, output_stride: 8}
 space: {encoder_widths: [0.5, 1.0], decoder_widths: [0.5, 1.0], multiple: 8}
 training: {epochs: 1, batch_size: 4, subnets: 1, recalibration_images: 8}
@@ -68,12 +70,41 @@ def test_a_profile_gives_the_front_its_latency(made: Path, pliant: Terminal, tmp
     assert (tmp_path / "front.png").stat().st_size > 1000
 
 
+def test_the_demo_in_json(
+    made: Path,
+    pliant: Terminal,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The demo's own recipe takes minutes: here it finds a smaller one's work, as it would its own interrupted run."""
+    monkeypatch.setattr("pliant.cli.demo.RECIPE", str(made / "tiny.yaml"))
+    shutil.copytree(made / "run", tmp_path / "demo" / "train")
+    said = pliant("demo", "--out", "demo", "--json")
+    assert said.code == 0, said.err
+    report = json.loads(said.out)
+    assert list(report["budgets"]) == ["tight", "middle", "generous"]
+    assert list(report["preferences"]) == ["nothing", "depth", "segmentation"]
+    for row in (*report["budgets"].values(), *report["preferences"].values()):
+        assert row["latency_ms"] <= row["limit_ms"]
+        assert set(row["quality"]) == set(row["decoder_widths"]) == {"segmentation", "depth"} == set(report["tasks"])
+    assert all(Path(report[what]).is_file() for what in ("suite", "pictures", "plot", "front"))
+    print_report(report)
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("tight", "preferred", report["suite"]))
+
+
 @pytest.mark.parametrize(
     ("line", "fragment"),
     [
         ("search {made}/run --prefer sound=2 --out x.json", "sound"),
         ("search {made}/run --device {made}/tiny.yaml --out x.json", "tiny.yaml"),
         ("search {made}/run --out {made}", "folder"),
+        ("search {made}/run --out x.png", "plot"),
+        ("search {made}/run --out {made}/front.json", "--resume"),
+        ("search {made}/run --out /proc/front.json", "/proc"),
+        ("export {made}/run --front {made}/front.json --out {made}", "folder"),
+        ("export {made}/run --front {made}/front.json --out /proc/x.pliant", "/proc"),
         ("export {made}/run --front {made}/tiny.yaml --out x.pliant", "not a front"),
         ("export {made}/run --front {made}/front.json --out {made}/nowhere/x.pliant", "nowhere"),
         ("train {made}/tiny.yaml --set training.lr=fast --out x", "training.lr"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from pliant import SuiteError
 
 from .conftest import Terminal
 
@@ -35,6 +38,8 @@ MISUSES: list[tuple[str, str]] = [
     ("plan", "MODEL.pliant"),
     ("plam {suite}", "plam"),
     ("run {suite}", "images"),
+    ("run {photo}", "images"),
+    ("run {no_suffix}", "images"),
     ("run {suite} {photo} --subnet s99", "s99"),
     ("run {suite} {photo} --subnet s01-fp32 --macs 2G", "not both"),
     ("bench {suite} --subnet s99", "s99"),
@@ -61,11 +66,18 @@ FAILURES: list[tuple[str, str]] = [
     ("run {suite} {half_photo} --macs 2G", "half.png"),
     ("run {suite} {flat} --macs 2G", "(height, width, 3)"),
     ("run {suite} {floats} --macs 2G", "uint8"),
+    ("run {suite} {no_pixels} --macs 2G", "without pixels"),
+    ("run {suite} {lying} --macs 2G", "lying.npy"),
     ("run {suite} {photo} --macs 2G --out {photo}", "photo.png"),
     ("plan {suite} --macs 1k", "s01"),
     ("plan {suite} --floor floor=0.99", "floor"),
     ("extract {suite} s01-fp32 --target tensorrt --out x.onnx", "tensorrt"),
     ("extract {suite} s01-fp32 --out nowhere/x.onnx", "nowhere"),
+    ("extract {suite} s01-fp32 --out ''", "folder"),
+    ("extract {suite} s01-fp32 --out /proc/x.onnx", "/proc/x.onnx"),
+    ("profile {suite} --out .", "folder"),
+    ("profile {suite} --out nowhere/here.json", "nowhere"),
+    ("profile {suite} --out /proc/here.json", "/proc/here.json"),
     ("build {suite}", "TensorRT"),
     ("verify {damaged}", "damaged"),
     ("train no-such-recipe --out out", "no-such-recipe"),
@@ -87,6 +99,8 @@ def files(suite: Path, photo: Path, tmp_path: Path) -> dict[str, Path]:
         "damaged": ("damaged.pliant", changed),
         "empty": ("empty.pliant", b""),
         "half_photo": ("half.png", photo.read_bytes()[:900]),
+        "no_suffix": ("suite", good),
+        "lying": ("lying.npy", _npy_header((1 << 21, 1 << 21, 3))),
         "unknown_key": ("recipe.yaml", b"data: {name: scenes}\ntraining: {epochz: 3}\n"),
     }
     found = {"suite": suite, "photo": photo}
@@ -96,11 +110,19 @@ def files(suite: Path, photo: Path, tmp_path: Path) -> dict[str, Path]:
     wrong: dict[str, np.ndarray[Any, Any]] = {
         "flat": np.zeros((16, 24), np.uint8),
         "floats": np.zeros((16, 24, 3), np.float32),
+        "no_pixels": np.zeros((0, 5, 3), np.uint8),
     }
     for key, array in wrong.items():
         found[key] = tmp_path / f"{key}.npy"
         np.save(found[key], array)
     return found
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """The first bytes of an array file that promises `shape`, and nothing after them."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return file.getvalue()
 
 
 def check(pliant: Terminal, files: dict[str, Path], line: str, code: int, fragment: str) -> None:
@@ -124,6 +146,49 @@ def test_misused(pliant: Terminal, files: dict[str, Path], line: str, fragment: 
 @pytest.mark.parametrize(("line", "fragment"), FAILURES)
 def test_failed(pliant: Terminal, files: dict[str, Path], line: str, fragment: str) -> None:
     check(pliant, files, line, FAILED, fragment)
+
+
+def test_a_place_that_cannot_be_written_is_found_out_before_measuring(
+    pliant: Terminal, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*_: object, **__: object) -> None:
+        raise AssertionError("measured for nothing")
+
+    monkeypatch.setattr("pliant.runtime.latency.profile_suite", measured)
+    said = pliant("profile", suite, "--out", "/proc/here.json")
+    assert (said.code, said.out) == (FAILED, "")
+
+
+READERS = (
+    "inspect {suite}",
+    "run {suite} nowhere",
+    "search {photo} --device {photo} --out x",
+    "train x --out .",
+    "data check x --root .",
+)
+
+
+@pytest.mark.parametrize("line", [*READERS, "export {photo} --front {photo} --out {photo}"])
+def test_whether_a_file_can_be_read_is_found_out_by_reading(
+    pliant: Terminal, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """typer's own check would call an unreadable file misuse, and one in an unreadable folder not."""
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    said = pliant(*line.format(**files).split())
+    assert said.code in (0, FAILED)
+    assert "readable" not in said.err
+
+
+def test_what_a_message_quotes_reaches_no_terminal_raw(
+    pliant: Terminal, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise SuiteError("the node '\x1b]0;owned\x07\u202e\x9b31m' is wrong")
+
+    monkeypatch.setattr("pliant.cli.showing.print_suite", broken)
+    said = pliant("inspect", suite)
+    assert said.err.strip().isprintable()
+    assert "\\x1b]0;owned\\x07\\u202e\\x9b31m" in said.err
 
 
 def test_the_traceback_is_there_for_those_who_ask(

@@ -50,6 +50,14 @@ def test_a_reader_that_goes_is_no_event(program: Program, suite: Path) -> None:
     running.stderr.close()
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_from_the_start_is_no_event(suite: Path, tmp_path: Path, closed: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "pliant.cli", "inspect", str(suite)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"s01-fp32" in done.stdout) is (closed == "2>&-")
+
+
 def test_interrupted_it_says_so_and_leaves_nothing_half_done(program: Program, suite: Path, tmp_path: Path) -> None:
     running = program("bench", suite, "--runs", "100000000")
     _wait_for_engine(running.pid)

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 import pliant
-from pliant.devices.cache import MeasurementCache, cache_folder, write_atomically
+from pliant.devices.cache import MeasurementCache, cache_folder, problem_of
 from pliant.devices.fingerprint import Fingerprint
 from pliant.devices.measure import summarize
 from pliant.devices.profile import DeviceProfile, Key, MemoryUse, read_profile
+from pliant.devices.writing import write_atomically
 
 MACHINE = Fingerprint("cpu", "x86_64", 2, ("avx2",), 1, "Linux 6", engines=(("onnxruntime", "1.32.0"),))
 
@@ -123,6 +124,39 @@ def test_a_folder_that_cannot_be_made_works_in_memory_and_says_so(tmp_path: Path
     assert "PLIANT_CACHE" in cache.note
 
 
+def test_a_file_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
+    """It may be somebody else's. (A folder in its place cannot be read by root either.)"""
+    cache = MeasurementCache(tmp_path)
+    path = cache.path(MACHINE)
+    path.mkdir(parents=True)
+    assert cache.profile(MACHINE).latency == {}
+    assert "not kept" in cache.note
+    assert set(cache.add(MACHINE, latency={"a": summarize([1.0] * 20)}).latency) == {"a"}
+    assert [one.name for one in path.parent.iterdir() if one.suffix != ".lock"] == [path.name]
+
+
+def test_a_folder_that_cannot_be_looked_into_keeps_nothing_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 300)
+    cache = MeasurementCache(folder)
+    assert cache.profile(MACHINE).latency == {}
+    assert "not kept" in cache.note
+    assert list(cache.others(MACHINE)) == []
+    assert set(cache.add(MACHINE, latency={"a": summarize([1.0] * 20)}).latency) == {"a"}
+    assert "too long" in problem_of(folder / "deeper")
+    assert problem_of(tmp_path / "not" / "there" / "yet") == ""
+
+
+def test_the_home_of_nobody_keeps_nothing_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLIANT_CACHE", "~nosuchuser/x")
+    cache = MeasurementCache()
+    assert cache.profile(MACHINE).latency == {}
+    assert set(cache.add(MACHINE, latency={"a": summarize([1.0] * 20)}).latency) == {"a"}
+    assert "there is no home folder ~nosuchuser" in cache.note
+    assert "no home folder" in problem_of(cache_folder())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_the_folder_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLIANT_CACHE", str(tmp_path / "named"))
     assert cache_folder() == tmp_path / "named"
@@ -141,17 +175,39 @@ def test_a_glance_does_not_push_out_a_thorough_measurement() -> None:
     assert profile.merged(DeviceProfile(MACHINE, latency={"a": later})).latency["a"] == later
 
 
+def test_files_have_the_permissions_that_the_user_gives(tmp_path: Path) -> None:
+    for mask, mode in ((0o022, 0o644), (0o077, 0o600)):
+        before = os.umask(mask)
+        try:
+            write_atomically(tmp_path / "file", "text")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+
+
 def test_a_failed_write_leaves_no_rubbish(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, "old")
     with pytest.raises(UnicodeEncodeError):
         write_atomically(path, "\ud800")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_atomically(tmp_path / "folder", "new")
+    (tmp_path / "folder").rmdir()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
-    "change", [{"_version": 9}, {"extra": 1}, {"latency": []}, {"latency": {"a": {}}}, {"memory": {"a": 1}}]
+    "change",
+    [
+        {"_version": 9},
+        {"extra": 1},
+        {"latency": []},
+        {"latency": {"a": {}}},
+        {"memory": {"a": 1}},
+        {"memory": {"a": {"peak": 1e999, "resident": 1, "engine": 1, "taken": 1.0}}},
+    ],
 )
 def test_profiles_refuse_what_they_do_not_know(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "profile.json"

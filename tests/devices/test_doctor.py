@@ -70,8 +70,20 @@ def test_without_vnni_the_doctor_warns_of_saturation() -> None:
     assert any("cpupower" in note.mend for note in notes)
 
 
-def test_a_cache_that_cannot_be_written_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_building_half_lacks_only_what_it_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*names: str) -> list[doctor.Finding]:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in names else object())
+        return [finding for finding in doctor.examine(probe=False) if "the building half" in finding.what]
+
+    assert [finding.level for finding in without("nncf", "sklearn")] == ["ok"]
+    (lacking,) = without("nncf", "moocore", "onnx_ir")
+    assert lacking.level == "missing"
+    assert "lacks onnx_ir, moocore;" in lacking.what
+
+
+@pytest.mark.parametrize("folder", ["{tmp}/file/cache", "{tmp}/" + "x" * 300 + "/cache", "~nosuchuser/cache"])
+def test_a_cache_that_cannot_be_written_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("PLIANT_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("PLIANT_CACHE", folder.format(tmp=tmp_path))
     findings = doctor.examine(probe=False)
     assert any("cannot be kept" in finding.what and "PLIANT_CACHE" in finding.mend for finding in findings)

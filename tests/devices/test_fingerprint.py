@@ -114,7 +114,21 @@ def test_every_field_that_matters_is_in_the_digest(name: str) -> None:
     assert replace(machine, memory=2, system="Linux 7").digest == machine.digest
 
 
-@pytest.mark.parametrize("damage", [None, [], {"_version": 2}, {"extra": 1}, {"cores": "many"}, {"isa": 3}])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        None,
+        [],
+        {"_version": 2},
+        {"extra": 1},
+        {"cores": "many"},
+        {"cores": 1e999},
+        {"memory": 10**400},
+        {"isa": 3},
+        {"isa": "avx2"},
+        {"gpus": [1]},
+    ],
+)
 def test_wrong_json_is_refused(damage: object) -> None:
     entry = read_fingerprint().to_json()
     entry = {**entry, **damage} if isinstance(damage, dict) else damage  # type: ignore[assignment]

@@ -140,7 +140,20 @@ def test_a_ratio_of_too_few_runs_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"runs": 0}, {"min": None}, {"p50": -1.0}, {"mean": math.nan}, {"min": math.inf}, {"more": 1}, {"p50": "fast"}],
+    [
+        {"runs": 0},
+        {"runs": 1e999},
+        {"runs": 2.5},
+        {"min": 10**400},
+        {"min": "1"},
+        {"min": True},
+        {"min": None},
+        {"p50": -1.0},
+        {"mean": math.nan},
+        {"min": math.inf},
+        {"more": 1},
+        {"p50": "fast"},
+    ],
 )
 def test_wrong_json_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(pliant.PliantError):

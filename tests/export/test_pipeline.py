@@ -20,6 +20,7 @@ from pliant.models.losses import loss
 from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
+from pliant.quantize.policy import Policy
 from pliant.runtime.suite import open_suite
 from pliant.training.data.batches import collate
 from pliant.training.evaluate import evaluate, load_batches
@@ -195,6 +196,16 @@ def test_a_graph_that_differs_from_the_network_is_not_written(
         trained.export(out, precisions=("fp32",))
     assert out.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_policy_is_named_by_the_suite(trained: Trained, tmp_path: Path) -> None:
+    policy = Policy("careful", exclude=("decoders.depth.*",))
+    report = trained.export(tmp_path / "x.pliant", policy=policy)
+    with open_suite(tmp_path / "x.pliant") as suite:
+        found = [(subnet.id, subnet.precision) for subnet in suite.subnets]
+        assert all(result.ok for result in suite.verify())
+    assert found[:2] == [("s01-careful", "careful"), ("s01-fp32", "fp32")]
+    assert [(subnet.id, subnet.precision) for subnet in report.subnets] == found
 
 
 def test_mistakes_are_one_line(trained: Trained, tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ def test_space_survives_json_and_holds_what_it_samples() -> None:
         ({"_version": 2}, "version"),
         ({"encoder": [0.0]}, "not in"),
         ({"decoders": 3}, "not a"),
+        ({"encoder": [10**400]}, "an enormous number"),
+        ({"encoder": "1"}, "no list"),
+        ({"precision": None}, "no text"),
     ],
 )
 def test_what_is_no_configuration_is_refused(change: dict[str, object], message: str) -> None:

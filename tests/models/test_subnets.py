@@ -53,7 +53,7 @@ def test_extracted_is_made_of_plain_layers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_widest_equals_the_ordinary_network(name: str) -> None:
+def test_widest_equals_the_network_without_a_setting(name: str) -> None:
     supernet = supernet_of(name).eval()
     batch = images(supernet)
     with torch.no_grad():

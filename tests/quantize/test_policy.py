@@ -13,6 +13,12 @@ def test_a_policy_is_the_same_after_json() -> None:
     assert Policy.from_json(policy.to_json()) == policy
 
 
+@pytest.mark.parametrize("name", ["", "fp32", "fp16", "a b", "../x", "[red]", "x" * 33])
+def test_a_name_that_no_subnet_can_carry_is_refused(name: str) -> None:
+    with pytest.raises(QuantizeError, match="a policy cannot be called"):
+        Policy(name)
+
+
 def test_patterns_choose_layers() -> None:
     policy = Policy(exclude=("decoders.depth.*", "encoder.conv1"))
     assert [layer for layer in LAYERS if policy.excludes(layer)] == [LAYERS[0], *LAYERS[2:]]

@@ -78,6 +78,7 @@ HOSTILE: dict[str, tuple[Any, bytes, str]] = {
     "true as dimension": ({"a": tensor(0, 1, [True])}, b"1", "whole number"),
     "rank": ({"a": tensor(0, 1, [1] * 99)}, b"1", "at most"),
     "overflow": ({"a": tensor(0, 0, [2**62, 2**62, 0])}, b"", "outside"),
+    "none of too many": ({"a": tensor(0, 0, [0, 2**53, 2**53])}, b"", "impossible dimensions"),
     "extra key": ({"a": {**tensor(0, 4), "code": "x"}}, b"1234", "alone"),
     "three offsets": ({"a": {**tensor(0, 4), "data_offsets": [0, 4, 4]}}, b"1234", "two offsets"),
     "list": (b"[]", b"", "object"),

@@ -176,7 +176,7 @@ MEDDLING: tuple[tuple[Callable[[onnx.ModelProto], None], str], ...] = (
     (unknown_operator, "StringSplit"),
     (second_input, "one input"),
     (sparse, "field 15"),
-    (bomb, "sizes beyond"),
+    (bomb, "cannot be sized|asks for more"),
     (reference_attribute, "field 21"),
 )
 

@@ -80,12 +80,11 @@ def greedy(made: Made) -> None:
         tensor = TensorProto(name=f"big{index}", data_type=1, dims=[64, 1024], data_location=TensorProto.EXTERNAL)
         tensor.external_data.add(key="location", value="pliant")
         model.graph.initializer.append(tensor)
-        model.graph.node.insert(0, helper.make_node("Identity", [f"big{index}"], [f"out{index}"]))
-    names = [f"out{index}" for index in range(1000)]
-    model.graph.node.insert(1000, helper.make_node("Max", names, ["largest"]))
-    model.graph.node.insert(1001, helper.make_node("ReduceMax", ["largest"], ["one"], keepdims=0))
+    names = [f"big{index}" for index in range(1000)]
+    model.graph.node.insert(0, helper.make_node("Max", names, ["largest"]))
+    model.graph.node.insert(1, helper.make_node("ReduceMax", ["largest"], ["one"], keepdims=0))
     cast = next(node for node in model.graph.node if node.op_type == "Sub")
-    model.graph.node.insert(1004, helper.make_node("Add", ["nchw", "one"], ["more"]))
+    model.graph.node.insert(4, helper.make_node("Add", ["nchw", "one"], ["more"]))
     cast.input[0] = "more"
     made.set_views("s01-fp32", views)
     made.replace_graph("s01-fp32", model.SerializeToString())
@@ -94,6 +93,20 @@ def greedy(made: Made) -> None:
 def wrong_rank_output(made: Made) -> None:
     model = made.graph("s01-fp32")
     model.graph.output[0].type.tensor_type.shape.dim.add(dim_value=1)
+    made.replace_graph("s01-fp32", model.SerializeToString())
+
+
+def another_output(made: Made) -> None:
+    """The graph makes what it declares, which is not what the task is."""
+    model = made.graph("s01-fp32")
+    at = next(index for index, node in enumerate(model.graph.node) if node.output[0] == "floor")
+    model.graph.node.insert(at, helper.make_node("Unsqueeze", [model.graph.node[at].input[0], "axis"], ["more"]))
+    model.graph.node[at + 1].input[0] = "more"
+    dims = model.graph.output[0].type.tensor_type.shape.dim
+    sizes = [dim.dim_value for dim in dims]
+    del dims[1:]
+    for size in (1, *sizes[1:]):
+        dims.add(dim_value=size)
     made.replace_graph("s01-fp32", model.SerializeToString())
 
 
@@ -128,7 +141,8 @@ LYING: dict[str, tuple[Callable[[Made], None], str]] = {
     "two streams": (two_streams, "one zlib stream"),
     "duplicate keys": (duplicate_views, "twice"),
     "greedy": (greedy, "more weights than its file"),
-    "outputs": (wrong_rank_output, "no output 'floor'"),
+    "outputs": (another_output, "no output 'floor'"),
+    "outputs declared": (wrong_rank_output, "output 'floor' in another size"),
 }
 
 

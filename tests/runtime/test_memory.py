@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import pliant
+from pliant.devices.cache import MeasurementCache
+from pliant.runtime.latency import Book
 from pliant.runtime.memory import main, measure_memory, resident
 
 GROWTH = """
@@ -74,6 +76,34 @@ def test_a_damaged_suite_is_an_error_of_ours(suite_path: Path, tmp_path: Path) -
     damaged.write_bytes(suite_path.read_bytes()[:-2000])
     with pytest.raises(pliant.PliantError, match="could not be measured"):
         measure_memory(damaged, ["s01-fp32"], [])
+
+
+def test_the_file_that_was_opened_is_measured_whatever_became_of_its_path(
+    suite_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here.pliant").write_bytes(suite_path.read_bytes())
+    Path("another").write_bytes(b"no suite at all")
+    (tmp_path / "elsewhere").mkdir()
+    with pliant.open_suite("here.pliant") as suite:
+        book = Book(suite, ("depth",), threads=1, cache=MeasurementCache(tmp_path / "cache"))
+        Path("another").replace("here.pliant")
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        book.measure_memory([suite.subnet("s01-fp32")])
+        found = book.memory(suite.subnet("s01-fp32"))
+        assert found is not None
+        assert found.peak > 0
+
+
+def test_a_file_that_was_overwritten_is_not_measured(suite_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "here.pliant"
+    path.write_bytes(suite_path.read_bytes())
+    with pliant.open_suite(path) as suite:
+        book = Book(suite, ("depth",), threads=1, cache=MeasurementCache(tmp_path / "cache"))
+        with path.open("ab") as file:
+            file.write(b"more")
+        with pytest.raises(pliant.SuiteError, match="changed while it was open"):
+            book.measure_memory([suite.subnet("s01-fp32")])
 
 
 def test_a_working_directory_full_of_traps_changes_nothing(

@@ -14,6 +14,8 @@ import onnxruntime
 import pytest
 
 import pliant
+from pliant.runtime.choice import widest
+from pliant.runtime.engine import physical_cores
 
 from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, images, make, reference
 
@@ -112,8 +114,12 @@ def test_a_model_outlives_its_suite_but_cannot_switch_then(suite_path: Path) -> 
         ({"tasks": ("dept",)}, "dept"),
         ({"tasks": ()}, "no task"),
         ({"provider": "quantum"}, "quantum"),
-        ({"threads": 0}, "threads"),
+        ({"threads": -1}, "threads"),
+        ({"tasks": 5}, "tasks are names"),
+        ({"tasks": "depth,eges"}, "did you mean 'edges'"),
+        ({"prefer": ["depth"]}, "a task and a number"),
         ({"choice": 3}, "int"),
+        ({"choice": ["s01-fp32"]}, "list"),
         ({"choice": "s01-fp32", "latency": "1 ms"}, "not both"),
     ],
 )
@@ -121,6 +127,60 @@ def test_wrong_requests_name_what_is_wrong(suite: pliant.Suite, request_: dict[s
     choice = request_.pop("choice", None)
     with pytest.raises(pliant.BudgetError, match=says):
         suite.load(choice, **request_)
+
+
+def test_loading_reads_the_same_words_as_planning(suite: pliant.Suite) -> None:
+    with suite.load("s01-fp32", tasks="edges, depth", provider="CPU", threads=0) as model:
+        assert model.tasks == ("depth", "edges")
+        assert model.session.provider == "cpu"
+        assert model.session.threads == physical_cores()
+    with pytest.raises(pliant.BudgetError, match="no subnet"):
+        suite.subnet(["s01-fp32"])  # type: ignore[arg-type]
+    with pytest.raises(pliant.SuiteError, match="by its path, not by a NoneType"):
+        pliant.open_suite(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("made_for", "says"),
+    [
+        ({"threads": 2}, r"for the threads 2, not 1: plan again with threads=1"),
+        ({"threads": 1, "tasks": ["depth"]}, r"for the tasks depth, not floor, depth"),
+        ({"threads": 1, "provider": "cuda"}, r"for the provider cuda, not cpu"),
+    ],
+)
+def test_a_plan_is_not_taken_for_what_it_was_not_made_for(
+    suite: pliant.Suite, made_for: dict[str, Any], says: str
+) -> None:
+    plan = suite.plan(macs="2 G", **made_for)
+    asked: dict[str, Any] = {"threads": 1, "tasks": tuple(suite.tasks), "provider": "cpu"}
+    with pytest.raises(pliant.BudgetError, match=says):
+        suite.load(plan, **asked)
+    with suite.load("s01-fp32", **asked) as model:
+        with pytest.raises(pliant.BudgetError, match=says):
+            model.switch(plan)
+        assert model.subnet.id == "s01-fp32"
+        fitting = suite.plan(macs="2 G", threads=1)
+        model.switch(fitting)
+        assert model.plan is fitting
+
+
+def test_a_plan_of_another_suite_is_refused(suite: pliant.Suite, tmp_path: Path) -> None:
+    other = make(seed=1)
+    for entry in other.manifest["subnets"]:
+        entry["quality"]["depth"]["value"] = 0.25
+    with pliant.open_suite(other.write(tmp_path / "other.pliant")) as another:
+        plan = another.plan(macs="2 G", threads=1)
+        for choice in (plan, plan.subnet):
+            with pytest.raises(pliant.BudgetError, match="of another suite than"):
+                suite.load(choice, threads=1)
+
+
+def test_the_widest_is_the_one_that_qualities_are_relative_to(tmp_path: Path) -> None:
+    made = make()
+    made.manifest["subnets"].reverse()
+    with pliant.open_suite(made.write(tmp_path / "reversed.pliant")) as suite:
+        assert suite.widest.id == widest(suite.subnets).id == "s03-fp32"
+        assert suite.plan().full_score == pytest.approx(len(suite.tasks))
 
 
 def test_switch_reports_and_answers_as_the_new_subnet(suite: pliant.Suite, made: Made) -> None:

@@ -16,10 +16,10 @@ import pliant
 from pliant.devices.cache import MeasurementCache
 from pliant.devices.fingerprint import Fingerprint
 from pliant.devices.measure import summarize
-from pliant.runtime.choice import rank
+from pliant.runtime.choice import over, rank, relative
 from pliant.runtime.latency import Book
-from pliant.runtime.manifest import SubnetInfo
-from pliant.runtime.plan import Plan
+from pliant.runtime.manifest import Quality, SubnetInfo
+from pliant.runtime.plan import Figure, Plan
 
 from .paper import MACHINE, TASKS, Paper, in_memory, ladder, papers, plan, unwanted
 
@@ -254,3 +254,27 @@ def test_profiles_of_other_machines_do_not_count() -> None:
     cache.add(other, latency={key: summarize([1.0] * 30)})
     with pytest.raises(pliant.BudgetError, match="not measured here"):
         plan(suite, latency="5 ms", measure="never", cache=cache)
+
+
+@pytest.mark.parametrize(("spread", "shown"), [(6.6, "660 %"), (0.157, "16 %"), (0.034, "3.4 %"), (0.0, "0 %")])
+def test_a_spread_is_a_plain_number(spread: float, shown: str) -> None:
+    found = replace(plan(ladder(3)), latency_ms=Figure(2.0, "measured", 0.5, spread, 21))
+    assert f"2 ms at p50, measured in 21 runs, spread {shown}\n" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(4_943_360, "4,943,360 times it"), (2.5, "2.5 times it"), (1.034, "3.4 % over")]
+)
+def test_how_far_over_a_limit_is_a_plain_number(value: float, shown: str) -> None:
+    assert over("macs", value, 1.0, str(value), "1").text.endswith(f"limit 1 ({shown})")
+
+
+def test_ratios_of_quality_stay_finite() -> None:
+    high, least = Quality("miou", 1e30, True), Quality("miou", 1e-300, True)
+    assert relative(high, least) == relative(replace(least, higher_is_better=False), high) == 1e9
+    assert relative(replace(high, value=-1e30), least) == -1e9
+
+
+def test_a_provider_that_is_not_there_is_refused_though_nothing_is_measured() -> None:
+    with pytest.raises(pliant.BudgetError, match="no provider 'bogus'"):
+        plan(ladder(3), macs=8, provider="bogus")

@@ -92,6 +92,15 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "colour": (put("tasks", "floor", "colors", value=[[0, 0, 999]]), "colour"),
     "digest": (put("digests_sha256", value="zz"), "sha256"),
     "tolerance": (put("witness_tolerance", "fp32", value="big"), "finite"),
+    "tolerance beyond floats": (put("witness_tolerance", "fp32", value=10**400), "outside"),
+    "quality beyond floats": (put("subnets", 0, "quality", "depth", "value", value=10**400), "outside"),
+    "width beyond floats": (put("subnets", 0, "widths", "encoder", value=[10**400]), "outside"),
+    "range beyond floats": (put("tasks", "depth", "value_range", value=[0, 10**400]), "as the format asks"),
+    "macs beyond floats": (put("subnets", 0, "macs", value=10**400), "outside"),
+    "fewer colours than classes": (put("tasks", "floor", "colors", value=[[0, 0, 0]]), "1 colours for 3 classes"),
+    "tolerance with an escape": (put("witness_tolerance", "\x1b[2J", value=2.0), "printable"),
+    "provenance with an escape": (put("provenance", "made", value="by \x9b31m me"), "printable"),
+    "provenance backwards": (put("provenance", "made", value="by \u202e me"), "printable"),
 }
 
 
@@ -113,6 +122,20 @@ def test_a_wrong_manifest_is_one_line(tmp_path: Path, case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "where", [("tasks", "floor", "colors", 0, 0), ("tasks", "depth", "value_range", 0), ("subnets", 0, "macs")]
+)
+def test_a_number_that_reads_as_infinity_is_refused(tmp_path: Path, where: tuple[Any, ...]) -> None:
+    made = make()
+    put(*where, value=123454321)(made.manifest)
+    raw = made.write(tmp_path / "good.pliant").read_bytes()
+    path = tmp_path / "wrong.pliant"
+    path.write_bytes(raw.replace(b"123454321", b"1e9999999"))
+    with pytest.raises(pliant.SuiteError, match="manifest") as caught:
+        pliant.open_suite(path)
+    assert "\n" not in str(caught.value)
+
+
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
         return [leaf for key in value for leaf in leaves(value[key], (*path, key))] or [path]
@@ -122,7 +145,15 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just([]), st.just({}), st.just([[]])
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**400),
+    st.floats(),
+    st.text(max_size=3),
+    st.just([]),
+    st.just({}),
+    st.just([[]]),
 )
 
 

@@ -61,7 +61,7 @@ def test_standard_preferences_favour_each_task_once() -> None:
     assert [each.name for each in found] == ["equal", "a=2", "b=2", "b=5"]
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf"), 1e308, 1e-300, 10**400])
 def test_weights_that_are_none_are_refused(weight: float) -> None:
     with pytest.raises(BudgetError, match="number over 0"):
         Preference.of(TASKS, {"depth": weight})

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from pliant import BudgetError, CheckpointError, DataError
-from pliant.devices.measure import Measurement, summarize
-from pliant.models.space import SubnetConfig
-from pliant.search.front import Front, Latency
-from pliant.search.run import log_path, run_search
+from pliant.search.front import Front
+from pliant.search.places import log_path
+from pliant.search.run import run_search
 from pliant.training.evaluate import evaluate
 from pliant.training.recalibrate import recalibrate
 
@@ -115,14 +114,18 @@ def test_the_front_is_as_large_as_asked(tmp_path: Path, size: int) -> None:
     assert front.widest != front.narrowest
 
 
-def test_latency_is_what_was_measured_or_nothing(tmp_path: Path) -> None:
-    def measure(config: SubnetConfig) -> Measurement:
-        return summarize([2.0] * (20 if config.encoder[0] == 1.0 else 1))
+def test_a_search_is_not_begun_over_another_ones_evaluations(tmp_path: Path) -> None:
+    search(tmp_path)
+    kept = log_path(tmp_path / "front.json").read_bytes()
+    with pytest.raises(CheckpointError, match="holds a search already: go on with --resume"):
+        search(tmp_path)
+    assert log_path(tmp_path / "front.json").read_bytes() == kept
 
-    data = make_data()
-    front = run_search(make_checkpoint(tmp_path), data=data, evaluations=3, measure=measure, profile="here")
-    assert front.widest.latency == Latency(2.0, "measured", "here", 0.5)
-    assert front.narrowest.latency is None
+
+def test_a_front_that_its_plot_would_overwrite_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BudgetError, match=r"call the front front\.json"):
+        search(tmp_path, "front.png")
+    assert not log_path(tmp_path / "front.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from pliant import CheckpointError
-from pliant.training.checkpoint import add_metrics, load_checkpoint, resolve, save_checkpoint, steps
-from pliant.training.progress import check_writable
+from pliant import CheckpointError, RecipeError
+from pliant.training.checkpoint import (
+    AUXILIARY,
+    RAW,
+    add_metrics,
+    load_checkpoint,
+    read_beside,
+    resolve,
+    save_checkpoint,
+    steps,
+)
 from pliant.training.schedule import make_optimizer, optimizer_tensors, restore_optimizer
 
 from .tiny import tiny_recipe, tiny_supernet
@@ -101,6 +108,18 @@ def test_no_pickle_is_written(tmp_path: Path) -> None:
     assert names == {"supernet.safetensors", "optimizer.safetensors", "checkpoint.json"}
 
 
+def test_what_stands_beside_is_kept_where_there_is_something(tmp_path: Path) -> None:
+    raw, auxiliary = {"a": torch.ones(3)}, {"b": torch.zeros(2)}
+    folder = save_checkpoint(tmp_path, tiny_supernet(), {}, tiny_recipe(), 1, raw=raw, auxiliary=auxiliary)
+    assert torch.equal(read_beside(folder, RAW)["a"], raw["a"])
+    assert torch.equal(read_beside(folder, AUXILIARY)["b"], auxiliary["b"])
+    plain = save_checkpoint(tmp_path, tiny_supernet(), {}, tiny_recipe(), 2, auxiliary={})
+    assert read_beside(plain, RAW) == read_beside(plain, AUXILIARY) == {}
+    (folder / RAW).write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match=r"raw.safetensors is damaged"):
+        load_checkpoint(folder)
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_an_optimizer_goes_on_exactly_where_it_stopped(optimizer: str) -> None:
     recipe = tiny_recipe(f"training.optimizer={optimizer}").training
@@ -138,17 +157,36 @@ def test_decay_spares_norms_and_biases() -> None:
         ), name
 
 
+def test_the_longest_path_decides_the_rate() -> None:
+    network = tiny_supernet()
+    recipe = tiny_recipe(
+        "training.encoder_lr=0.5",
+        "training.rates={encoder.layer1: 0.1, encoder.layer1.0.conv2: 3, decoders.depth: 2, auxiliary: 7}",
+    ).training
+    beside = torch.nn.Linear(2, 2)
+    optimizer = make_optimizer(network, recipe, beside)
+    scales = {parameter: group["scale"] for group in optimizer.param_groups for parameter in group["params"]}
+    expected = {
+        "encoder.layer1.0.conv1.weight": 0.1,
+        "encoder.layer1.0.conv2.weight": 3.0,
+        "encoder.layer2.0.conv2.weight": 0.5,
+        "decoders.depth.head.weight": 2.0,
+        "decoders.segmentation.head.weight": 1.0,
+    }
+    assert {name: scales[network.get_parameter(name)] for name in expected} == expected
+    assert scales[beside.weight] == scales[beside.bias] == 7.0
+    assert len(scales) == len(list(network.parameters())) + 2
+
+
+def test_a_rate_of_a_part_that_is_not_there_is_named() -> None:
+    recipe = tiny_recipe("training.rates={encoder.layer: 0.1}").training
+    with pytest.raises(RecipeError, match=r"names 'encoder.layer', which the network has not; did you mean 'encoder"):
+        make_optimizer(tiny_supernet(), recipe)
+
+
 def test_a_state_of_another_network_is_refused() -> None:
     network = tiny_supernet()
     optimizer = make_optimizer(network, tiny_recipe().training)
     for name, shape in (("nowhere/exp_avg", ()), ("encoder.conv1.weight/exp_avg", (3, 3))):
         with pytest.raises(CheckpointError, match="fits no parameter"):
             restore_optimizer(optimizer, network, {name: torch.zeros(shape)})
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="cannot write into"):
-        check_writable(tmp_path / "file" / "out")
-    check_writable(tmp_path / "new" / "folder")
-    assert os.listdir(tmp_path / "new" / "folder") == []

@@ -13,7 +13,7 @@ from pliant.training.checkpoint import load_checkpoint, steps
 from pliant.training.data.batches import Batch
 from pliant.training.loop import ahead, train
 from pliant.training.prepare import choose_device, pretrained_path
-from pliant.training.progress import Silent, StepReport
+from pliant.training.progress import Pace, Silent, StepReport
 
 from .tiny import random_batch, tiny_recipe
 
@@ -78,6 +78,25 @@ def test_weights_that_a_step_ruined_are_not_saved(tmp_path: Path) -> None:
     assert steps(tmp_path) == []
 
 
+def test_the_pace_counts_the_images_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    class Told(Pace):
+        def __init__(self, images: int):
+            told.append(images)
+            super().__init__(images)
+
+    monkeypatch.setattr("pliant.training.loop.Pace", Told)
+    result = train(tiny_recipe("data.counts.train=3", "training.batch_size=64", "training.epochs=3"), tmp_path)
+    assert result.images_per_second * result.seconds == pytest.approx(9)
+    assert told == [3]
+
+
+def test_a_stage_that_the_encoder_has_not_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"stages names the stage 9; resnet10 has stages 0 to 3"):
+        train(tiny_recipe("training.distillation.stages=[0, 9]"), tmp_path)
+
+
 def test_a_task_that_the_data_has_not_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="'dept', which the data has not; did you mean 'depth'"):
         train(tiny_recipe("training.losses.dept=2"), tmp_path)
@@ -125,3 +144,12 @@ def test_the_first_share_of_steps_trains_the_widest_alone(tmp_path: Path) -> Non
     train(tiny_recipe("training.full_width=0.5", "training.epochs=2"), tmp_path, progress=watcher)
     taught = [report.distillation > 0 for report in watcher.reports]
     assert taught == [False] * 6 + [True] * 6
+
+
+def test_teaching_starts_at_its_share_of_the_steps(tmp_path: Path) -> None:
+    watcher = Watcher()
+    part = "{weight: 1, start: 0.5}"
+    settings = (f"training.distillation={part}", f"training.soft_labels={part}", "training.full_width=0")
+    train(tiny_recipe(*settings, "training.epochs=2"), tmp_path, progress=watcher)
+    for name in ("distillation", "soft_labels"):
+        assert [getattr(report, name) > 0 for report in watcher.reports] == [False] * 6 + [True] * 6

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pliant import DataError
@@ -17,13 +13,13 @@ from pliant.models.norm import SlimBatchNorm2d
 from pliant.models.space import SearchSpace
 from pliant.models.supernet import Supernet, build_supernet
 from pliant.training.data.batches import Batch
-from pliant.training.pretrained import load_pretrained, read_weights
+from pliant.training.pretrained import load_pretrained
 
 from .tiny import DEPTH, random_batch
 
 
-def _supernet(encoder: str, seed: int) -> Supernet:
-    architecture = Architecture(encoder, 32, 48, decoder_channels=16, skip_channels=8, output_stride=8)
+def _supernet(encoder: str, seed: int, output_stride: int = 8) -> Supernet:
+    architecture = Architecture(encoder, 32, 48, decoder_channels=16, skip_channels=8, output_stride=output_stride)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         supernet = build_supernet(architecture, (DEPTH,), SearchSpace(4, ("depth",)))
@@ -38,9 +34,9 @@ def _supernet(encoder: str, seed: int) -> Supernet:
     return supernet.eval()
 
 
-def _folded(supernet: Supernet) -> dict[str, NDArray[np.float32]]:
+def _folded(supernet: Supernet) -> dict[str, Tensor]:
     """Every convolution with the batch norm after it folded in, by torchvision's names."""
-    arrays: dict[str, NDArray[np.float32]] = {}
+    tensors: dict[str, Tensor] = {}
     path, convolution = "", None
     for name, module in supernet.encoder.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -51,9 +47,9 @@ def _folded(supernet: Supernet) -> dict[str, NDArray[np.float32]]:
             assert module.running_mean is not None
             scale = module.weight / (module.running_var + module.eps).sqrt()
             bias = module.bias - module.running_mean * scale
-            arrays[f"{path}.weight"] = (convolution.weight * scale.view(-1, 1, 1, 1)).detach().numpy()
-            arrays[f"{path}.bias"] = bias.detach().numpy()
-    return arrays
+            tensors[f"{path}.weight"] = (convolution.weight * scale.view(-1, 1, 1, 1)).detach()
+            tensors[f"{path}.bias"] = bias.detach()
+    return tensors
 
 
 def _batch() -> Batch:
@@ -91,32 +87,38 @@ def test_settled_weights_compute_the_same_in_training_too(encoder: str) -> None:
 
 def test_weights_with_their_norms_are_loaded_as_they_are() -> None:
     original, fresh = _supernet("resnet10", 0), _supernet("resnet10", 1)
-    arrays = {name: tensor.numpy() for name, tensor in original.encoder.state_dict().items()}
-    arrays["fc.weight"] = np.zeros((5, 5), np.float32)
-    matched = load_pretrained(fresh, arrays, [_batch()])
+    tensors = {**original.encoder.state_dict(), "fc.weight": torch.zeros(5, 5)}
+    matched = load_pretrained(fresh, tensors, [_batch()])
     assert matched.missing == ()
-    assert "fc.weight" in matched.unused
-    assert "fc.weight" in str(matched)
+    assert matched.unused == ("fc.weight",)
+    assert "not used: fc.weight" in str(matched)
     assert torch.equal(_features(fresh), _features(original))
 
 
 def test_weights_of_another_shape_or_network_are_refused() -> None:
     supernet = _supernet("resnet10", 0)
-    arrays = _folded(supernet)
+    tensors = _folded(supernet)
     with pytest.raises(DataError, match=r"conv1\.weight is"):
-        load_pretrained(supernet, {**arrays, "conv1.weight": np.zeros((8, 3, 7, 7), np.float32)})
+        load_pretrained(supernet, {**tensors, "conv1.weight": torch.zeros(8, 3, 7, 7)})
     with pytest.raises(DataError, match="another network"):
         load_pretrained(supernet, _folded(_supernet("mobilenetv2", 0)))
 
 
-def test_files_that_are_not_there_or_no_arrays_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "weights.npz"
-    with pytest.raises(DataError, match="put the file there"):
-        read_weights(path)
-    for content in (b"", b"PK\x03\x04 no zip", b"\x80\x04pickle"):
-        path.write_bytes(content)
-        with pytest.raises(DataError):
-            read_weights(path)
-    np.savez(path, weight=np.array([object()], dtype=object))
-    with pytest.raises(DataError):
-        read_weights(path)
+def test_a_bias_beside_its_norm_moves_the_mean() -> None:
+    original, fresh = _supernet("resnet10", 0), _supernet("resnet10", 1)
+    tensors = dict(original.encoder.state_dict())
+    bias = torch.linspace(-1.0, 1.0, 64)
+    tensors["conv1.bias"] = bias
+    tensors["bn1.running_mean"] = tensors["bn1.running_mean"] + bias
+    assert load_pretrained(fresh, tensors).unused == ()
+    assert torch.allclose(_features(fresh), _features(original), atol=1e-4)
+
+
+def test_what_is_missing_is_named() -> None:
+    original, fresh = _supernet("resnet10", 0), _supernet("resnet10", 1)
+    kept = fresh.encoder.get_parameter("layer2.0.conv1.weight").clone()
+    tensors = {n: t for n, t in original.encoder.state_dict().items() if n != "layer2.0.conv1.weight"}
+    matched = load_pretrained(fresh, tensors)
+    assert matched.missing == ("layer2.0.conv1.weight",)
+    assert "initialised at random: layer2.0.conv1.weight" in str(matched)
+    assert torch.equal(fresh.encoder.get_parameter("layer2.0.conv1.weight"), kept)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pliant import RecipeError
-from pliant.training.recipe import Part, Recipe
+from pliant.training.part import Part
+from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import built_in_recipes, find_recipe, load_recipe
 
 MINIMAL = {"data": {"name": "scenes"}}
@@ -94,6 +95,13 @@ def test_the_one_mistake_is_named(text: str, expected: str, tmp_path: Path) -> N
     assert re.search(expected, _message(text, tmp_path))
 
 
+def test_the_only_width_must_be_one_of_encoder_and_decoders(tmp_path: Path) -> None:
+    text = "data: {name: scenes}\nspace: {decoder_widths: [0.5, 1.0]}\ntraining:\n  only: 0.25"
+    message = _message(text, tmp_path)
+    assert "line 4: training.only is 0.25; encoder and decoders both have the width 0.5 or 1" in message
+    assert Recipe.model_validate(MINIMAL).with_overrides(["training.only=0.5"]).training.only == 0.5
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\xff\xfe\x00data")
@@ -120,6 +128,14 @@ def test_settings_override_and_are_checked() -> None:
         ("epochs", "not of the form key=value"),
         ("=3", "not of the form key=value"),
         ("training.lr=[", "not YAML"),
+        ("training.seed=-1", "training.seed is -1; it should be greater than or equal to 0"),
+        (
+            "model.decoder_channels=9999999999",
+            "model.decoder_channels is 9999999999; it should be less than or equal to",
+        ),
+        ("model.channels=99999", "model.channels is 99999; it should be less than or equal to"),
+        ("data.size=[32, 99999]", "data.size.1 is 99999; it should be less than or equal to"),
+        ("training.epochs=99999999999", "training.epochs is 99999999999; it should be less than or equal to"),
     ],
 )
 def test_a_wrong_setting_is_named(setting: str, expected: str) -> None:

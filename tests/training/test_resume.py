@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pliant import CheckpointError
 from pliant.training.checkpoint import load_checkpoint, steps
@@ -108,6 +109,28 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt, match=r"step-000004 is kept; go on with --resume"):
         train(tiny_recipe(), tmp_path, progress=Impatient())
     assert not list(tmp_path.glob("checkpoints/.*"))
+
+
+def test_the_first_real_ctrl_c_keeps_the_step_that_ran(whole: Path, tmp_path: Path) -> None:
+    """Between checkpoints nothing is lost, and what goes on from there ends in the weights of a run left alone."""
+    recipe, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    recipe.write_text(yaml.safe_dump(tiny_recipe("training.checkpoint_every=200").to_json()))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pliant.cli", "train", str(recipe), "--out", str(out)],
+        stderr=subprocess.PIPE,
+        # Whoever started the tests in the background may have had SIGINT ignored, which is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    _wait_for_steps(process, out, 3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    (kept,) = steps(out)
+    assert 3 <= load_checkpoint(out).step < STEPS
+    assert said.decode().splitlines()[-1] == f"stopped: {kept.name} is kept; go on with --resume (--out {out})"
+    assert _lines(out) == load_checkpoint(out).step
+    assert train(tiny_recipe(), out, resume=True).steps == STEPS
+    assert _weights(out) == _weights(whole)
 
 
 def test_a_damaged_checkpoint_is_said_and_trained_again(whole: Path, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pliant.models.space import SearchSpace
-from pliant.training.sampling import label, step_subnets
+from pliant.training.sampling import brackets, label, mean_width, step_subnets, subnets_at
 
-from .tiny import SPACE
+from .tiny import SPACE, tiny_recipe
+
+WIDE = SearchSpace(4, ("depth", "segmentation"), (0.25, 0.5, 0.75, 1.0), (0.25, 1.0), multiple=4)
 
 
 @given(st.integers(0, 2**31), st.integers(0, 10**6), st.integers(0, 5))
@@ -44,3 +46,50 @@ def test_a_space_of_one_subnet_trains_it_once() -> None:
     assert step_subnets(space, 0, 0, 0) == [space.widest]
     assert label(space, space.widest) == "widest"
     assert label(SPACE, SPACE.uniform(0.5, 1.0)) == "encoder 0.5-0.5-0.5-0.5, depth 1, segmentation 1"
+
+
+@given(st.integers(0, 2**31), st.integers(0, 10**6), st.integers(0, 4))
+def test_a_stratified_step_has_one_subnet_in_each_bracket(seed: int, step: int, count: int) -> None:
+    subnets = step_subnets(WIDE, seed, step, count, stratified=True)
+    assert subnets[:2] == [WIDE.widest, WIDE.narrowest]
+    found = [mean_width(config) for config in subnets[2:]]
+    assert len(found) == count
+    assert all(config in WIDE for config in subnets)
+    for width, (low, high) in zip(found, brackets(WIDE, count), strict=True):
+        assert low <= width < high
+
+
+@given(st.integers(1, 9), st.floats(0.25, 1.0))
+def test_every_width_lies_in_one_bracket(count: int, width: float) -> None:
+    assert sum(low <= width < high for low, high in brackets(WIDE, count)) == 1
+
+
+def test_stratified_draws_have_uniform_encoders_as_often_and_every_width() -> None:
+    drawn = [config for step in range(200) for config in step_subnets(WIDE, 0, step, 2, stratified=True)[2:]]
+    uniform = [config for config in drawn if len(set(config.encoder)) == 1]
+    assert 0.4 < len(uniform) / len(drawn) < 0.65
+    assert {config.encoder[0] for config in uniform} == set(WIDE.encoder_widths)
+    for stage in range(WIDE.stages):
+        assert {config.encoder[stage] for config in drawn} == set(WIDE.encoder_widths)
+    assert drawn != [config for step in range(200) for config in step_subnets(WIDE, 0, step, 2)[2:]]
+
+
+def test_a_bracket_that_the_space_cannot_fill_gets_the_nearest() -> None:
+    space = SearchSpace(1, ("depth",), (0.25, 1.0), (1.0,))
+    assert {config.encoder for config in step_subnets(space, 0, 0, 4, stratified=True)} == {(0.25,), (1.0,)}
+
+
+@given(st.integers(0, 10**6))
+def test_subnets_taught_by_the_next_wider_are_trained_from_wide_to_narrow(step: int) -> None:
+    recipe = tiny_recipe("training.teacher=next", "training.subnets=3", "training.full_width=0").training
+    subnets = subnets_at(WIDE, recipe, step, 10**6)
+    widths = [mean_width(config) for config in subnets]
+    assert widths == sorted(widths, reverse=True)
+    assert (subnets[0], subnets[-1]) == (WIDE.widest, WIDE.narrowest)
+    plain = tiny_recipe("training.subnets=3", "training.full_width=0").training
+    assert sorted(map(repr, subnets)) == sorted(map(repr, subnets_at(WIDE, plain, step, 10**6)))
+
+
+def test_one_width_only_is_trained_from_the_first_step_on() -> None:
+    recipe = tiny_recipe("training.only=0.5").training
+    assert all(subnets_at(SPACE, recipe, step, 10) == [SPACE.uniform(0.5)] for step in range(10))

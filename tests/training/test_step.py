@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+import weakref
 from typing import Any
 
 import pytest
 import torch
 
 from pliant import TrainingError
+from pliant.models.channels import slice_ranges
 from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
-from pliant.models.supernet import Supernet
+from pliant.models.supernet import Supernet, views
+from pliant.training.objective import strength
 from pliant.training.sampling import step_subnets
 from pliant.training.schedule import learning_rate, make_optimizer
 from pliant.training.step import Inputs, StepLosses, train_step
@@ -51,13 +54,31 @@ def test_the_narrowest_subnet_trains_on_the_cpu_and_moves_nothing_else() -> None
     assert torch.equal(after[:, 16:], kept[:, 16:])
 
 
-def test_the_widest_is_not_changed_by_teaching() -> None:
-    """With a huge CI-KD weight the gradient of the widest alone stays what it was."""
-    alone, _ = _train([SPACE.widest], 1, "training.distillation.weight=1000", "training.clip=null")
-    taught, losses = _train([SPACE.widest, SPACE.widest], 1, "training.distillation.weight=1000", "training.clip=null")
-    assert losses[0].distillation == pytest.approx(0.0, abs=1e-5)
-    for name, parameter in alone.named_parameters():
-        assert torch.allclose(parameter, taught.get_parameter(name), atol=5e-3), name
+def _gradients(subnets: list[SubnetConfig], weight: float) -> dict[str, torch.Tensor]:
+    """Gradients of one step's sum over subnets, at a weight of CI-KD."""
+    supernet, _ = _train(subnets, 1, f"training.distillation.weight={weight}", "training.clip=null")
+    return {name: parameter.grad for name, parameter in supernet.named_parameters() if parameter.grad is not None}
+
+
+def test_the_teacher_is_not_changed_by_teaching() -> None:
+    """What the narrowest has no part in gets the gradient of the widest alone, bit for bit, whatever CI-KD weighs."""
+    subnets = [SPACE.widest, SPACE.narrowest]
+    without, heavy = _gradients(subnets, 0.0), _gradients(subnets, 1000.0)
+    used = views(tiny_supernet(), SPACE.narrowest)
+    assert set(without) == set(heavy) == set(used)
+    for name, gradient in without.items():
+        taught = torch.zeros_like(gradient, dtype=torch.bool)
+        inside = slice_ranges(torch.arange(gradient.numel()).view(gradient.shape), used[name])
+        taught.view(-1)[inside.reshape(-1)] = True
+        assert torch.equal(gradient[~taught], heavy[name][~taught]), name
+        if name.startswith("encoder.") and gradient.ndim > 1:
+            assert not torch.equal(gradient[taught], heavy[name][taught]), name
+
+
+def test_the_widest_has_nothing_to_learn_from_itself() -> None:
+    twice = [SPACE.widest, SPACE.widest]
+    without, heavy = _gradients(twice, 0.0), _gradients(twice, 1000.0)
+    assert all(torch.equal(gradient, heavy[name]) for name, gradient in without.items())
 
 
 def test_distillation_reaches_the_narrow_encoders() -> None:
@@ -136,3 +157,87 @@ def test_the_rate_warms_up_to_its_peak_and_then_falls(schedule: str) -> None:
     assert max(rates) == rates[9] == pytest.approx(2.0)
     assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(rates[9:]))
     assert rates[-1] == 2.0 if schedule == "constant" else rates[-1] < 0.05
+
+
+TAUGHT = (
+    "training.soft_labels.weight=1",
+    "training.soft_labels.divergence=alpha",
+    "training.distillation.form=attention",
+    "training.distillation.form=relational",
+)
+
+
+@pytest.mark.parametrize("setting", TAUGHT)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_taught_changes_narrow_subnets_only(setting: str, precision: str) -> None:
+    settings = ("training.soft_labels.weight=0.5", setting, f"training.precision={precision}", "training.clip=null")
+    silent = ("training.distillation.weight=0", f"training.precision={precision}", "training.clip=null")
+    narrow, losses = _train([SPACE.widest, SPACE.narrowest], 1, *settings)
+    assert losses[0].soft_labels > 0
+    assert losses[0].distillation > 0
+    untaught, _ = _train([SPACE.widest, SPACE.narrowest], 1, *silent)
+    inside, outside = narrow.get_parameter("encoder.layer4.0.conv1.weight"), slice(32, None)
+    other = untaught.get_parameter("encoder.layer4.0.conv1.weight")
+    assert not torch.equal(inside[:32, :16], other[:32, :16])
+    # What the narrowest does not use gets its gradient from the widest alone, which nobody teaches.
+    assert torch.equal(inside[outside], other[outside])
+    assert torch.equal(inside[:, 16:], other[:, 16:])
+
+
+def test_soft_labels_have_the_weight_of_their_task() -> None:
+    settings = ("training.soft_labels.weight=2", "training.distillation.weight=0")
+    subnets = [SPACE.widest, SPACE.narrowest]
+    _, both = _train(subnets, 1, *settings)
+    _, depth = _train(subnets, 1, *settings, "training.losses.segmentation=0")
+    _, segmentation = _train(subnets, 1, *settings, "training.losses.depth=0")
+    assert both[0].soft_labels == pytest.approx(depth[0].soft_labels + segmentation[0].soft_labels, rel=1e-4)
+
+
+def test_teaching_starts_and_rises_when_it_should() -> None:
+    part = tiny_recipe("training.distillation.start=0.5", "training.distillation.ramp=0.2").training.distillation
+    found = [strength(part, done) for done in (0.0, 0.499, 0.5, 0.6, 0.7, 1.0)]
+    assert found == pytest.approx([0.0, 0.0, 0.0, 0.05, 0.1, 0.1])
+    late = tiny_recipe("training.distillation.start=0.5").training.distillation
+    assert [strength(late, done) for done in (0.49, 0.5)] == [0.0, 0.1]
+    assert strength(tiny_recipe().training.distillation, 0.0) == 0.1
+
+
+def test_before_its_start_a_step_is_that_without_teaching() -> None:
+    recipe = tiny_recipe("training.distillation.start=0.5", "training.soft_labels={weight: 1, start: 0.5}").training
+    early, late = tiny_supernet(), tiny_supernet()
+    subnets = [SPACE.widest, SPACE.narrowest]
+    losses = train_step(early, make_optimizer(early, recipe), _inputs(early), subnets, recipe, 0, done=0.4)
+    assert (losses.distillation, losses.soft_labels) == (0.0, 0.0)
+    losses = train_step(late, make_optimizer(late, recipe), _inputs(late), subnets, recipe, 0, done=0.6)
+    assert losses.distillation > 0
+    assert losses.soft_labels > 0
+    plain, _ = _train(subnets, 1, "training.distillation.weight=0")
+    pairs = zip(early.parameters(), plain.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_the_next_wider_teaches_not_the_widest() -> None:
+    """In the middle subnet's place a copy of the narrowest leaves it nothing to learn."""
+    narrow = SPACE.narrowest
+    settings = ("training.soft_labels.weight=1", "training.distillation.weight=1")
+    _, widest = _train([SPACE.widest, narrow, narrow], 1, *settings)
+    _, following = _train([SPACE.widest, narrow, narrow], 1, *settings, "training.teacher=next")
+    assert following[0].distillation == pytest.approx(widest[0].distillation / 2, rel=1e-4)
+    assert following[0].soft_labels == pytest.approx(widest[0].soft_labels / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("setting", ["training.teacher=widest", "training.teacher=next"])
+def test_a_subnet_is_freed_before_the_next_is_built(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features and outputs of a finished subnet are gone when the next one begins: what teaches is detached."""
+    whole = Supernet.decode_features
+    made: list[weakref.ref[torch.Tensor]] = []
+
+    def watched(self: Supernet, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        assert all(ref() is None for ref in made)
+        outputs = whole(self, *args, **kwargs)
+        made.extend(weakref.ref(tensor) for tensor in (*outputs.values(), *args[0]))
+        return outputs
+
+    monkeypatch.setattr(Supernet, "decode_features", watched)
+    _train(step_subnets(SPACE, 0, 0, 2), 1, setting, "training.soft_labels.weight=1")
+    assert len(made) == 4 * (2 + 4)

@@ -15,39 +15,20 @@ import numpy.typing as npt
 
 from ...devices.errors import DataError
 from ...runtime.tasks import Task
-from .files import Form, Pictures, check_names, find, read, texts
+from .cifar_files import FILES, SIZE, Content, find_content, read_content
+from .files import check_names, find
 from .resize import resize_image
 from .sample import Sample
 
 Array = npt.NDArray[Any]
 
-SIZE = (32, 32)
-FILES = ("cifar100_train_a.npz", "cifar100_train_b.npz", "cifar100_test.npz")
 HELD_OUT = 5000
-# Per split: the files, and which of their pictures.
-_PARTS: dict[str, tuple[tuple[str, slice], ...]] = {
-    "train": ((FILES[0], slice(None)), (FILES[1], slice(None, -HELD_OUT))),
-    "validation": ((FILES[1], slice(-HELD_OUT, None)),),
-    "test": ((FILES[2], slice(None)),),
-}
-_FORMS: dict[str, Form] = {
-    "webp": (np.uint8, (None,)),
-    "offsets": (np.int64, (None,)),
-    "coarse": (np.uint8, (None,)),
-    "within": (np.uint8, (None,)),
-    "fine_names": (np.bytes_, (100,)),
-    "coarse_names": (np.bytes_, (20,)),
-    "fine_to_coarse": (np.uint8, (100,)),
-    "fine_to_within": (np.uint8, (100,)),
-}
 
 
 @dataclass(frozen=True)
 class _Part:
-    pictures: Pictures
+    content: Content
     which: npt.NDArray[np.int64]
-    coarse: Array
-    within: Array
 
 
 class Cifar100:
@@ -68,12 +49,12 @@ class Cifar100:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
-        part = self._parts[number]
-        place = int(part.which[index - self._starts[number]])
+        content = self._parts[number].content
+        place = int(self._parts[number].which[index - self._starts[number]])
         if index not in self._decoded:
-            self._decoded[index] = resize_image(part.pictures[place], self._size)
-        task = self._known[int(part.coarse[place])].name
-        return Sample(self._decoded[index].copy(), {task: np.array(part.within[place], dtype=np.int64)})
+            self._decoded[index] = resize_image(content.pictures[place], self._size)
+        task = self._known[int(content.coarse[place])].name
+        return Sample(self._decoded[index].copy(), {task: np.array(content.within[place], dtype=np.int64)})
 
 
 def open_cifar100(
@@ -88,19 +69,18 @@ def open_cifar100(
     With `tasks` only the pictures of those superclasses; with `count` the first so many.
     Raises DataError where a file is missing or damaged.
     """
-    check_names("cifar100-mtl", "split", (split,), tuple(_PARTS))
+    check_names("cifar100-mtl", "split", (split,), ("train", "validation", "test"))
     parts: list[_Part] = []
     known: tuple[Task, ...] = ()
     found = 0
-    for file, piece in _PARTS[split]:
+    for path, piece in _pieces(split, root):
         if count is not None and found >= count:
             break
-        path = find(file, root)
-        arrays = read(path, _FORMS)
-        known = _tasks(path, arrays)
+        content = read_content(path)
+        known = content.tasks
         check_names("cifar100-mtl", "task", tasks, tuple(task.name for task in known))
         wanted = [number for number, task in enumerate(known) if tasks is None or task.name in tasks]
-        parts.append(_part(path, arrays, piece, wanted, None if count is None else count - found))
+        parts.append(_part(content, piece, wanted, None if count is None else count - found))
         found += len(parts[-1].which)
     if count is not None and found < max(count, 1):
         raise DataError(f"cifar100-mtl {split} has {found} such pictures, not {count}: ask for 1 to {found}")
@@ -108,28 +88,17 @@ def open_cifar100(
     return Cifar100(parts, known, chosen, size or SIZE)
 
 
-def _part(path: Path, arrays: dict[str, Array], piece: slice, wanted: list[int], most: int | None) -> _Part:
-    pictures = Pictures(path, arrays["webp"], arrays["offsets"], SIZE)
-    coarse, within = arrays["coarse"], arrays["within"]
-    if not len(pictures) == len(coarse) == len(within) or coarse.max() >= 20 or within.max() >= 5:
-        raise DataError(f"{path} has labels that do not fit its pictures: copy it again (docs/data.md)")
-    which = np.arange(len(pictures))[piece]
-    return _Part(pictures, which[np.isin(coarse[which], wanted)][:most], coarse, within)
+def _pieces(split: str, root: Path | None) -> list[tuple[Path, slice]]:
+    """The files of a split, and which of their pictures; the last of the training pictures are for validation."""
+    if split == "test":
+        return [(find_content(FILES[2], "test.bin", root), slice(None))]
+    held_out = find_content(FILES[1], "train.bin", root)
+    if split == "validation":
+        return [(held_out, slice(-HELD_OUT, None))]
+    rest = (held_out, slice(None, -HELD_OUT))
+    return [rest] if held_out.suffix == ".bin" else [(find(FILES[0], root), slice(None)), rest]
 
 
-def _tasks(path: Path, arrays: dict[str, Array]) -> tuple[Task, ...]:
-    """One task a superclass, its classes in the order of their labels."""
-    fine, coarse = texts(path, arrays["fine_names"]), texts(path, arrays["coarse_names"])
-    place = {
-        (int(group), int(rank)): fine[number]
-        for number, (group, rank) in enumerate(zip(arrays["fine_to_coarse"], arrays["fine_to_within"], strict=True))
-    }
-    try:
-        return tuple(
-            Task(name, "classification", tuple(place[group, rank] for rank in range(5)))
-            for group, name in enumerate(coarse)
-        )
-    except KeyError as error:
-        raise DataError(
-            f"{path} does not have five classes in each superclass: copy it again (docs/data.md)"
-        ) from error
+def _part(content: Content, piece: slice, wanted: list[int], most: int | None) -> _Part:
+    which = np.arange(len(content.pictures))[piece]
+    return _Part(content, which[np.isin(content.coarse[which], wanted)][:most])

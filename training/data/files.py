@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ _DAMAGE = (
     RuntimeError,
     SyntaxError,
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -44,15 +46,26 @@ def find(file: str, root: Path | None) -> Path:
 
     Raises DataError that names the file and the places looked at.
     """
-    places = _places(root)
-    for place in places:
+    looked_at = places(root)
+    for place in looked_at:
         if (place / file).is_file():
             return place / file
-    looked = ", ".join(str(place) for place in places)
+    looked = ", ".join(str(place) for place in looked_at)
     raise DataError(
         f"{file} is not there: looked in {looked}; put it into one of them, or set PLIANT_DATA to its folder "
         "(docs/data.md says where it comes from and under which licence)"
     )
+
+
+def places(root: Path | None) -> list[Path]:
+    """Folders that data is looked for in: `root` alone if given, else `$PLIANT_DATA` and folders near by."""
+    if root is not None:
+        return [Path(root)]
+    named = os.environ.get("PLIANT_DATA")
+    bases = (_CHECKOUT, Path.cwd())
+    found = [Path(named)] if named else []
+    found += [folder for base in bases for folder in (base.parent / "shared" / "data", base / "data")]
+    return list(dict.fromkeys(found))
 
 
 def read(path: Path, forms: Mapping[str, Form]) -> dict[str, Array]:
@@ -118,16 +131,6 @@ def check_names(name: str, what: str, chosen: tuple[str, ...] | None, known: tup
     for wish in chosen or ():
         if wish not in known:
             raise DataError(f"{name} has no {what} {wish!r}: choose from {', '.join(known)}")
-
-
-def _places(root: Path | None) -> list[Path]:
-    if root is not None:
-        return [Path(root)]
-    named = os.environ.get("PLIANT_DATA")
-    bases = (_CHECKOUT, Path.cwd())
-    places = [Path(named)] if named else []
-    places += [folder for base in bases for folder in (base.parent / "shared" / "data", base / "data")]
-    return list(dict.fromkeys(places))
 
 
 def _check(path: Path, key: str, values: Array, form: Form) -> None:

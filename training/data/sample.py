@@ -33,7 +33,7 @@ class Dataset(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the data set, as `open_data` takes it."""
+        """Name of the data set, for messages: as `open_data` takes it, or that of a folder."""
         ...
 
     @property

@@ -11,6 +11,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,9 @@ def write_chunk(path: Path, data: bytes) -> bool:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError:
+        # Half a chunk on a full disk helps nobody; where even that cannot be removed it is passed over like the rest.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         return False
     return True
 

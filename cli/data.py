@@ -1,0 +1,87 @@
+"""The verb `data check`: what is missing or wrong in a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .failing import need_building_half
+from .options import Json, path_option
+from .progress import progress_bar
+from .tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from ..training.data.check import Found
+
+app = typer.Typer(
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _front(context: typer.Context) -> None:
+    """Look at the data that is trained on.
+
+    \b
+    Examples:
+      pliant data check nyudv2 --root datasets
+      pliant data check my-recipe.yaml
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(short_help="what is missing or wrong, file by file")
+def check(
+    what: Annotated[
+        str, typer.Argument(metavar="NAME|RECIPE|FOLDER", help="A data set, a recipe or a folder.", show_default=False)
+    ],
+    root: Annotated[Path | None, path_option("DIR", "The folder with the files.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read every picture and label of a data set and say what is missing or wrong, file by file.
+
+    Exit code 1 when anything is.
+
+    \b
+    Examples:
+      pliant data check camvid
+      pliant data check pascal-context --root datasets
+      pliant data check my-folder --json
+    """
+    need_building_half("data check", "torch", "pydantic", "yaml")
+    from ..training.checking import check as check_all
+
+    with progress_bar() as report:
+        found = check_all(what, root, report)
+    if as_json:
+        print_json(_entry(what, found))
+    else:
+        _print(what, found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _entry(what: str, found: Found) -> dict[str, Any]:
+    splits = [
+        {"data": row.data, "split": row.split, "samples": row.samples, "labelled": row.labelled} for row in found.splits
+    ]
+    return {"data": what, "ok": found.ok, "splits": splits, "faults": found.faults, "faults_in_all": found.count}
+
+
+def _print(what: str, found: Found) -> None:
+    rows = [
+        (row.data, row.split, str(row.samples), ", ".join(f"{task} {number}" for task, number in row.labelled.items()))
+        for row in found.splits
+    ]
+    if rows:
+        print_table(("data", "split", "samples", "labelled"), rows)
+    for line in found.faults:
+        print(line)
+    if found.count > len(found.faults):
+        print(f"... and {found.count - len(found.faults)} more")
+    print(
+        f"{what}: {found.count} {'fault' if found.count == 1 else 'faults'}" if found.count else f"{what}: all is there"
+    )

@@ -1,0 +1,36 @@
+"""Files that appear whole or not at all: written beside their place, put on the disk, then renamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[IO[bytes]]:
+    """A new file in the folder of `path`, with the user's permissions; gone afterwards unless it was renamed."""
+    # Not tempfile: its files are readable by their owner alone, whatever the umask says.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def onto_disk(file: IO[bytes]) -> None:
+    """Wait until what was written is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a process killed in the middle, sees either the old text or the new."""
+    data = text.encode("utf-8")
+    with beside(path) as file:
+        file.write(data)
+        onto_disk(file)
+        os.replace(file.name, path)

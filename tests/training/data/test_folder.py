@@ -1,0 +1,167 @@
+"""A user's own folder, described by its dataset.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pliant.devices.errors import DataError
+from pliant.training.data import open_data
+from pliant.training.data.batches import epoch_batches
+from pliant.training.data.folder import _split_of
+from pliant.training.data.folder_form import read_form
+from pliant.training.recipe_file import load_recipe
+
+from . import layouts
+
+HALF = layouts.SIZE[1] // 2
+
+
+def test_every_kind_of_label_is_read(tmp_path: Path) -> None:
+    folder = layouts.folder(tmp_path)
+    data = open_data("folder", "train", root=folder)
+    assert data.name == "mine"
+    assert {task.name: (task.kind, task.classes) for task in data.tasks} == {
+        "rooms": ("segmentation", ("floor", "wall", "thing")),
+        "depth": ("depth", ()),
+        "normals": ("normals", ()),
+        "edges": ("edges", ()),
+        "scene": ("classification", ("kitchen", "office")),
+    }
+    assert data.tasks[1].value_range == (0.3, 10.0)
+    sample = data[0]
+    assert sample.image.shape == (*layouts.SIZE, 3)
+    assert np.array_equal(sample.targets["rooms"], layouts.halves(2, 255))
+    assert np.allclose(sample.targets["depth"], layouts.halves(1.5, 0, np.float32))
+    assert np.allclose(sample.targets["normals"][0, 0], (0, -1, 0))
+    assert np.array_equal(sample.targets["edges"], layouts.halves(1, 0))
+    assert sample.targets["scene"] == 1
+    # What has no file is not labelled.
+    assert set(data[1].targets) == {"rooms", "normals", "edges"}
+    assert [abs(int(data[index].image[0, 0, 0]) - 10 * index) <= 2 for index in range(4)] == [True] * 4
+    batch = next(epoch_batches(data, 4, 0, 0, augment=False))
+    assert sorted(batch.targets["scene"].tolist()) == [-1, -1, -1, 1]
+    assert ((batch.targets["depth"] > 0).flatten(1).sum(1) > 0).sum() == 2
+
+
+def test_splits_without_lists_depend_on_names_alone(tmp_path: Path) -> None:
+    form = layouts.FORM.partition("splits")[0]
+    folder = layouts.folder(tmp_path, 60, form)
+
+    def splits() -> dict[str, set[str]]:
+        return {
+            split: set(open_data("folder", split, root=folder).stems)  # type: ignore[attr-defined]
+            for split in ("train", "validation", "test")
+        }
+
+    first = splits()
+    assert sum(map(len, first.values())) == len(set.union(*first.values())) == 60
+    assert 36 <= len(first["train"]) <= 58
+    layouts.picture(folder / "images" / "new.png", layouts.flat(1))
+    layouts.picture(folder / "images" / "._hidden.png", layouts.flat(1))
+    second = splits()
+    assert sum(map(len, second.values())) == 61
+    assert all(second[split] >= first[split] for split in first)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file"),
+    [("{}.jpg", "a/b.jpg"), ("{}/image.png", "a/image.png"), ("in/x_{}", "in/x_a.webp"), ("in/{}.JPG", "in/a.JPG")],
+)
+def test_pictures_may_lie_anywhere_below(pattern: str, file: str, tmp_path: Path) -> None:
+    form = f'images: "{pattern}"\ntasks:\n  edges: {{kind: edges, files: "edges/{{}}"}}\nsplits: {{train: names.txt}}\n'
+    stem = {"a/b.jpg": "a/b"}.get(file, "a")
+    layouts.picture(tmp_path / file.replace(".JPG", ".jpg"), layouts.flat(7)).rename(tmp_path / file)
+    layouts.array(tmp_path / "edges" / f"{stem}.npy", layouts.halves(0, 1))
+    layouts.listed(tmp_path / "names.txt", [stem + (".png" if stem == "a" else "")])
+    (tmp_path / "dataset.yaml").write_text(form)
+    sample = open_data("folder", "train", root=tmp_path)[0]
+    assert abs(int(sample.image[0, 0, 0]) - 7) <= 2
+    assert sample.targets["edges"].any()
+    (tmp_path / "dataset.yaml").write_text(form.partition("splits")[0])
+    # One picture falls to one split; the other two have none.
+    splits = ("train", "validation", "test")
+    home = [split for split in splits if _split_of(stem) == split]
+    assert open_data("folder", home[0], root=tmp_path, incomplete=True).stems == (stem,)  # type: ignore[attr-defined]
+    for split in set(splits) - set(home):
+        with pytest.raises(DataError, match="has no picture for"):
+            open_data("folder", split, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("kind: depth", "kind: dept", "line 8: tasks.depth.kind is 'dept'; .*did you mean 'depth'"),
+        ("unit: 0.001", "units: 0.001", r"line 8: unknown key 'tasks.depth.units'; did you mean 'tasks.depth.unit'"),
+        (", range: [0.3, 10]", "", "line 8: tasks.depth .* needs range"),
+        ("range: [0.3, 10]", "range: [10, 0.3]", r"nearest, farthest"),
+        ("frame: opengl", "unit: 1.0", "kind normals has no unit"),
+        ("classes: [kitchen, office]", "classes: [a, a]", "each once"),
+        ("depth/{}.png", "depth/all.png", r"needs one \{\}"),
+        ("depth/{}.png", "../depth/{}.png", "a path below the folder"),
+        ("images: images/{}", "images: images", r"images needs one \{\}"),
+        ("images: images/{}", "image: images/{}", "line 1: unknown key 'image'; did you mean 'images'"),
+        ("train: train.txt", "training: train.txt", "training"),
+        ("  depth:", "  no depth:", "no name for a task"),
+        ("tasks:", "tasks: [", "not YAML"),
+    ],
+)
+def test_a_mistake_in_the_description_is_named_with_its_line(old: str, new: str, said: str, tmp_path: Path) -> None:
+    assert old in layouts.FORM
+    folder = layouts.folder(tmp_path, form=layouts.FORM.replace(old, new))
+    with pytest.raises(DataError, match=said) as caught:
+        open_data("folder", "train", root=folder)
+    assert str(folder / "dataset.yaml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("dataset.yaml", "", "says nothing"),
+        ("dataset.yaml", None, "describe the folder"),
+        ("dataset.yaml", "images: images/{}\n", "tasks is missing"),
+        ("train.txt", None, "is not there"),
+        ("train.txt", "day0/000\nday0/000.png\nday0/000\n", "line 1 and in line 3"),
+        ("scene.txt", "day0/000\n", "line 1 is 'day0/000': write"),
+        ("scene.txt", "day0/000,hall\n", "line 1 has the class 'hall': choose from kitchen, office"),
+        ("scene.txt", "day0/000,0\nday0/000,1\n", "line 1 and in line 2"),
+    ],
+)
+def test_lists_that_are_wrong_are_named(file: str, content: str | None, said: str, tmp_path: Path) -> None:
+    folder = layouts.folder(tmp_path)
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content)
+    with pytest.raises(DataError, match=said) as caught:
+        open_data("folder", "train", root=folder)
+    assert file in str(caught.value)
+
+
+def test_a_task_without_any_label_is_a_wrong_pattern(tmp_path: Path) -> None:
+    folder = layouts.folder(tmp_path, form=layouts.FORM.replace("depth/{}.png", "dept/{}.png"))
+    with pytest.raises(DataError, match=r"dept/day0/000\.png is not there, and 3 more are not.*such as depth"):
+        open_data("folder", "train", root=folder)
+    assert len(open_data("folder", "train", root=folder, tasks=("rooms",))) == 4
+
+
+def test_two_pictures_of_one_name_and_no_root_are_refused(tmp_path: Path) -> None:
+    folder = layouts.folder(tmp_path, form=layouts.FORM.partition("splits")[0])
+    layouts.picture(folder / "images" / "day0" / "000.jpg", layouts.flat(1))
+    with pytest.raises(DataError, match="both named 'day0/000'"):
+        open_data("folder", "train", root=folder)
+    with pytest.raises(DataError, match=r"say which, as data\.root"):
+        open_data("folder", "train")
+
+
+def test_what_the_documentation_shows_is_read(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    form, mixture = (part.partition("```")[0] for part in text.split("```yaml\n")[1:])
+    (tmp_path / "dataset.yaml").write_text(form, encoding="utf-8")
+    tasks = read_form(tmp_path).tasks
+    assert [label.kind for label in tasks.values()] == ["segmentation", "depth", "normals", "edges", "classification"]
+    (tmp_path / "recipe.yaml").write_text(mixture, encoding="utf-8")
+    sources = load_recipe(tmp_path / "recipe.yaml").data.sources
+    assert [source.name for source in sources] == ["nyudv2", "pascal-context", "folder"]

@@ -1,0 +1,265 @@
+"""Samples with only some tasks labelled, and data sets of different tasks as one, all the way through training."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pliant.devices.errors import DataError, RecipeError
+from pliant.export.quality import measure_quality, read_labelled
+from pliant.models.losses import loss
+from pliant.models.metrics import Metric
+from pliant.runtime.tasks import KINDS, Kind, Task
+from pliant.search.run import open_search_data
+from pliant.training import train
+from pliant.training.checkpoint import load_checkpoint
+from pliant.training.data import Sample, open_data
+from pliant.training.data.batches import collate, epoch_batches
+from pliant.training.data.mixture import Mixture
+from pliant.training.evaluator import Evaluator
+from pliant.training.prepare import open_split, open_training_data
+from pliant.training.recipe import Recipe
+from pliant.training.step import Inputs, train_step
+
+from ..tiny import tiny_recipe, tiny_supernet
+from . import layouts
+
+SIZE = (6, 8)
+CLASSES = ("a", "b", "c")
+
+
+class Made:
+    """A data set of given samples."""
+
+    def __init__(self, name: str, tasks: tuple[Task, ...], samples: list[Sample]):
+        self.name, self.tasks, self._samples = name, tasks, samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._samples[index]
+
+
+def task_of(kind: Kind) -> Task:
+    classes = CLASSES if kind in ("segmentation", "classification") else ()
+    return Task(kind, kind, classes, value_range=(0.5, 10.0) if kind == "depth" else (-1.0, 1.0))
+
+
+def target_of(kind: Kind) -> layouts.Array:
+    chance = np.random.default_rng(1)
+    made: dict[Kind, layouts.Array] = {
+        "segmentation": chance.integers(0, 3, SIZE).astype(np.uint8),
+        "depth": chance.uniform(1, 5, SIZE).astype(np.float32),
+        "normals": np.broadcast_to(np.array([0, 0, -1], np.float32), (*SIZE, 3)),
+        "edges": chance.integers(0, 2, SIZE).astype(np.uint8),
+        "classification": np.array(2, np.int64),
+    }
+    return made[kind]
+
+
+def image(value: int = 0) -> layouts.Array:
+    return np.full((*SIZE, 3), value, np.uint8)
+
+
+def logits_of(task: Task, count: int) -> torch.Tensor:
+    shape = (count, task.channels) if task.kind == "classification" else (count, task.channels, *SIZE)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_without_a_label_has_no_loss_and_no_gradient(kind: Kind) -> None:
+    task = task_of(kind)
+    batch = collate([Sample(image(), {})] * 3, (task,))
+    logits = logits_of(task, 3)
+    value = loss(task, logits, batch.targets[kind])
+    value.backward()
+    assert value.item() == 0.0
+    assert logits.grad is not None
+    assert torch.count_nonzero(logits.grad) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_without_a_label_change_nothing_for_those_with_one(kind: Kind) -> None:
+    task = task_of(kind)
+    bare, labelled = Sample(image(), {}), Sample(image(), {kind: target_of(kind)})
+    mixed, alone = collate([bare, labelled, bare], (task,)), collate([labelled], (task,))
+    logits = logits_of(task, 3)
+    value = loss(task, logits, mixed.targets[kind])
+    value.backward()
+    expected = loss(task, logits[1:2], alone.targets[kind])
+    assert value.item() > 0.0
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert logits.grad is not None
+    assert torch.count_nonzero(logits.grad[[0, 2]]) == 0
+    assert torch.count_nonzero(logits.grad[1]) > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_metrics_skip_what_has_no_label(kind: Kind) -> None:
+    task = task_of(kind)
+    bare, labelled = Sample(image(), {}), Sample(image(), {kind: target_of(kind)})
+    shapes = {"classification": (3, 3), "normals": (3, *SIZE, 3)}
+    outputs = np.random.default_rng(0).uniform(0.1, 1, shapes.get(kind, (3, *SIZE)))
+    outputs = outputs.astype(np.uint8) if kind == "segmentation" else outputs
+    both, alone, none = Metric(task), Metric(task), Metric(task)
+    both.update(outputs, collate([bare, labelled, bare], (task,)).targets[kind].numpy())
+    alone.update(outputs[1:2], collate([labelled], (task,)).targets[kind].numpy())
+    none.update(outputs, collate([bare] * 3, (task,)).targets[kind].numpy())
+    assert both.value() == alone.value()
+    assert math.isfinite(both.value())
+    assert math.isnan(none.value())
+
+
+def test_a_step_without_labels_of_a_task_leaves_its_decoder_where_it_is() -> None:
+    supernet = tiny_supernet()
+    space = supernet.space
+    images = torch.randn(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    targets = {"segmentation": torch.zeros(2, 32, 48, dtype=torch.int64), "depth": torch.zeros(2, 32, 48)}
+    before = {name: value.detach().clone() for name, value in supernet.named_parameters()}
+    optimizer = torch.optim.SGD(supernet.parameters(), lr=0.1)
+    recipe = tiny_recipe().training
+    losses = train_step(supernet, optimizer, Inputs(images, targets), [space.widest, space.narrowest], recipe, 0)
+    assert losses.tasks["depth"] == 0.0
+    assert losses.tasks["segmentation"] > 0.0
+    moved = {name for name, value in supernet.named_parameters() if not torch.equal(value, before[name])}
+    assert any("decoders.segmentation" in name for name in moved)
+    assert not any("decoders.depth" in name for name in moved)
+
+
+ROOMS = Made(
+    "rooms",
+    (task_of("segmentation"), task_of("depth")),
+    [Sample(image(value), {"segmentation": target_of("segmentation")}) for value in range(3)],
+)
+STREETS = Made(
+    "streets",
+    (dataclasses.replace(task_of("depth"), value_range=(1.0, 80.0)), task_of("edges")),
+    [Sample(image(10 + value), {"depth": target_of("depth"), "edges": target_of("edges")}) for value in range(2)],
+)
+
+
+def test_a_mixture_has_the_samples_and_tasks_of_all() -> None:
+    data = Mixture([ROOMS, STREETS])
+    assert data.name == "rooms+streets"
+    assert [(task.name, task.value_range) for task in data.tasks] == [
+        ("segmentation", (-1.0, 1.0)),
+        ("depth", (0.5, 80.0)),
+        ("edges", (-1.0, 1.0)),
+    ]
+    assert [int(data[index].image[0, 0, 0]) for index in range(len(data))] == [0, 1, 2, 10, 11]
+    assert [sorted(data[index].targets) for index in (2, 3)] == [["segmentation"], ["depth", "edges"]]
+    batch = collate([data[2], data[3]], data.tasks)
+    assert (batch.targets["segmentation"][1] == 255).all()
+    assert (batch.targets["depth"][0] == 0).all()
+    assert (batch.targets["depth"][1] > 0).all()
+    for wrong in (-1, 5):
+        with pytest.raises(IndexError):
+            data[wrong]
+    images = torch.cat([each.images[:, 0, 0, 0] for each in epoch_batches(data, 1, 0, 0, augment=False)])
+    assert sorted(images.tolist()) == [0, 1, 2, 10, 11]
+
+
+def test_tasks_that_only_share_a_name_are_told_apart() -> None:
+    others = Made("others", (Task("segmentation", "segmentation", ("x", "y")),), [Sample(image(), {})])
+    with pytest.raises(DataError, match=r"'segmentation' of others is not that of rooms .*rename: \{segmentation: "):
+        Mixture([ROOMS, others])
+    data = Mixture([ROOMS, others], [{}, {"segmentation": "things"}])
+    assert [task.name for task in data.tasks] == ["segmentation", "depth", "things"]
+    with pytest.raises(DataError, match="no task 'parts' to rename"):
+        Mixture([ROOMS], [{"parts": "things"}])
+    with pytest.raises(DataError, match="one name"):
+        Mixture([STREETS], [{"depth": "edges"}])
+
+
+def test_a_mixture_needs_one_size() -> None:
+    large = Made("large", (task_of("edges"),), [Sample(np.zeros((12, 16, 3), np.uint8), {})])
+    with pytest.raises(DataError, match=r"rooms 6x8, large 12x16: say data\.size"):
+        Mixture([ROOMS, large])
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"name": "mixture"}, "belong together"),
+        ({"name": "scenes", "of": [{"name": "scenes"}]}, "belong together"),
+        ({"name": "mixture", "of": [{"name": "scenes"}], "tasks": ["depth"]}, "beside each data set"),
+        ({"name": "mixture", "of": [{"name": "scenez"}]}, r"data\.of\.0\.name is 'scenez'.*did you mean 'scenes'"),
+        ({"name": "mixture", "of": [{"name": "scenes", "task": ["depth"]}]}, r"did you mean 'data\.of\.0\.tasks'"),
+        ({"name": "mixture", "of": [{"root": "here"}]}, r"data\.of\.0\.name is missing"),
+        ({"name": "mixture", "of": [{"name": "mixture"}]}, r"data\.of\.0\.name is 'mixture'"),
+    ],
+)
+def test_a_wrong_mixture_is_one_line(data: dict[str, object], said: str) -> None:
+    with pytest.raises(RecipeError, match=said) as caught:
+        Recipe.from_json({"data": data})
+    assert "\n" not in str(caught.value)
+
+
+def mixed_recipe(folder: Path) -> Recipe:
+    """Scenes with depth only, and a folder with its own rooms and scene, and depth of some pictures."""
+    tiny = tiny_recipe("training.epochs=2", "training.validate_every=0").to_json()
+    tiny["data"] = {
+        "name": "mixture",
+        "size": [32, 48],
+        "of": [
+            {"name": "scenes", "tasks": ["depth"], "counts": {"train": 8, "validation": 2, "test": 2}},
+            {"name": "folder", "root": str(folder), "rename": {"scene": "place"}},
+        ],
+    }
+    return Recipe.from_json(tiny)
+
+
+def test_a_mixture_trains_and_is_judged_without_special_code(tmp_path: Path) -> None:
+    recipe = mixed_recipe(layouts.folder(tmp_path, 8))
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    result = train(recipe, tmp_path / "out")
+    quality = result.quality[0]["quality"]
+    assert sorted(quality) == ["depth", "edges", "normals", "place", "rooms"]
+    # Of the folder's one picture for validation neither depth nor the place is labelled; scenes have depth.
+    assert quality["place"] is None
+    assert all(math.isfinite(quality[name]) for name in ("depth", "edges", "normals", "rooms"))
+    checkpoint = load_checkpoint(tmp_path / "out")
+    data = open_search_data(checkpoint)
+    evaluator = Evaluator(checkpoint.supernet, data.recalibration, data.validation)
+    found = evaluator.quality(checkpoint.space.widest)
+    assert found["rooms"] == pytest.approx(quality["rooms"])
+    assert math.isnan(found["place"])
+
+
+@pytest.mark.parametrize("name", ["a.b", "type", ""])
+def test_a_name_that_no_decoder_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    entry = mixed_recipe(layouts.folder(tmp_path, 8)).to_json()
+    entry["data"]["of"][1]["rename"] = {"scene": name}
+    with pytest.raises(RecipeError, match=f"a task cannot be called {name!r}"):
+        open_training_data(Recipe.from_json(entry))
+
+
+def test_an_engines_quality_counts_labelled_samples_only(tmp_path: Path) -> None:
+    data = open_split(mixed_recipe(layouts.folder(tmp_path, 8)), "train")
+    tasks = tuple(task for task in data.tasks if task.name in ("depth", "place"))
+    labelled = read_labelled(data, len(data), (32, 48), tasks)
+    asked: list[int] = []
+
+    def run(images: layouts.Array) -> dict[str, layouts.Array]:
+        asked.append(len(images))
+        return {"depth": np.full(images.shape[:3], 2.0, np.float32), "place": np.tile([0.0, 1.0], (len(images), 1))}
+
+    found = measure_quality(run, tasks, labelled, 4)
+    assert sum(asked) == len(data) == 14
+    # The one picture whose place is known is of the second class, as the engine says.
+    assert found["place"] == 1.0
+    known = np.concatenate([s["depth"][s["depth"] > 0] for s in labelled.targets if "depth" in s])
+    assert found["depth"] == pytest.approx(math.sqrt(((known - 2.0) ** 2).mean()), rel=1e-4)
+
+
+def test_scenes_of_a_mixture_are_those_of_the_data_set(tmp_path: Path) -> None:
+    data = open_split(mixed_recipe(layouts.folder(tmp_path, 8)), "train")
+    scenes = open_data("scenes", "train", count=8, size=(32, 48), tasks=("depth",))
+    assert np.array_equal(data[7].image, scenes[7].image)
+    assert set(data[7].targets) == {"depth"}

@@ -1,0 +1,58 @@
+"""What helps to train a supernet and is no part of it: projections of features, and the balance of tasks.
+
+It stands beside the supernet, in the optimizer and in the checkpoint, and is never exported.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ..devices.errors import RecipeError
+from ..models.channels import Channels
+from ..models.supernet import Supernet
+from .balance import make_balance
+from .distill import Project
+from .projection import Projection
+from .recipe import TrainingRecipe
+
+
+class Auxiliary(nn.Module):
+    """The auxiliary modules that a recipe asks for; with every lever at its default it holds no tensor.
+
+    Raises RecipeError where CI-KD is to compare a stage that the encoder has not.
+    """
+
+    def __init__(self, supernet: Supernet, recipe: TrainingRecipe):
+        super().__init__()
+        self.balance = make_balance(recipe.balance, supernet.tasks, recipe.losses)
+        stages = _stages(supernet, recipe)
+        self.projections = nn.ModuleDict()
+        if recipe.distillation.form == "projection":
+            channels = cast(list[Channels], supernet.encoder.channels)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(recipe.seed)
+                for stage in stages:
+                    self.projections[str(stage)] = Projection(channels[stage].full)
+
+    @property
+    def project(self) -> Project | None:
+        """What `ci_kd` is given; None where features are compared as they are."""
+        return self._project if self.projections else None
+
+    def _project(self, stage: int, features: Tensor, channels: int) -> Tensor:
+        return self.projections[str(stage)](features, channels)  # type: ignore[no-any-return]
+
+
+def _stages(supernet: Supernet, recipe: TrainingRecipe) -> list[int]:
+    known = range(supernet.space.stages)
+    stages = known if recipe.distillation.stages is None else recipe.distillation.stages
+    for stage in stages:
+        if stage not in known:
+            encoder = supernet.architecture.encoder
+            raise RecipeError(
+                f"training.distillation.stages names the stage {stage}: {encoder} has the stages 0 to {known[-1]}"
+            )
+    return list(stages)

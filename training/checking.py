@@ -1,0 +1,63 @@
+"""Checking the data behind a name, a recipe or a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..devices.errors import DataError
+from .data import NAMES
+from .data.check import Found, Progress, Source, check_data
+from .data.cifar_files import RECORDS
+from .data.folder_form import FORM
+from .recipe import DataRecipe
+from .recipe_file import load_recipe
+
+# What a folder holds, by which it is known without a word from its owner.
+_SIGNS = (
+    (FORM, "folder"),
+    ("gt_sets", "nyudv2"),
+    ("ImageSets/Context", "pascal-context"),
+    (next(iter(RECORDS)), "cifar100-mtl"),
+)
+
+
+def check(what: str, root: Path | None = None, progress: Progress | None = None) -> Found:
+    """Check the data set of a name, all that a recipe (a file or a built-in one) trains on, or a folder.
+
+    `root` is where the files are, instead of where the recipe says. Raises DataError or RecipeError where there is no
+    such thing; what is wrong with the data itself is in what is returned.
+    """
+    if what in NAMES:
+        sources = [Source(what, root)]
+    elif Path(what).is_dir():
+        sources = [Source(_kind_of(Path(what)), Path(what))]
+    else:
+        sources = _of_recipe(load_recipe(what).data, root)
+    found = Found()
+    for source in sources:
+        check_data(found, source, progress)
+    return found
+
+
+def _kind_of(folder: Path) -> str:
+    for sign, name in _SIGNS:
+        if (folder / sign).exists():
+            return name
+    raise DataError(
+        f"{folder} has no {FORM} and is no data set that is known by its files: describe it in one (docs/data.md), "
+        f"or name the data set and give the folder as --root"
+    )
+
+
+def _of_recipe(data: DataRecipe, root: Path | None) -> list[Source]:
+    return [
+        Source(
+            source.name,
+            root or source.root,
+            data.size,
+            source.tasks,
+            {"train": source.counts.train, "validation": source.counts.validation, "test": source.counts.test},
+            one_size=True,
+        )
+        for source in data.sources
+    ]

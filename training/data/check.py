@@ -1,0 +1,186 @@
+"""What is missing or wrong in a data set: every picture and every label is read once, and each fault is one line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...devices.errors import DataError
+from ...runtime.tasks import Task
+from . import open_data
+from .file_dataset import FileDataset
+from .folder import splits_of
+from .folder_form import read_form
+from .sample import Dataset, Sample
+
+Progress = Callable[[str, int, int], None]
+SPLITS = ("train", "validation", "test")
+MOST = 40
+
+
+@dataclass
+class SplitFound:
+    """How many samples a split has, and for how many of them each task is labelled (as far as they can be read)."""
+
+    data: str
+    split: str
+    samples: int = 0
+    labelled: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Found:
+    """What a check finds: the splits, the first `MOST` faults, each a whole line, and how many there are."""
+
+    splits: list[SplitFound] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    count: int = 0
+    _said: set[int] = field(default_factory=set)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing or wrong."""
+        return self.count == 0
+
+    def add(self, line: str) -> None:
+        """Take a fault, once: files that several splits share are read for each."""
+        key = hash(line)
+        if key not in self._said:
+            self._said.add(key)
+            self.count += 1
+            if len(self.faults) < MOST:
+                self.faults.append(line)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set to check; the arguments are those of `open_data`, `counts` by split.
+
+    With `one_size` pictures of several sizes are a fault, as they are for a training that says no size.
+    """
+
+    name: str
+    root: Path | None = None
+    size: tuple[int, int] | None = None
+    tasks: tuple[str, ...] | None = None
+    counts: Mapping[str, int | None] = field(default_factory=dict)
+    one_size: bool = False
+
+
+def check_data(found: Found, source: Source, progress: Progress | None = None) -> None:
+    """Read every sample of a data set and add what is wrong to `found`; `progress` is told (what, done, total)."""
+    sizes: Counter[tuple[int, ...]] = Counter()
+    split_of: dict[str, str] = {}
+    for split in _splits(found, source.name, source.root):
+        data = _opened(found, source, split)
+        if data is None:
+            continue
+        row = SplitFound(data.name, split, len(data), {task.name: 0 for task in data.tasks})
+        found.splits.append(row)
+        if source.name == "scenes":
+            # Rendered when they are asked for: there is no file that could be wrong.
+            row.labelled = {task.name: len(data) for task in data.tasks}
+            continue
+        for sample in _samples(found, data, f"{data.name} {split}", progress):
+            sizes[sample.image.shape[:2]] += 1
+            row.labelled.update({task: row.labelled[task] + 1 for task in sample.targets})
+        if isinstance(data, FileDataset):
+            _check_names(found, data, split, split_of)
+            _check_labelled(found, data, split)
+    if source.one_size and source.size is None and len(sizes) > 1:
+        found.add(_several(source.name, sizes))
+
+
+def _opened(found: Found, source: Source, split: str) -> Dataset | None:
+    limit = source.counts.get(split)
+    try:
+        return open_data(
+            source.name, split, root=source.root, size=source.size, count=limit, tasks=source.tasks, incomplete=True
+        )
+    except DataError as error:
+        found.add(str(error))
+        return None
+
+
+def _several(name: str, sizes: Counter[tuple[int, ...]]) -> str:
+    said = ", ".join(f"{number} of {height}x{width}" for (height, width), number in sizes.most_common(3))
+    more = f" and {len(sizes) - 3} more sizes" if len(sizes) > 3 else ""
+    return f"the pictures of {name} have several sizes ({said}{more}): say data.size, and all are brought to it"
+
+
+def _splits(found: Found, name: str, root: Path | None) -> Sequence[str]:
+    if name != "folder" or root is None:
+        return SPLITS
+    try:
+        return splits_of(read_form(root))
+    except DataError as error:
+        found.add(str(error))
+        return ()
+
+
+def _samples(found: Found, data: Dataset, what: str, progress: Progress | None) -> Iterator[Sample]:
+    """What can be read; the faults are taken down on the way."""
+    for index in range(len(data)):
+        sample, faults = _inspected(data, index)
+        for line in faults:
+            found.add(line)
+        if sample is not None:
+            yield sample
+        if progress is not None:
+            progress(f"checking {what}", index + 1, len(data))
+
+
+def _inspected(data: Dataset, index: int) -> tuple[Sample | None, list[str]]:
+    if isinstance(data, FileDataset):
+        sample, faults = data.inspect(index)
+        if sample is not None and not sample.targets and not faults and not data.complete:
+            return sample, [
+                f"{data.place}: {data.stems[index]!r} has no label for any task: put one there or take it out"
+            ]
+        return sample, [fault.what for fault in faults]
+    try:
+        sample = data[index]
+    except DataError as error:
+        return None, [str(error)]
+    tasks = {task.name: task for task in data.tasks}
+    wrong = {name: wrong_values(tasks[name], target) for name, target in sample.targets.items()}
+    return sample, [f"{data.name}: picture {index}: {name} {said}" for name, said in wrong.items() if said]
+
+
+def wrong_values(task: Task, target: npt.NDArray[Any]) -> str | None:
+    """A phrase for the first value of a target that its task cannot have, else None."""
+    if task.kind in ("segmentation", "classification"):
+        ids = target[target != (255 if task.kind == "segmentation" else -1)].astype(np.int64)
+        wrong = ids[(ids < 0) | (ids >= len(task.classes))]
+        return f"has the class {wrong[0]}, but classes are 0 to {len(task.classes) - 1}" if wrong.size else None
+    if task.kind == "edges":
+        return None if np.isin(target, (0, 1, 255)).all() else "has values other than 0, 1 and 255"
+    if not np.isfinite(target).all():
+        return "has values that are not finite"
+    if task.kind == "depth":
+        return "has negative values" if (target < 0).any() else None
+    square = (target.astype(np.float32) ** 2).sum(-1)
+    return "has vectors that are not of length one" if ((square > 0) & (np.abs(square - 1) > 0.02)).any() else None
+
+
+def _check_names(found: Found, data: FileDataset, split: str, split_of: dict[str, str]) -> None:
+    """A picture in two splits makes quality look better than it is."""
+    for stem in data.stems:
+        if stem in split_of:
+            found.add(f"{data.place}: {stem!r} is in {split_of[stem]} and in {split}: keep it in one list")
+        split_of.setdefault(stem, split)
+
+
+def _check_labelled(found: Found, data: FileDataset, split: str) -> None:
+    """A task without any label in `train`, which is a wrong pattern rather than a data set with gaps."""
+    if split == "train" and not data.complete:
+        try:
+            data.require_labels()
+        except DataError as error:
+            found.add(str(error))

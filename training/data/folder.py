@@ -1,0 +1,164 @@
+"""A user's own data: a folder of pictures and label files that a `dataset.yaml` in it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...devices.errors import DataError
+from ...runtime.tasks import Task
+from .decode import class_ids, edge_map, metres, unit_vectors
+from .dense import spread
+from .file_dataset import FileDataset, LabelFiles, LabelSource, Place
+from .files import check_names
+from .folder_form import FORM, FolderForm, LabelForm, Split, read_form
+from .lists import place_of, read_names, read_table
+from .readers import PICTURES, decoded, read_array
+
+Array = npt.NDArray[Any]
+
+NAME = "folder"
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+_ENDINGS = (*PICTURES, *(ending.upper() for ending in PICTURES))
+_TRAIN, _VALIDATION = 0.8, 0.9
+
+
+def open_folder(
+    split: str,
+    root: Path | None = None,
+    size: tuple[int, int] | None = None,
+    count: int | None = None,
+    tasks: tuple[str, ...] | None = None,
+) -> FileDataset:
+    """A split of the folder `root`, or `count` of it, with the labels of some tasks (None: all).
+
+    A picture without a file of labels is not labelled for that task. Raises DataError where `dataset.yaml` or a list
+    is missing or wrong, and where there are no pictures.
+    """
+    if root is None:
+        raise DataError(f"the data set {NAME!r} is a folder of yours: say which, as data.root, with a {FORM} in it")
+    folder, form = Path(root), read_form(Path(root))
+    check_names(str(folder), "split", (split,), splits_of(form))
+    check_names(str(folder), "task", tasks, tuple(form.tasks))
+    stems = _stems(folder, form, split)
+    chosen = spread(np.arange(len(stems)), count, f"{folder} {split}")
+    labels = [_labels(folder, name, form.tasks[name]) for name in form.tasks if tasks is None or name in tasks]
+    images = Place(folder, _patterns(form.images, _ENDINGS))
+    return FileDataset(folder.resolve().name, [stems[index] for index in chosen], images, labels, size)
+
+
+def splits_of(form: FolderForm) -> tuple[str, ...]:
+    """The splits that a folder has: those with a list, else all three."""
+    return tuple(split for split in _SPLITS if split in form.splits) if form.splits else _SPLITS
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """The classes of pictures as one list of `name,class` has them, by class name or number."""
+
+    task: Task
+    path: Path
+    classes: dict[str, int]
+
+    def find(self, stem: str) -> Path | None:
+        """The list, where it names the picture."""
+        return self.path if stem in self.classes else None
+
+    def expected(self, stem: str) -> Path:
+        """The list."""
+        return self.path
+
+    def load(self, stem: str, path: Path) -> Array | None:
+        """int64 (), the class."""
+        return np.array(self.classes[stem], dtype=np.int64)
+
+
+def _stems(folder: Path, form: FolderForm, split: str) -> tuple[str, ...]:
+    file = {str(name): file for name, file in form.splits.items()}.get(split)
+    if file is not None:
+        return tuple(dict.fromkeys(_without_ending(name) for name in read_names(folder / file)))
+    found = tuple(stem for stem in pictures(folder, form.images) if _split_of(stem) == split)
+    if not found:
+        raise DataError(
+            f"{folder} has no picture for {split} as {form.images!r}: put more there, or give lists as splits in {FORM}"
+        )
+    return found
+
+
+def _split_of(stem: str) -> str:
+    place = place_of(stem)
+    return "train" if place < _TRAIN else "validation" if place < _VALIDATION else "test"
+
+
+def pictures(folder: Path, pattern: str) -> list[str]:
+    """The names that stand for `{}` in the pictures' pattern, sorted; hidden files do not count.
+
+    Raises DataError where two pictures have one name.
+    """
+    before, _, after = pattern.partition("{}")
+    open_ended = not _has_ending(pattern, _ENDINGS)
+    found: dict[str, Path] = {}
+    for path in (folder / before.rpartition("/")[0]).rglob("*"):
+        ending = after + path.suffix if open_ended else after
+        whole = path.relative_to(folder).as_posix()
+        fits = whole.startswith(before) and whole.endswith(ending) and path.suffix.lower() in PICTURES
+        stem = whole[len(before) : len(whole) - len(ending)]
+        if not fits or not stem or path.name.startswith(".") or not path.is_file():
+            continue
+        if stem in found:
+            raise DataError(f"{path} and {found[stem]} are both named {stem!r}: keep one, or give images an ending")
+        found[stem] = path
+    return sorted(found)
+
+
+def _labels(folder: Path, name: str, form: LabelForm) -> LabelSource:
+    task = form.task(name)
+    if form.list is not None:
+        return ClassList(task, folder / form.list, _classes(folder / form.list, task.classes))
+    place = Place(folder, _patterns(form.files or "", (".npy", ".mat", *_ENDINGS)))
+    return LabelFiles(task, place, partial(_read, form))
+
+
+def _classes(path: Path, classes: tuple[str, ...]) -> dict[str, int]:
+    known = {name: number for number, name in enumerate(classes)}
+    known |= {str(number): number for number in range(len(classes)) if str(number) not in known}
+    found = {}
+    for line, (stem, label) in read_table(path).items():
+        if label not in known:
+            raise DataError(f"{path} line {line} has the class {label!r}: choose from {', '.join(classes)}")
+        found[_without_ending(stem)] = known[label]
+    return found
+
+
+def _read(form: LabelForm, path: Path) -> Array:
+    values = read_array(path, form.variable or "")
+    ignore = form.ignore
+    if form.kind == "segmentation":
+        ignored = (255,) if ignore is None else ignore
+        return decoded(path, values, partial(class_ids, classes=len(form.classes), first=form.first, ignore=ignored))
+    if form.kind == "depth":
+        return decoded(path, values, partial(metres, scale=form.unit, ignore=ignore or ()))
+    if form.kind == "normals":
+        return decoded(path, values, partial(unit_vectors, frame=form.frame))
+    return decoded(path, values, partial(edge_map, ignore=ignore or ()))
+
+
+def _patterns(pattern: str, endings: Sequence[str]) -> tuple[str, ...]:
+    """The pattern itself if it has an ending, else one for each ending."""
+    return (pattern,) if _has_ending(pattern, endings) else tuple(pattern + ending for ending in endings)
+
+
+def _has_ending(pattern: str, endings: Sequence[str]) -> bool:
+    return PurePosixPath(pattern.replace("{}", "name")).suffix in endings
+
+
+def _without_ending(name: str) -> str:
+    """Lists often name pictures with their endings."""
+    ending = PurePosixPath(name).suffix
+    return name.removesuffix(ending) if ending.lower() in PICTURES else name

@@ -1,0 +1,37 @@
+"""Which task and subnet a gradient that is not finite comes from; asked only after a training has stopped for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+from .sampling import label
+
+
+def gradient_fault(
+    supernet: Supernet, subnets: Sequence[SubnetConfig], losses_of: Callable[[SubnetConfig], dict[str, Tensor]]
+) -> str:
+    """`of 'depth' in the subnet widest`: the first loss of a subnet whose gradient alone is not finite, found again.
+
+    `losses_of(subnet)` gives its losses by task, with their graph. Where each is finite alone, their sum overflowed:
+    then the parameter with the largest gradient is named. Gradients are lost.
+    """
+    names, parameters = zip(*supernet.named_parameters(), strict=True)
+    largest, where = 0.0, names[0]
+    for config in subnets:
+        for task, loss in losses_of(config).items():
+            found: Sequence[Tensor | None] = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            for name, gradient in zip(names, found, strict=True):
+                if gradient is None:
+                    continue
+                size = float(gradient.abs().max())
+                if not math.isfinite(size):
+                    return f"of {task!r} in the subnet {label(supernet.space, config)}"
+                if size > largest:
+                    largest, where = size, name
+    return f"of all losses together, largest at {where}"

@@ -1,0 +1,81 @@
+"""Going on with a training: from which checkpoint, and only with the recipe that it was started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..devices.errors import CheckpointError
+from ..models.supernet import Supernet
+from .auxiliary import Auxiliary
+from .checkpoint import (
+    AUXILIARY,
+    OPTIMIZER,
+    RAW,
+    Checkpoint,
+    clean,
+    drop_newer,
+    load_checkpoint,
+    read_beside,
+    resolve,
+    steps,
+)
+from .progress import Progress
+from .recipe import Recipe
+from .schedule import restore_optimizer
+
+# What may differ when a training goes on: it decides nothing of the weights.
+_FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
+
+
+def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
+    """The checkpoint to go on from; None to begin."""
+    clean(out)
+    if not steps(out):
+        return None
+    if not resume:
+        raise CheckpointError(f"{out} holds a training already: go on with --resume, or choose another folder")
+    folder, problems = resolve(out)
+    for problem in problems:
+        progress.message(f"{problem}; going on from {folder.name} instead")
+    drop_newer(folder)
+    checkpoint = load_checkpoint(folder)
+    _check_same_recipe(recipe, checkpoint)
+    progress.message(f"resumed from {folder.name}")
+    return checkpoint
+
+
+def restore(folder: Path, supernet: Supernet, auxiliary: Auxiliary, optimizer: torch.optim.Optimizer) -> None:
+    """Give all that is trained the state that a checkpoint has beside its supernet; CheckpointError where it fits not.
+
+    `supernet` is the checkpoint's: averaged weights give way to those that they are the average of.
+    """
+    restore_optimizer(optimizer, supernet, read_beside(folder, OPTIMIZER), auxiliary)
+    try:
+        auxiliary.load_state_dict(read_beside(folder, AUXILIARY))
+        raw = read_beside(folder, RAW)
+        if raw:
+            supernet.load_state_dict(raw)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder} does not fit this pliant: {' '.join(str(error).split())}") from error
+
+
+def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
+    """Refuse to go on with other settings: the result would be that of neither recipe."""
+    now, then = _binding(recipe), _binding(checkpoint.recipe)
+    for key, value in now.items():
+        if value != then[key]:
+            raise CheckpointError(
+                f"{checkpoint.folder.parent.parent} was started with {key} = {then[key]}, the recipe now says {value}: "
+                "resume with the same recipe, or choose another folder"
+            )
+
+
+def _binding(recipe: Recipe) -> dict[str, Any]:
+    """Every setting that decides the weights, by dotted key."""
+    entry = recipe.to_json()
+    flat = {f"{part}.{key}": v for part in ("data", "model", "space", "training") for key, v in entry[part].items()}
+    free = {"data.root", *(f"training.{key}" for key in _FREE)}
+    return {key: value for key, value in flat.items() if key not in free}

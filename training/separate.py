@@ -1,0 +1,35 @@
+"""A separate network of one width, trained inside the supernet: what nested subnets are compared with.
+
+`training.only` trains one uniform subnet and nothing else: no other subnet shares its weights, whatever lies outside
+of it keeps still. It then is an ordinary network of that width in all but its initialisation: the supernet draws its
+weights for the fans of the full width. `own_fans` gives every layer the spread that its own width asks for.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..models.layers import SlimConv2d, SlimLinear
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+
+
+def own_fans(supernet: Supernet, config: SubnetConfig, *, encoder: bool = True) -> None:
+    """Scale freshly initialised weights as if layers had only the channels of `config`; `encoder=False` spares it.
+
+    Convolutions are He-initialised by their outputs (a spread of 1 / sqrt(fan-out)), fully connected layers as torch
+    does (bounds of 1 / sqrt(fan-in)); so a factor for the whole layer is exact. A pretrained encoder stays as it is.
+    """
+    with torch.no_grad():
+        for name, layer in supernet.slim_layers().items():
+            if name.startswith("encoder.") and not encoder:
+                continue
+            if isinstance(layer, SlimConv2d):
+                layer.weight.mul_(math.sqrt(layer.makes.full / layer.makes.at(config)))
+            elif isinstance(layer, SlimLinear):
+                scale = math.sqrt(layer.reads.full / layer.reads.at(config))
+                layer.weight.mul_(scale)
+                if layer.bias is not None:
+                    layer.bias.mul_(scale)
