@@ -15,10 +15,11 @@ from pliant import PliantError
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent
 
+from ..dated import hardware_name
 from .job import Job, run
 from .methods import MAIN, METHODS, SUBJECTS
 from .report import plot, tables
-from .results import hardware, load, merged, save
+from .results import load, merged, save
 
 REAL = ("redkitchen", "camvid", "cifar100-mtl")
 
@@ -103,7 +104,7 @@ def _start(job: Job, chosen: argparse.Namespace) -> subprocess.Popen[bytes]:
 def _write(entry: dict[str, object], chosen: argparse.Namespace) -> None:
     print(tables(entry), end="")
     folder = chosen.results if chosen.split == "test" else chosen.work
-    result = folder / f"training-{hardware()}-{entry['date']}.json"
+    result = folder / f"training-{hardware_name()}-{entry['date']}.json"
     folder.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(entry, indent=1) + "\n")
     plot(entry, result.with_suffix(".png"))

@@ -1,8 +1,8 @@
 """Gain over separate training: the multi-task delta, positive where a method is better.
 
-For each seed, width and task the relative difference of the metric to that of the separate network of the same seed, with
-the sign turned where lower is better; then its mean over tasks (Maninis et al., CVPR 2019, whose delta is a drop: ours is
-a gain, and has the other sign). The spread is over seeds.
+For each seed, width and task the relative difference of the metric to that of the separate network of the same seed,
+with the sign turned where lower is better; then its mean over tasks (Maninis et al., CVPR 2019, whose delta is a drop:
+ours is a gain, and has the other sign). The spread is over seeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One job: train by a recipe (or, where every width has a network of its own, by one for each), and judge the widths."""
+"""One job: train by a recipe, or by one for each width where each has a network of its own, and judge the widths."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What people read of the benchmark: tables in Markdown and plots, made from the dated file only.
 
-    python -m pliant.benchmarks.training.report benchmarks/results/training-HARDWARE-DATE.json
+python -m pliant.benchmarks.training.report benchmarks/results/training-HARDWARE-DATE.json
 """
 
 from __future__ import annotations

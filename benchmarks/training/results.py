@@ -11,8 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pliant.devices.fingerprint import read_fingerprint
-
+from ..dated import hardware_name
 from .job import Entry, Job
 from .methods import DEFAULT
 
@@ -48,7 +47,7 @@ def save(folder: Path, job: Job, result: Entry) -> Path:
     entry = {
         "_version": VERSION,
         "recipe": digest(job),
-        "hardware": hardware(),
+        "hardware": hardware_name(),
         "date": time.strftime("%Y-%m-%d"),
         **result,
     }
@@ -56,13 +55,6 @@ def save(folder: Path, job: Job, result: Entry) -> Path:
     partial.write_text(json.dumps(entry, indent=1) + "\n")
     partial.replace(path)
     return path
-
-
-def hardware() -> str:
-    """A name of this machine, as it stands in file names."""
-    machine = read_fingerprint()
-    name = "".join(letter if letter.isalnum() else "-" for letter in machine.cpu.lower()).strip("-")
-    return f"{name}-{machine.cores}-cores"
 
 
 def merged(results: dict[Job, Entry], command: str) -> Entry:

@@ -1,4 +1,4 @@
-"""The training benchmark's small version: real jobs on rendered scenes, in processes of their own, resumed and skipped."""
+"""The small version of the training benchmark: real jobs on rendered scenes, in own processes, resumed and skipped."""
 
 from __future__ import annotations
 
@@ -85,7 +85,17 @@ def test_a_separate_training_costs_that_of_its_one_width() -> None:
 
 def test_separate_networks_are_trained_by_the_default_recipe() -> None:
     default, separate = recipe_of("redkitchen", "default", 3), recipe_of("redkitchen", "separate", 3, 0.5)
-    same = {"epochs", "batch_size", "lr", "encoder_lr", "optimizer", "weight_decay", "schedule", "warmup", "augmentation"}
+    same = {
+        "epochs",
+        "batch_size",
+        "lr",
+        "encoder_lr",
+        "optimizer",
+        "weight_decay",
+        "schedule",
+        "warmup",
+        "augmentation",
+    }
     ours, theirs = default.to_json(), separate.to_json()
     assert {key: ours["training"][key] for key in same} == {key: theirs["training"][key] for key in same}
     assert (ours["data"], ours["model"]) == (theirs["data"], theirs["model"])

@@ -1,4 +1,4 @@
-"""The arithmetic of the training benchmark: gains have the right sign, pairs are pairs, the report shows what is there."""
+"""The arithmetic of the training benchmark: gains have the right sign, pairs are pairs, the report shows them."""
 
 from __future__ import annotations
 
