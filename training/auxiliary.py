@@ -10,7 +10,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..devices.errors import RecipeError
 from ..models.channels import Channels
 from ..models.supernet import Supernet
 from .balance import make_balance
@@ -20,18 +19,16 @@ from .recipe import TrainingRecipe
 
 
 class Auxiliary(nn.Module):
-    """The auxiliary modules that a recipe asks for; with every lever at its default it holds no tensor.
-
-    Raises RecipeError where CI-KD is to compare a stage that the encoder has not.
-    """
+    """The auxiliary modules that a recipe asks for; with every lever at its default it holds no tensor."""
 
     def __init__(self, supernet: Supernet, recipe: TrainingRecipe):
         super().__init__()
         self.balance = make_balance(recipe.balance, supernet.tasks, recipe.losses)
-        stages = _stages(supernet, recipe)
         self.projections = nn.ModuleDict()
         if recipe.distillation.form == "projection":
             channels = cast(list[Channels], supernet.encoder.channels)
+            chosen = recipe.distillation.stages
+            stages = range(len(channels)) if chosen is None else chosen
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(recipe.seed)
                 for stage in stages:
@@ -44,15 +41,3 @@ class Auxiliary(nn.Module):
 
     def _project(self, stage: int, features: Tensor, channels: int) -> Tensor:
         return self.projections[str(stage)](features, channels)  # type: ignore[no-any-return]
-
-
-def _stages(supernet: Supernet, recipe: TrainingRecipe) -> list[int]:
-    known = range(supernet.space.stages)
-    stages = known if recipe.distillation.stages is None else recipe.distillation.stages
-    for stage in stages:
-        if stage not in known:
-            encoder = supernet.architecture.encoder
-            raise RecipeError(
-                f"training.distillation.stages names the stage {stage}: {encoder} has the stages 0 to {known[-1]}"
-            )
-    return list(stages)

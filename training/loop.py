@@ -22,13 +22,7 @@ from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from .auxiliary import Auxiliary
 from .average import Average
-from .checkpoint import (
-    Checkpoint,
-    add_metrics,
-    check_checkpoints_fit,
-    save_checkpoint,
-    steps,
-)
+from .checkpoint import Checkpoint, add_metrics, check_checkpoints_fit, save_checkpoint, steps
 from .data.batches import Batch, batches_per_epoch, epoch_batches
 from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pliant import RecipeError, TrainingError
+from pliant import TrainingError
 from pliant.models.network import normalize
 from pliant.training.auxiliary import Auxiliary
 from pliant.training.distill import KINDS, ci_kd, stage_distance
@@ -85,9 +85,3 @@ def test_a_step_trains_projections_of_the_chosen_stages_beside_the_supernet() ->
 
 def test_a_recipe_without_levers_learns_nothing_beside() -> None:
     assert Auxiliary(tiny_supernet(), tiny_recipe().training).state_dict() == {}
-
-
-def test_a_stage_that_the_encoder_has_not_is_named() -> None:
-    recipe = tiny_recipe("training.distillation.stages=[0, 4]").training
-    with pytest.raises(RecipeError, match="names the stage 4: resnet10 has the stages 0 to 3"):
-        Auxiliary(tiny_supernet(), recipe)
