@@ -21,13 +21,14 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     from ..search.front import Front
     from ..training.checkpoint import load_checkpoint
     from ..training.prepare import open_split
+    from ..training.recalibrate import recalibration_batches
 
     check_file(out)
     source = load_checkpoint(checkpoint)
     entries = Front.load(front).entries
     recipe = source.recipe
-    validation = open_split(recipe, "validation")
-    data = ExportData(open_split(recipe, "train"), validation)
+    train, validation = open_split(recipe, "train"), open_split(recipe, "validation")
+    data = ExportData(train, validation, recalibration=recalibration_batches(train, recipe.training))
     return export_suite(
         source,
         [entry.config for entry in entries],
@@ -35,7 +36,6 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
         data=data,
         calibration_images=recipe.quantize.calibration_images,
         quality_images=recipe.search.validation_images or len(validation),
-        recalibration_images=recipe.training.recalibration_images,
         progress=report,
     )
 

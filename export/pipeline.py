@@ -91,8 +91,8 @@ class _Export:
         settings, size = self.settings, self._size
         with self._clock("read images"):
             quality = read_labelled(self.data.quality, settings.quality_images, size, self.supernet.tasks)
-            batches = load_batches(self.data.train, settings.recalibration_images, settings.batch)
-            self.evaluator = Evaluator(self.supernet, batches)
+            plain = () if self.data.recalibration else load_batches(self.data.train, settings.recalibration_images)
+            self.evaluator = Evaluator(self.supernet, self.data.recalibration or plain)
             calibration = read_labelled(self.data.train, settings.calibration_images, size)
         self.progress("images", 1, 1)
         with self._clock("template"):

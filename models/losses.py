@@ -10,6 +10,8 @@ from ..runtime.tasks import Task
 from .decode import log_depth
 
 IGNORE = 255
+RAREST = 10.0
+"""The most that a pixel of an edge weighs against one of the rest."""
 
 
 def loss(task: Task, logits: Tensor, target: Tensor) -> Tensor:
@@ -62,12 +64,19 @@ def _normals(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def _edges(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy plus Dice: edges are rare, and the metric is F1."""
+    """Weighted binary cross-entropy plus Dice: edges are rare, and the metric is F1 of what is more likely than not.
+
+    The threshold that is best for F1 lies at half of the F1 that can be had, far below 0.5. So edges weigh more than
+    the rest, by the square root of how much rarer they are in the batch (at most tenfold).
+    """
     scores = logits[:, 0]
     valid = (target != IGNORE).float()
     truth = torch.where(target == IGNORE, torch.zeros_like(target), target).float()
-    entropy = F.binary_cross_entropy_with_logits(scores, truth, reduction="none")
-    entropy = (entropy * valid).sum() / valid.sum().clamp(min=1)
+    edges = (truth * valid).sum()
+    others = valid.sum() - edges
+    weight = (others / edges.clamp(min=1)).sqrt().clamp(1.0, RAREST)
+    entropy = F.binary_cross_entropy_with_logits(scores, truth, reduction="none", pos_weight=weight)
+    entropy = (entropy * valid).sum() / (others + weight * edges).clamp(min=1)
     probability = scores.sigmoid() * valid
     overlap = (probability * truth).sum()
     dice = 1.0 - (2.0 * overlap + 1.0) / (probability.sum() + truth.sum() + 1.0)

@@ -14,6 +14,7 @@ from ..training.data.batches import Batch
 from ..training.evaluate import load_batches
 from ..training.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device, open_split
+from ..training.recalibrate import recalibration_batches
 from . import FRONT_SIZE
 from .algorithm import Algorithm, Problem, Progress
 from .assemble import make_front
@@ -94,7 +95,7 @@ def open_search_data(checkpoint: Checkpoint, images: int | None = None, root: Pa
     return SearchData(
         recipe.data.name,
         "validation",
-        load_batches(open_split(recipe, "train"), recipe.training.recalibration_images),
+        recalibration_batches(open_split(recipe, "train"), recipe.training),
         load_batches(open_split(recipe, "validation"), limit),
     )
 

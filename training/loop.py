@@ -30,6 +30,7 @@ from .evaluator import Evaluator
 from .interrupt import AfterTheStep
 from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
 from .progress import MetricsLog, Pace, Progress, Silent, StepReport
+from .recalibrate import recalibration_batches
 from .recipe import Recipe
 from .resume import restore, starting_point
 from .sampling import subnets_at
@@ -225,7 +226,7 @@ def _report_quality(run: Run, log: MetricsLog, step: int, subnets: list[SubnetCo
     settings = run.recipe.training
     evaluator = Evaluator(
         run.judged,
-        load_batches(run.data.train, settings.recalibration_images),
+        recalibration_batches(run.data.train, settings),
         load_batches(run.data.validation, settings.validation_images),
     )
     rows = [quality_row(config, evaluator.quality(config)) for config in subnets]

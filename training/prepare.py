@@ -20,8 +20,8 @@ from .data import open_data
 from .data.files import find
 from .data.mixture import Mixture
 from .data.sample import Dataset
-from .evaluate import load_batches
 from .pretrained import load_pretrained
+from .recalibrate import recalibration_batches
 from .recipe import Recipe
 from .recipe_errors import nearest
 from .weight_files import read_weights
@@ -143,7 +143,7 @@ def fresh_supernet(recipe: Recipe, data: TrainingData) -> tuple[Supernet, str | 
     if recipe.model.pretrained is None:
         return supernet, None
     weights = read_weights(pretrained_path(recipe.model.pretrained, recipe.data.root))
-    batches = load_batches(data.train, recipe.training.recalibration_images)
+    batches = recalibration_batches(data.train, recipe.training)
     said = str(load_pretrained(supernet, weights, batches))
     if recipe.model.sort != "none":
         images = (normalize(batch.images, architecture) for batch in batches)

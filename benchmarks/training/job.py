@@ -19,6 +19,7 @@ from pliant.training.evaluator import Evaluator
 from pliant.training.loop import train
 from pliant.training.prepare import open_split
 from pliant.training.progress import Progress
+from pliant.training.recalibrate import recalibration_batches
 from pliant.training.recipe import Recipe
 
 from .compute import training_macs
@@ -65,9 +66,11 @@ def _trained(recipe: Recipe, width: float | None, out: Path, split: str, progres
     train(recipe, folder, resume=bool(steps(folder)), progress=progress)
     seconds = time.perf_counter() - began
     checkpoint = load_checkpoint(resolve(folder)[0])
-    supernet, images = checkpoint.supernet, recipe.training.recalibration_images
+    supernet = checkpoint.supernet
     training = open_split(recipe, "train")
-    evaluator = Evaluator(supernet, load_batches(training, images), load_batches(open_split(recipe, split)))
+    evaluator = Evaluator(
+        supernet, recalibration_batches(training, recipe.training), load_batches(open_split(recipe, split))
+    )
     widths = WIDTHS if width is None else (width,)
     configs = {each: supernet.space.uniform(each, each) for each in widths}
     total = recipe.training.epochs * batches_per_epoch(training, recipe.training.batch_size)
