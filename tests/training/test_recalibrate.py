@@ -14,12 +14,13 @@ from torch import nn
 from pliant import DataError
 from pliant.models.extract import extract_subnet
 from pliant.models.network import normalize
-from pliant.training.data.batches import Batch
+from pliant.training.data import open_data
+from pliant.training.data.batches import Batch, epoch_batches
 from pliant.training.data.sample import Sample
 from pliant.training.evaluate import evaluate, landmark_subnets, load_batches, quality_row
-from pliant.training.recalibrate import recalibrate
+from pliant.training.recalibrate import recalibrate, recalibration_batches
 
-from .tiny import SPACE, random_batch, tiny_supernet
+from .tiny import SPACE, random_batch, tiny_recipe, tiny_supernet
 
 
 def _batches(*counts: int) -> list[Batch]:
@@ -129,3 +130,19 @@ def test_limited_evaluation_spreads_over_the_whole_set() -> None:
     batches = load_batches(_Numbered(), 4, batch_size=3)
     assert [batch.images[:, 0, 0, 0].tolist() for batch in batches] == [[0, 2, 5], [7]]
     assert sum(len(batch.images) for batch in load_batches(_Numbered(), 99)) == 10
+
+
+def test_recalibration_sees_what_training_would_have_seen_next() -> None:
+    recipe = tiny_recipe("training.recalibration_images=40").training
+    data = open_data("scenes", "train", count=24, size=(32, 48))
+    batches = recalibration_batches(data, recipe)
+    following = [*epoch_batches(data, 4, 0, 4, recipe.augmentation), *epoch_batches(data, 4, 0, 5, recipe.augmentation)]
+    assert len(batches) == 10
+    for ours, theirs in zip(batches, following, strict=False):
+        assert torch.equal(ours.images, theirs.images)
+
+
+def test_recalibration_of_fewer_images_than_a_batch_ends() -> None:
+    recipe = tiny_recipe("training.recalibration_images=5", "training.batch_size=64").training
+    batches = recalibration_batches(open_data("scenes", "train", count=2, size=(32, 48)), recipe)
+    assert [len(batch) for batch in batches] == [2, 2, 2]
