@@ -8,14 +8,13 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata, util
 
-from .findings import Finding
+from .findings import EXTRACT, Finding
 from .fingerprint import Fingerprint
 from .jetpack import release_of, runs_on
 
 # Providers beyond the processor's own that a graphics processor can give onnxruntime.
 _GPU_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 _OLDEST_ENGINE = (1, 23)
-_ELSEWHERE = "on another machine: pliant extract MODEL.pliant SUBNET --out SUBNET.onnx"
 
 
 def installed(name: str) -> str | None:
@@ -51,7 +50,7 @@ def onnxruntime(machine: Fingerprint, probe: bool) -> Iterator[Finding]:
         if util.find_spec("onnxruntime") is None:
             # On a Jetson the processor's wheel surely exists; the GPU's comes as a note once that runs.
             mend = install_command(machine, gpu=bool(machine.gpus) and not _l4t(machine))
-            yield Finding("problem", "onnxruntime is not installed: no subnet can run", mend or _ELSEWHERE)
+            yield Finding("problem", "onnxruntime is not installed: no subnet can run", mend or EXTRACT)
             return
         version = "of an unknown version"
     elif _numbers(version) < _OLDEST_ENGINE:
@@ -73,7 +72,7 @@ def _l4t(machine: Fingerprint) -> str:
 
 def _any_install(machine: Fingerprint) -> str:
     wanted = install_command(machine, gpu=bool(machine.gpus))
-    return wanted or install_command(machine, gpu=False) or _ELSEWHERE
+    return wanted or install_command(machine, gpu=False) or EXTRACT
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -7,15 +7,12 @@ from pathlib import Path
 
 from . import jetson
 from .energy import refusal
-from .findings import Finding
+from .findings import EXTRACT, Finding
 from .fingerprint import Fingerprint
 from .jetpack import jetpack_of, release_of, runs_on
 from .sensors import find_sensors, unreadable_rapl
 from .target import Target
 from .targets import match_card, match_target
-
-# Boards before JetPack 6 take plain ONNX, made elsewhere.
-EXTRACT = "pliant extract MODEL.pliant SUBNET --target tensorrt --out SUBNET.onnx    (on another machine)"
 
 
 def machine(found: Fingerprint) -> Iterator[Finding]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# What helps where pliant itself cannot run, as on boards before JetPack 6.
+EXTRACT = "on another machine: pliant extract MODEL.pliant SUBNET --out SUBNET.onnx"
+
 Level = Literal["ok", "note", "missing", "problem"]
 
 
