@@ -33,7 +33,10 @@ class EnergyUse:
 
 
 def need_sensor(domain: Domain | None = None, root: Path = Path("/")) -> Sensor:
-    """The sensor for a domain (a board's covers all of them), or for any; BudgetError says why there is none."""
+    """The sensor for a domain, or for any; BudgetError says why there is none.
+
+    A board's sensor serves every domain; of several cards the first one is taken, in NVML's order.
+    """
     for sensor in find_sensors(root):
         if domain is None or sensor.domain in (domain, "board"):
             return sensor

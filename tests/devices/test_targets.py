@@ -52,6 +52,7 @@ def test_a_descriptor_is_sound(target: Target) -> None:
     assert target.channel_multiple in (None, 8, 16, 32)
     assert target.memory is None or list(target.memory.bytes) == sorted(set(target.memory.bytes))
     assert all(size % 2**30 == 0 for size in (target.memory.bytes if target.memory else ()))
+    assert not target.match.names_a_board or any("match" in source.about for source in target.sources)
     assert target.notes
 
 
