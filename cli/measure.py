@@ -95,8 +95,8 @@ def profile(
 ) -> None:
     """Measure every subnet of a suite on this machine, latency and memory, and write a device profile.
 
-    The measurements are also kept for `plan`; `pliant search --device PROFILE.json` annotates the front
-    with them.
+    What is printed is Markdown that can be pasted into an issue. The measurements are also kept for `plan`;
+    `pliant search --device PROFILE.json` annotates the front with them.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def profile(
     from ..devices.writing import write_atomically
     from ..runtime.latency import CONFIRM, profile_suite
     from ..runtime.suite import open_suite
-    from .showing import print_profile
+    from .reporting import profile_report
     from .tables import print_json
 
     check_file(out)
@@ -114,12 +114,12 @@ def profile(
             how = request(tasks=tasks, provider=provider, threads=threads)
             found = profile_suite(suite, effort=replace(CONFIRM, seconds=seconds), progress=report, **how)
         write_atomically(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
-        rows = _profile_rows(suite, found)
+        report_text = profile_report(suite, found, _profile_rows(suite, found))
     if as_json:
         print_json(found.to_json())
     else:
-        print_profile(rows)
-        print(f"{out}: {len(rows)} subnets on {found.fingerprint}")
+        print(report_text)
+        note(f"the device profile is in {out}")
 
 
 def _profile_rows(suite: OpenSuite, found: DeviceProfile) -> list[dict[str, Any]]:

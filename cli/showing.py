@@ -118,24 +118,6 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
         print(slower)
 
 
-def print_profile(rows: list[dict[str, Any]]) -> None:
-    """Latency and memory, one subnet a line."""
-    print_table(
-        ("subnet", "macs", "p10\nms", "p50\nms", "p95\nms", "runs", "spread", "memory"),
-        [
-            (
-                row["id"],
-                macs(row["macs"]),
-                *(_ms(row, name) for name in ("p10", "p50", "p95")),
-                str(row["latency_ms"]["runs"]),
-                _spread(row),
-                "-" if row["memory_bytes"] is None else size(row["memory_bytes"]),
-            )
-            for row in rows
-        ],
-    )
-
-
 def _ms(row: dict[str, Any], name: str) -> str:
     return milliseconds(row["latency_ms"][name])
 

@@ -38,6 +38,18 @@ def text(value: Any) -> str:
     return value
 
 
+def flag(value: Any) -> bool:
+    """True or false."""
+    if type(value) is not bool:
+        raise ValueError(f"{_shown(value)} is neither true nor false")
+    return value
+
+
+def nothing_or(value: Any, check: Callable[[Any], T]) -> T | None:
+    """None for null, else the value, checked."""
+    return None if value is None else check(value)
+
+
 def each(value: Any, check: Callable[[Any], T]) -> tuple[T, ...]:
     """A list, every item of it checked."""
     if type(value) not in (list, tuple):

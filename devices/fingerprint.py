@@ -114,12 +114,15 @@ class Fingerprint:
             raise PliantError(f"not a machine's fingerprint: {error}") from error
 
 
-def read_fingerprint(root: Path = Path("/")) -> Fingerprint:
-    """The fingerprint of this machine now; `root` is where /proc, /sys and /etc are looked for."""
+def read_fingerprint(root: Path = Path("/"), *, machine: str = "") -> Fingerprint:
+    """The fingerprint of this machine now; `root` is where /proc, /sys and /etc are looked for.
+
+    `machine` is the processor's architecture where it is not that of this Python, as for a made-up root.
+    """
     cpu, isa = hardware.processor(root)
     return Fingerprint(
         cpu=cpu or platform.processor(),
-        machine=platform.machine(),
+        machine=machine or platform.machine(),
         cores=usable_cores(),
         isa=isa,
         memory=hardware.memory(root),

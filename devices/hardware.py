@@ -9,6 +9,9 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
+from . import apple, jetson
+from .files import distinct, read_text
+
 # /proc/cpuinfo's names -> ours; only what changes how a network runs.
 _X86 = {
     "avx2": "avx2",
@@ -44,16 +47,10 @@ _ARM_PARTS = {
 }
 
 
-def read_text(path: Path) -> str:
-    """The file's text, stripped of blanks and NULs; empty where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \t\r\n")
-    except (OSError, ValueError):
-        return ""
-
-
 def processor(root: Path) -> tuple[str, tuple[str, ...]]:
-    """Model name of the processor and its instruction sets, from /proc/cpuinfo."""
+    """Model name of the processor and its instruction sets, from /proc/cpuinfo or macOS."""
+    if apple.is_macos() and root == Path("/"):
+        return apple.processor()
     values: dict[str, list[str]] = {}
     for line in read_text(root / "proc/cpuinfo").splitlines():
         key, colon, value = line.partition(":")
@@ -89,19 +86,20 @@ def board(root: Path) -> str:
 
 
 def settings(root: Path) -> dict[str, str]:
-    """Governor, clock limits, turbo, processor quota, power mode and Jetson release, where readable."""
+    """Governor, clock limits, turbo, processor quota, power mode, Jetson release and module, where readable."""
     cpu = root / "sys/devices/system/cpu"
     found = {
-        "governor": _each(cpu, "cpu[0-9]*/cpufreq/scaling_governor"),
-        "cpu_min_khz": _each(cpu, "cpu[0-9]*/cpufreq/scaling_min_freq"),
-        "cpu_max_khz": _each(cpu, "cpu[0-9]*/cpufreq/scaling_max_freq"),
+        "governor": distinct(cpu, "cpu[0-9]*/cpufreq/scaling_governor"),
+        "cpu_min_khz": distinct(cpu, "cpu[0-9]*/cpufreq/scaling_min_freq"),
+        "cpu_max_khz": distinct(cpu, "cpu[0-9]*/cpufreq/scaling_max_freq"),
         "no_turbo": read_text(cpu / "intel_pstate/no_turbo"),
         "boost": read_text(cpu / "cpufreq/boost"),
         "cpu_quota": _quota(root),
-        "power_mode": _power_mode(root),
-        "gpu_min_hz": _each(root / "sys/class/devfreq", "*/min_freq", _is_gpu),
-        "gpu_max_hz": _each(root / "sys/class/devfreq", "*/max_freq", _is_gpu),
-        "l4t": _l4t(root),
+        "power_mode": jetson.power_mode(root),
+        "gpu_min_hz": distinct(root / "sys/class/devfreq", "*/min_freq", _is_gpu),
+        "gpu_max_hz": distinct(root / "sys/class/devfreq", "*/max_freq", _is_gpu),
+        "l4t": jetson.l4t(root),
+        "module": jetson.module(root),
     }
     return {key: value for key, value in found.items() if value}
 
@@ -109,15 +107,6 @@ def settings(root: Path) -> dict[str, str]:
 def _is_gpu(path: Path) -> bool:
     name = path.parent.name
     return name.endswith(("gpu", "ga10b", "gv11b", "gp10b", "gm20b")) or "gpu" in name
-
-
-def _each(folder: Path, pattern: str, keep: object = None) -> str:
-    """The distinct values of the files that match, in ascending order."""
-    try:
-        paths = [path for path in folder.glob(pattern) if not callable(keep) or keep(path)]
-    except OSError:
-        return ""
-    return "/".join(sorted({text for text in map(read_text, paths) if text}))
 
 
 def _quota(root: Path) -> str:
@@ -128,26 +117,12 @@ def _quota(root: Path) -> str:
     return ""
 
 
-def _power_mode(root: Path) -> str:
-    """Jetson's power mode: nvpmodel keeps its number in a file and its name in its configuration."""
-    number = re.search(r"pmode:0*(\d+)", read_text(root / "var/lib/nvpmodel/status"))
-    if not number:
-        return ""
-    pattern = rf"POWER_MODEL\s+ID={number.group(1)}\s+NAME=(\S+)"
-    name = re.search(pattern, read_text(root / "etc/nvpmodel.conf"))
-    return name.group(1) if name else f"mode {number.group(1)}"
-
-
-def _l4t(root: Path) -> str:
-    found = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", read_text(root / "etc/nv_tegra_release"))
-    return f"{found.group(1)}.{found.group(2)}" if found else ""
-
-
 def gpus(root: Path) -> tuple[str, ...]:
     """One line per NVIDIA graphics processor: name, driver, memory, clock and power limits; empty without one."""
     if (root / "etc/nv_tegra_release").exists():
         return ("Tegra integrated GPU",)
-    return _nvidia_smi(shutil.which("nvidia-smi") or "")
+    # A made-up root has no driver to ask.
+    return _nvidia_smi(shutil.which("nvidia-smi") or "") if root == Path("/") else ()
 
 
 @lru_cache(maxsize=4)

@@ -93,6 +93,21 @@ def test_profile_writes_what_plan_and_search_read(pliant: Terminal, suite: Path,
     assert pliant("plan", suite, "--tasks", "depth", "--latency", "10s", "--measure", "never").code == 0
 
 
+def test_profile_prints_markdown_for_an_issue(pliant: Terminal, suite: Path, tmp_path: Path) -> None:
+    said = pliant("profile", suite, "--out", tmp_path / "here.json", "--seconds", "0.2")
+    assert said.code == 0, said.err
+    facts, subnets = said.out.rstrip("\n").split("\n\n")
+    for table in (facts, subnets):
+        assert len({len(line) for line in table.splitlines()}) == 1
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    profile = read_profile(tmp_path / "here.json")
+    assert profile.fingerprint.digest[:12] in facts
+    assert "| engines " in facts
+    assert "onnxruntime" in facts
+    assert len(subnets.splitlines()) == 2 + 4
+    assert str(tmp_path) not in said.out
+
+
 def test_extract_gives_what_the_suite_gives(pliant: Terminal, suite: Path, tmp_path: Path) -> None:
     said = pliant("extract", suite, "s02-fp32", "--out", tmp_path / "s02.onnx", "--json")
     assert set(json.loads(said.out)["files"]) == {str(tmp_path / "s02.onnx"), str(tmp_path / "s02.onnx.data")}
@@ -171,4 +186,5 @@ def test_doctor(pliant: Terminal) -> None:
     assert said.code == 0
     assert report["runs"]
     assert any("onnxruntime" in finding["what"] for finding in report["findings"])
+    assert {"pliant", "runs", "machine", "findings", "target", "card", "jetpack", "energy_sensors"} == set(report)
     assert "runs suites here" in pliant("doctor").out

@@ -14,6 +14,8 @@ import pliant
 from pliant.devices import hardware
 from pliant.devices.fingerprint import Fingerprint, read_fingerprint
 
+from .trees import files
+
 ORIN = {
     "proc/device-tree/model": "NVIDIA Jetson Orin Nano Developer Kit\0",
     "proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd asimdhp asimddp\nCPU part\t: 0xd42\n",
@@ -27,14 +29,6 @@ ORIN = {
     "sys/class/devfreq/17000000.gpu/max_freq": "1020000000\n",
     "sys/class/devfreq/emmc/max_freq": "1\n",
 }
-
-
-def files(root: Path, content: dict[str, str]) -> Path:
-    for name, text in content.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def test_this_machine_reads_the_same_twice_and_says_something() -> None:
