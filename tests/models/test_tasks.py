@@ -119,7 +119,7 @@ def test_decoded_outputs_are_what_the_table_says() -> None:
 
 
 def test_rare_edges_are_found_although_a_pixel_is_never_an_edge_for_sure() -> None:
-    """One pixel in nine is an edge, and which cannot be told: the best F1 says edge everywhere, plain entropy nowhere."""
+    """One pixel in nine is an edge, and which cannot be told: the best F1 says edge everywhere."""
     target = torch.zeros(1, 30, 30)
     target[:, ::3, ::3] = 1
     logit = torch.zeros(1, 1, 1, 1, requires_grad=True)
