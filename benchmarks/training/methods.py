@@ -49,13 +49,28 @@ SUBJECTS = {
 
 _NO_FEATURES = "training.distillation.weight=0"
 _NO_LABELS = "training.soft_labels.weight=0"
+_LABELS = "training.soft_labels.weight=0.5"
 
 METHODS = {
     DEFAULT: Method(about="the recipe as it is"),
     SEPARATE: Method(separate=True, about="a plain network for each width"),
     UNDISTILLED: Method((_NO_FEATURES, _NO_LABELS), about="the supernet without any distillation"),
-    "soft-labels-only": Method((_NO_FEATURES,), about="no CI-KD"),
-    "ci-kd-only": Method((_NO_LABELS,), about="no soft labels"),
+    # The ablation: one lever each, on top of the default recipe.
+    "soft-labels": Method((_NO_FEATURES, _LABELS), about="soft labels instead of CI-KD"),
+    "ci-kd-and-soft-labels": Method((_LABELS,), about="soft labels beside CI-KD"),
+    "alpha-divergence": Method((_NO_FEATURES, _LABELS, "training.soft_labels.divergence=alpha")),
+    "next-wider-teacher": Method((_LABELS, "training.teacher=next")),
+    "strong-ci-kd": Method(("training.distillation.weight=1",), about="CI-KD ten times as strong"),
+    "projection": Method(("training.distillation.form=projection",)),
+    "attention": Method(("training.distillation.form=attention",)),
+    "relational": Method(("training.distillation.form=relational",)),
+    "stratified": Method(("training.sampling=stratified", "training.subnets=2"), about="stratified four-subnet steps"),
+    "no-curriculum": Method(("training.full_width=0",), about="no steps of the widest alone"),
+    "unsorted": Method(("model.sort=none",), about="pretrained channels in the order of the file"),
+    "ema": Method(("training.ema=0.998",)),
+    "uncertainty": Method(("training.balance=uncertainty",), about="homoscedastic uncertainty weighs the tasks"),
+    "gradient-norm": Method(("training.balance=gradient-norm",), about="gradient norms weigh the tasks"),
+    "sharpness": Method(("training.sharpness=0.05",), about="sharpness-aware steps"),
 }
 
 
