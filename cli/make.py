@@ -77,6 +77,10 @@ def search(
     most: Annotated[
         int, typer.Option("--size", min=2, metavar="N", help="Subnets on the front, at most.")
     ] = FRONT_SIZE,
+    evaluations: Annotated[
+        int | None,
+        typer.Option("--evaluations", min=2, metavar="N", help="Encoders evaluated, at most; else as the recipe says."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -92,7 +96,7 @@ def search(
     from .searching import print_front, run
 
     with progress_bar() as report:
-        front = run(checkpoint, out, device, preference, resume, report, most)
+        front = run(checkpoint, out, device, preference, resume, report, most, evaluations)
     print_front(front, out, as_json)
 
 

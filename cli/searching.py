@@ -27,6 +27,7 @@ def run(
     resume: bool,
     report: Report,
     most: int | None = None,
+    evaluations: int | None = None,
 ) -> Front:
     """Search, and write FRONT.json and FRONT.png; a wrong profile or place is found out before the work."""
     from ..devices.profile import read_profile
@@ -42,7 +43,15 @@ def run(
     def show(done: int, most: int, hypervolume: float) -> None:
         report(f"searching: {hypervolume:.4f}", done, most)
 
-    front = run_search(loaded, preferences=given, front_size=most, out=out, resume=resume, progress=show)
+    front = run_search(
+        loaded,
+        preferences=given,
+        evaluations=evaluations,
+        front_size=most,
+        out=out,
+        resume=resume,
+        progress=show,
+    )
     return front if profile is None else _with_latency(front, loaded, profile, out)
 
 
