@@ -58,9 +58,11 @@ def train(
       torchrun --nproc_per_node 4 -m pliant.cli train scenes-demo --out out/scenes
     """
     need_building_half("train", *_TRAIN)
+    from .training import TrainingBar, print_result, together, without_stack_traces
+
+    without_stack_traces()
     from ..training.loop import train as run_training
     from ..training.recipe_file import load_recipe
-    from .training import TrainingBar, print_result, together
 
     with TrainingBar() as bar, together() as ranks:
         result = run_training(load_recipe(recipe, settings), out, resume=resume, progress=bar, ranks=ranks)

@@ -85,12 +85,14 @@ class TrainingBar:
             note(text)
 
 
+def without_stack_traces() -> None:
+    """Silence torch's own warnings of a lost connection, before torch is imported: an error says the same in a line."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 @contextmanager
 def together() -> Iterator[Ranks]:
     """The processes that torchrun started, where it did; one whose end another process has told ends without a word."""
-    if "RANK" in os.environ:
-        # torch's own warnings of a lost connection, a stack trace each; the error that follows says it in a line.
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from ..training.ranks import EndedElsewhere, joined
 
     try:

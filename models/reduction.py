@@ -58,7 +58,8 @@ class Reduction:
 
     def norm(self, values: Tensor) -> Tensor:
         """Euclidean norm of values whose first axis is the batch; a scalar without gradient."""
-        return torch.linalg.vector_norm(values)
+        found: Tensor = torch.linalg.vector_norm(values)
+        return found
 
     def standardized(self, features: Tensor, eps: float) -> Tensor:
         """(N, C, H, W) with each channel at mean 0 and variance 1 over the batch."""

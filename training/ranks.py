@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch.distributed import PrefixStore, Store
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from ..devices.errors import TrainingError
@@ -114,12 +114,13 @@ def joined() -> Iterator[Ranks]:
         ranks.any(False)  # the leading process may still fail to write while the others are done
     except BaseException as error:
         elsewhere = ending.first(error)
+        ending.close(said_here=elsewhere is None)
         # Whoever waits for this process in an exchange learns from its closed connections that it is gone.
         dist.destroy_process_group()
-        ending.wait(said_here=elsewhere is None)
         if elsewhere is None:
             raise
         raise elsewhere from error
+    ending.close()
     dist.destroy_process_group()
 
 

@@ -1,7 +1,7 @@
 """What a process of tests/training/test_distributed.py runs: `python -m pliant.tests.training.several OUT JSON`.
 
-JSON holds the recipe's settings and what to do to whom. All is computed in float64: in float32 the order in which floats
-are added, which depends on how a batch is shared out, moves weights by more than what is tested within 20 steps.
+JSON holds the recipe's settings and what to do to whom. All is computed in float64: in float32 the order in which
+floats are added, which depends on how a batch is shared out, moves weights by more than what is tested within 20 steps.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from pliant.training import checkpoint, loop
 from pliant.training.data.sample import Sample
 from pliant.training.prepare import TrainingData
 from pliant.training.recipe import Recipe
+from pliant.training.sampling import subnets_at
+from pliant.training.step import train_step
 
 from .tiny import DEPTH, SEGMENTATION, tiny_recipe
 
@@ -41,7 +44,7 @@ class Rooms:
     """Random pictures of 16x24 with labels of every kind, each missing in some pictures and some pixels."""
 
     name = "rooms"
-    tasks = TASKS
+    tasks: tuple[Task, ...] = TASKS
 
     def __init__(self, count: int, seed: int, damaged: bool = False):
         self.count, self.seed, self.damaged = count, seed, damaged
@@ -76,32 +79,30 @@ def recipe_of(settings: list[str]) -> Recipe:
 
 def _in_float64() -> None:
     torch.set_default_dtype(torch.float64)
-    torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign, assignment]
+    torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]
 
 
 def _sampled(path: Path) -> None:
     """Keep which subnets this process trains."""
-    whole = loop.subnets_at
 
     def kept(*args: Any) -> Any:
-        subnets = whole(*args)
+        subnets = subnets_at(*args)
         with path.open("a") as file:
             file.write(json.dumps([args[2], [subnet.to_json() for subnet in subnets]]) + "\n")
         return subnets
 
-    loop.subnets_at = kept  # type: ignore[attr-defined]
+    patch.object(loop, "subnets_at", kept).start()
 
 
 def _at(step: int, number: int) -> None:
     """Send this process a signal in the middle of a step."""
-    whole = loop.train_step
 
     def struck(*args: Any, **named: Any) -> Any:
         if args[5] == step:
             os.kill(os.getpid(), number)
-        return whole(*args, **named)
+        return train_step(*args, **named)
 
-    loop.train_step = struck  # type: ignore[attr-defined]
+    patch.object(loop, "train_step", struck).start()
 
 
 def _fill_the_disk() -> None:
@@ -110,7 +111,7 @@ def _fill_the_disk() -> None:
     def full(*args: Any, **named: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    checkpoint.save_file = full  # type: ignore[attr-defined]
+    patch.object(checkpoint, "save_file", full).start()
 
 
 def main(out: Path, asked: dict[str, Any]) -> int:

@@ -9,30 +9,33 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from pliant.training.checkpoint import steps
 
 from .several import STEPS
+from .tiny import tiny_recipe
 
 Ended = list[tuple[int, str, list[str]]]
 """By rank: exit code, stdout, lines of stderr."""
 
 
-def _start(out: Path, world: int, **asked: Any) -> list[subprocess.Popen[str]]:
+def _start(world: int, *command: str) -> list[subprocess.Popen[str]]:
+    """What torchrun does: the same command in every process, each told its place."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pliant.tests.training.several", str(out), json.dumps(asked)]
     return [
         subprocess.Popen(
-            command,
+            [sys.executable, "-m", *command],
             env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -48,17 +51,16 @@ def _ended(processes: list[subprocess.Popen[str]]) -> Ended:
     finally:
         for process in processes:
             process.kill()
-    return [
-        (process.returncode, out, err.splitlines()) for process, (out, err) in zip(processes, said, strict=True)
-    ]
+    return [(process.returncode, out, err.splitlines()) for process, (out, err) in zip(processes, said, strict=True)]
 
 
 def _run(out: Path, world: int, **asked: Any) -> Ended:
-    return _ended(_start(out, world, **asked))
+    return _ended(_start(world, "pliant.tests.training.several", str(out), json.dumps(asked)))
 
 
 def _weights(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(steps(out)[0] / "supernet.safetensors")
+    tensors: dict[str, torch.Tensor] = load_file(steps(out)[0] / "supernet.safetensors")
+    return tensors
 
 
 def _sampled(out: Path, rank: int) -> list[str]:
@@ -123,13 +125,22 @@ def test_resumed_in_the_middle_it_ends_in_the_same_weights(folder: Path, tmp_pat
 
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_process_ends_the_other_with_one_line(killed: int, tmp_path: Path) -> None:
-    ended = _run(tmp_path / "out", 2, at=[killed, 2], signal=signal.SIGKILL)
+    """The verb itself, in the middle of a training."""
+    recipe, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    recipe.write_text(yaml.safe_dump(tiny_recipe("training.epochs=50").to_json()))
+    processes = _start(2, "pliant.cli", "train", str(recipe), "--out", str(out))
+    log = out / "metrics.jsonl"
+    while all(process.poll() is None for process in processes) and not (log.exists() and log.stat().st_size):
+        time.sleep(0.01)
+    processes[killed].kill()
+    ended = _ended(processes)
     assert ended[killed][0] == -signal.SIGKILL
     code, _, errors = ended[1 - killed]
-    assert code == 1
-    assert len(errors) == 1, errors
-    assert errors[0].startswith("another process of this training is gone, killed or out of memory?")
-    assert errors[0].endswith("start all of them again with --resume")
+    assert code == 1, errors
+    *before, line = errors
+    assert line.startswith("another process of this training is gone, killed or out of memory?")
+    assert line.endswith("start all of them again with --resume")
+    assert [text for text in before if not text.startswith(("training: ", "step "))] == []
 
 
 def test_what_one_process_knows_is_said_once(tmp_path: Path) -> None:
@@ -148,6 +159,13 @@ def test_what_all_processes_know_is_said_by_the_one_that_leads(tmp_path: Path) -
     assert ended[1][2] == []
     (line,) = ended[0][2]
     assert "a batch of 1 images cannot be shared by 2 processes" in line
+
+
+def test_every_lever_sees_the_whole_batch() -> None:
+    """Compared inside: balances, forms of CI-KD, soft labels, sharpness, and batch norm's running statistics."""
+    for code, said, errors in _ended(_start(2, "pliant.tests.training.shares")):
+        assert (code, errors) == (0, [])
+        assert said.splitlines()[-1] == "the same"
 
 
 def test_ctrl_c_in_one_process_ends_all_after_the_step(tmp_path: Path) -> None:
