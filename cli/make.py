@@ -55,16 +55,19 @@ def train(
       pliant train scenes-demo --out out/scenes
       pliant train recipes/redkitchen.yaml --set training.epochs=4 --out out/kitchen
       pliant train scenes-demo --out out/scenes --resume
+      torchrun --nproc_per_node 4 -m pliant.cli train scenes-demo --out out/scenes
     """
     need_building_half("train", *_TRAIN)
+    from .training import TrainingBar, print_result, together, without_stack_traces
+
+    without_stack_traces()
     from ..training.loop import train as run_training
     from ..training.recipe_file import load_recipe
-    from .training import TrainingBar, print_result
 
-    loaded = load_recipe(recipe, settings)
-    with TrainingBar() as bar:
-        result = run_training(loaded, out, resume=resume, progress=bar)
-    print_result(result, as_json)
+    with TrainingBar() as bar, together() as ranks:
+        result = run_training(load_recipe(recipe, settings), out, resume=resume, progress=bar, ranks=ranks)
+    if ranks.leads:
+        print_result(result, as_json)
 
 
 def search(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from .failing import FAILED, INTERRUPTED
 from .plain import printable
 from .progress import note
 from .tables import print_json, print_table
@@ -14,6 +20,7 @@ from .tables import print_json, print_table
 if TYPE_CHECKING:
     from ..training.loop import TrainResult
     from ..training.progress import StepReport
+    from ..training.ranks import Ranks
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -76,6 +83,23 @@ class TrainingBar:
             self._bar.console.print(printable(text), markup=False, highlight=False)
         else:
             note(text)
+
+
+def without_stack_traces() -> None:
+    """Silence torch's own warnings of a lost connection, before torch is imported: an error says the same in a line."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
+@contextmanager
+def together() -> Iterator[Ranks]:
+    """The processes that torchrun started, where it did; one whose end another process has told ends without a word."""
+    from ..training.ranks import EndedElsewhere, joined
+
+    try:
+        with joined() as ranks:
+            yield ranks
+    except EndedElsewhere as error:
+        raise typer.Exit(INTERRUPTED if error.interrupted else FAILED) from error
 
 
 def _losses(report: StepReport) -> str:

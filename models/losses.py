@@ -8,25 +8,27 @@ from torch import Tensor
 
 from ..runtime.tasks import Task
 from .decode import log_depth
+from .reduction import HERE, Reduction
 
 IGNORE = 255
 RAREST = 10.0
 """The most that a pixel of an edge weighs against one of the rest."""
 
 
-def loss(task: Task, logits: Tensor, target: Tensor) -> Tensor:
-    """Mean loss over labelled pixels (or images); a scalar that always has a gradient.
+def loss(task: Task, logits: Tensor, target: Tensor, batch: Reduction = HERE) -> Tensor:
+    """Mean loss over labelled pixels (or images) of the whole batch; a scalar that always has a gradient.
 
-    `logits` is a network's raw output for the task, `target` as `training.data.batches.Batch` holds it.
+    `logits` is a network's raw output for the task, `target` as `training.data.batches.Batch` holds it; `batch` says
+    where the rest of a batch is of which these are a share.
     """
     logits = logits.float()
     if task.kind == "segmentation":
-        return _cross_entropy(logits, target, IGNORE)
+        return _cross_entropy(logits, target, IGNORE, batch)
     if task.kind == "classification":
-        return _cross_entropy(logits, target, -1)
+        return _cross_entropy(logits, target, -1, batch)
     if task.kind == "depth":
-        return _depth(task, logits, target)
-    return _normals(logits, target) if task.kind == "normals" else _edges(logits, target)
+        return _depth(task, logits, target, batch)
+    return _normals(logits, target, batch) if task.kind == "normals" else _edges(logits, target, batch)
 
 
 def labelled(task: Task, target: Tensor) -> Tensor:
@@ -38,12 +40,12 @@ def labelled(task: Task, target: Tensor) -> Tensor:
     return target.abs().sum(-1) > 0 if task.kind == "normals" else target != IGNORE
 
 
-def _cross_entropy(logits: Tensor, target: Tensor, ignore: int) -> Tensor:
+def _cross_entropy(logits: Tensor, target: Tensor, ignore: int, batch: Reduction) -> Tensor:
     total = F.cross_entropy(logits, target, ignore_index=ignore, reduction="sum")
-    return total / (target != ignore).sum().clamp(min=1)
+    return batch.average(total, (target != ignore).sum())
 
 
-def _depth(task: Task, logits: Tensor, target: Tensor) -> Tensor:
+def _depth(task: Task, logits: Tensor, target: Tensor, batch: Reduction) -> Tensor:
     """Absolute error of log-depth (relative error, scale-free) and, lighter, of depth in metres: the metric is RMSE."""
     low, high = task.value_range
     valid = target > 0
@@ -51,19 +53,19 @@ def _depth(task: Task, logits: Tensor, target: Tensor) -> Tensor:
     truth = target.clamp(low, high)
     relative = (logs - truth.log()).abs()
     metres = (logs.exp() - truth).abs()
-    return ((relative + 0.2 * metres) * valid).sum() / valid.sum().clamp(min=1)
+    return batch.average(((relative + 0.2 * metres) * valid).sum(), valid.sum())
 
 
-def _normals(logits: Tensor, target: Tensor) -> Tensor:
+def _normals(logits: Tensor, target: Tensor, batch: Reduction) -> Tensor:
     """One minus the cosine between prediction and truth."""
     valid = target.abs().sum(-1) > 0
     # Spelled out: torch's vector norm over the channel axis took 30 % of a narrow subnet's training step on a CPU.
     length = (logits * logits).sum(1).clamp(min=1e-8).sqrt()
     cosine = (logits * target.permute(0, 3, 1, 2)).sum(1) / length
-    return ((1.0 - cosine) * valid).sum() / valid.sum().clamp(min=1)
+    return batch.average(((1.0 - cosine) * valid).sum(), valid.sum())
 
 
-def _edges(logits: Tensor, target: Tensor) -> Tensor:
+def _edges(logits: Tensor, target: Tensor, batch: Reduction) -> Tensor:
     """Weighted binary cross-entropy plus Dice: edges are rare, and the metric is F1 of what is more likely than not.
 
     The threshold that is best for F1 lies at half of the F1 that can be had, far below 0.5. So edges weigh more than
@@ -72,12 +74,12 @@ def _edges(logits: Tensor, target: Tensor) -> Tensor:
     scores = logits[:, 0]
     valid = (target != IGNORE).float()
     truth = torch.where(target == IGNORE, torch.zeros_like(target), target).float()
-    edges = (truth * valid).sum()
-    others = valid.sum() - edges
+    edges, count = batch.sums(truth.sum(), valid.sum())
+    others = count - edges
     weight = (others / edges.clamp(min=1)).sqrt().clamp(1.0, RAREST)
     entropy = F.binary_cross_entropy_with_logits(scores, truth, reduction="none", pos_weight=weight)
-    entropy = (entropy * valid).sum() / (others + weight * edges).clamp(min=1)
     probability = scores.sigmoid() * valid
-    overlap = (probability * truth).sum()
-    dice = 1.0 - (2.0 * overlap + 1.0) / (probability.sum() + truth.sum() + 1.0)
-    return entropy + 0.5 * dice * (valid.sum() > 0)
+    found = ((entropy * valid).sum(), (probability * truth).sum(), probability.sum())
+    total, overlap, marked = batch.sums(*found)
+    dice = 1.0 - (2.0 * overlap + 1.0) / (marked + edges + 1.0)
+    return total / (others + weight * edges).clamp(min=1) + 0.5 * dice * (count > 0)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..devices.errors import ConfigError
 from .channels import Channels, Ranges
+from .reduction import AllReduce, batch_norm
 from .setting import Moments, Setting, Statistics
 from .space import SubnetConfig
 
@@ -35,16 +36,31 @@ class SlimBatchNorm2d(nn.BatchNorm2d):
             self._collect(input, setting.collect)
             return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
         if self.training:
-            return self._train(input, setting.config)
+            return self._train(input, setting)
         mean, variance = self.statistics_at(setting.config, setting.statistics)
         return F.batch_norm(input, mean, variance, weight, bias, False, 0.0, self.eps)
 
-    def _train(self, input: Tensor, config: SubnetConfig) -> Tensor:
+    def _train(self, input: Tensor, setting: Setting) -> Tensor:
         """Only the widest keeps running statistics; others would spoil them, also where all channels are in use."""
-        if config.is_widest:
+        count, widest = input.shape[1], setting.config.is_widest
+        weight, bias = self.weight[:count], self.bias[:count]
+        if isinstance(setting.reduction, AllReduce):
+            output, mean, variance = batch_norm(input, weight, bias, self.eps, setting.reduction)
+            if widest:
+                self._follow(mean, variance)
+            return output
+        if widest:
             return super().forward(input)
-        count = input.shape[1]
-        return F.batch_norm(input, None, None, self.weight[:count], self.bias[:count], True, 0.0, self.eps)
+        return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
+
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        """Running statistics, as torch keeps them."""
+        share = 0.1 if self.momentum is None else self.momentum
+        for running, found in ((self.running_mean, mean), (self.running_var, variance)):
+            if running is not None:
+                running.lerp_(found.to(running.dtype), share)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
 
     def _collect(self, input: Tensor, collect: dict[str, Moments]) -> None:
         values = input.detach().float()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from .reduction import HERE, Reduction
 from .space import SubnetConfig
 
 Statistics = dict[str, tuple[Tensor, Tensor]]
@@ -33,9 +34,11 @@ class Moments:
 class Setting:
     """What one forward pass of a supernet is told: the configuration, and its batch-norm statistics.
 
-    With `collect`, batch norm normalises with the batch's own moments, adds them there, and changes no buffer.
+    With `collect`, batch norm normalises with the batch's own moments, adds them there, and changes no buffer. In
+    training, `reduction` says where the rest of the batch is.
     """
 
     config: SubnetConfig
     statistics: Statistics | None = None
     collect: dict[str, Moments] | None = None
+    reduction: Reduction = HERE

@@ -15,6 +15,7 @@ from .encoders import RESNETS, MobileNetV2, ResNet
 from .layers import SLIM_LAYERS, SlimLayer
 from .network import Network
 from .norm import SlimBatchNorm2d
+from .reduction import HERE, Reduction
 from .setting import Moments, Setting, Statistics
 from .space import SearchSpace, SubnetConfig
 
@@ -24,7 +25,8 @@ class Supernet(Network):
 
     Calls take images (N, 3, H, W), normalised (`normalize`), and return raw outputs by task, at the images' size.
     `statistics` are the configuration's recalibrated batch-norm moments; without them evaluation uses the full width's
-    running ones, which suit only the widest. `collect` gathers new ones (`training.recalibrate`).
+    running ones, which suit only the widest. `collect` gathers new ones (`training.recalibrate`). In training
+    the batch's moments are those of all processes that share it, by `reduction`.
     """
 
     def __init__(self, architecture: Architecture, tasks: tuple[Task, ...], space: SearchSpace):
@@ -51,9 +53,10 @@ class Supernet(Network):
         *,
         tasks: Iterable[str] | None = None,
         collect: dict[str, Moments] | None = None,
+        reduction: Reduction = HERE,
     ) -> dict[str, Tensor]:
         """Raw outputs of one subnet: (N, C, H, W) by dense task, (N, C) by classification task."""
-        return super().forward(images, Setting(config, statistics, collect), tasks=tasks)
+        return super().forward(images, Setting(config, statistics, collect, reduction), tasks=tasks)
 
     def features(
         self,
@@ -62,9 +65,10 @@ class Supernet(Network):
         statistics: Statistics | None = None,
         *,
         collect: dict[str, Moments] | None = None,
+        reduction: Reduction = HERE,
     ) -> list[Tensor]:
         """The encoder's feature maps of one subnet, finest first."""
-        return self.encode(images, Setting(config, statistics, collect))
+        return self.encode(images, Setting(config, statistics, collect, reduction))
 
     def decode_features(
         self,
@@ -75,9 +79,10 @@ class Supernet(Network):
         *,
         tasks: Iterable[str] | None = None,
         collect: dict[str, Moments] | None = None,
+        reduction: Reduction = HERE,
     ) -> dict[str, Tensor]:
         """Raw outputs from features of the same encoder configuration."""
-        return self.decode(features, size, Setting(config, statistics, collect), tasks=tasks)
+        return self.decode(features, size, Setting(config, statistics, collect, reduction), tasks=tasks)
 
     def slim_layers(self) -> dict[str, SlimLayer]:
         """Every slimmable layer by its module path."""

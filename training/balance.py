@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.losses import labelled
+from ..models.reduction import HERE, Reduction
 from ..runtime.tasks import Task
 
 SPEED = 0.02
@@ -31,17 +32,19 @@ class Balance(nn.Module):
         self.tasks = tuple(tasks)
         self.given = [given.get(task.name, 1.0) for task in tasks]
 
-    def observe(self, losses: Mapping[str, Tensor], features: Tensor) -> None:
+    def observe(self, losses: Mapping[str, Tensor], features: Tensor, batch: Reduction = HERE) -> None:
         """Told a step's first losses, one a task and with their graph, and the shared features; nothing to learn here.
 
-        `features` (N, c, h, w) are what every decoder reads.
+        `features` (N, c, h, w) are what every decoder reads; `batch` says where the rest of the batch is.
         """
 
     def weights(self) -> Sequence[float | Tensor]:
         """A weight a task, in the tasks' order, without gradient."""
         return self.given
 
-    def terms(self, losses: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> list[Tensor]:
+    def terms(
+        self, losses: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Reduction = HERE
+    ) -> list[Tensor]:
         """What is summed to be minimised: a scalar a task."""
         return [weight * losses[task.name] for task, weight in zip(self.tasks, self.weights(), strict=True)]
 
@@ -63,12 +66,14 @@ class Uncertainty(Balance):
         precision = torch.exp(-self.log_spread.detach())
         return [given * value for given, value in zip(self.given, precision.unbind(), strict=True)]
 
-    def terms(self, losses: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> list[Tensor]:
+    def terms(
+        self, losses: Mapping[str, Tensor], targets: Mapping[str, Tensor], batch: Reduction = HERE
+    ) -> list[Tensor]:
         """Weighted losses, each with the price of its spread."""
         found = []
         for task, given, spread in zip(self.tasks, self.given, self.log_spread.unbind(), strict=True):
             price = spread if task.kind in ("depth", "normals") else 0.5 * spread
-            known = labelled(task, targets[task.name]).any()
+            known = batch.sums(labelled(task, targets[task.name]).sum())[0] > 0
             found.append(given * (torch.exp(-spread) * losses[task.name] + price * known))
         return found
 
@@ -90,13 +95,13 @@ class GradientNorm(Balance):
         self.register_buffer("balanced", torch.ones(len(self.tasks)))
         self.register_buffer("first", torch.zeros(len(self.tasks)))
 
-    def observe(self, losses: Mapping[str, Tensor], features: Tensor) -> None:
+    def observe(self, losses: Mapping[str, Tensor], features: Tensor, batch: Reduction = HERE) -> None:
         """Move the weights towards balance."""
         ordered = [losses[task.name] for task in self.tasks]
         norms = []
         for loss in ordered:
             gradient = torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)[0]
-            norms.append(loss.new_zeros(()) if gradient is None else gradient.float().norm())
+            norms.append(loss.new_zeros(()) if gradient is None else batch.norm(gradient.float()))
         with torch.no_grad():
             self._move(torch.stack(norms), torch.stack(ordered).detach())
 

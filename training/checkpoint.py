@@ -80,7 +80,7 @@ def save_checkpoint(
 
     `raw` are the weights to go on from, where `supernet` holds their average. Files of nothing are not written.
     """
-    final = out / "checkpoints" / f"step-{step:06d}"
+    final = folder_of(out, step)
     partial = final.with_name(f".writing-{final.name}-{os.getpid()}")
     beside = {name: tensors for name, tensors in ((RAW, raw), (AUXILIARY, auxiliary)) if tensors}
     files = {WEIGHTS: supernet.state_dict(), OPTIMIZER: optimizer, **beside}
@@ -140,6 +140,11 @@ def resolve(path: str | Path) -> tuple[Path, list[str]]:
     if problems:
         raise CheckpointError("; ".join(problems))
     raise CheckpointError(f"no checkpoint in {path}: give a folder that `pliant train --out` wrote")
+
+
+def folder_of(out: Path, step: int) -> Path:
+    """The folder of the checkpoint after `step` steps."""
+    return out / "checkpoints" / f"step-{step:06d}"
 
 
 def steps(out: Path) -> list[Path]:

@@ -29,6 +29,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..models.reduction import HERE, Reduction
+
 FORMS = ("prefix", "projection", "attention", "relational")
 KINDS = ("cosine", "standardized")
 GRID = 8
@@ -44,11 +46,12 @@ def ci_kd(
     *,
     form: str = "prefix",
     project: Project | None = None,
+    batch: Reduction = HERE,
 ) -> Tensor:
     """Mean distance over the compared stages; a scalar with gradient to `student` only.
 
     Stage s of `student` is (N, c, H, W), of `teacher` (N, C, H, W) with c <= C; `stages` None compares all. `project`
-    is what the form `projection` learns.
+    is what the form `projection` learns; `batch` says where the rest of the batch is.
     """
     chosen = range(len(student)) if stages is None else stages
     distances = []
@@ -56,34 +59,36 @@ def ci_kd(
         own, wide = student[stage], teacher[stage].detach()
         if project is not None:
             own = project(stage, own.float(), wide.shape[1])
-        distances.append(_distance(own, wide, form, kind))
+        distances.append(_distance(own, wide, form, kind, batch))
     return torch.stack(distances).mean() if distances else student[0].new_zeros(())
 
 
-def _distance(student: Tensor, teacher: Tensor, form: str, kind: str) -> Tensor:
+def _distance(student: Tensor, teacher: Tensor, form: str, kind: str, batch: Reduction) -> Tensor:
     if form == "attention":
-        return attention_distance(student, teacher)
-    return relational_distance(student, teacher) if form == "relational" else stage_distance(student, teacher, kind)
+        return attention_distance(student, teacher, batch)
+    if form == "relational":
+        return relational_distance(student, teacher, batch)
+    return stage_distance(student, teacher, kind, batch)
 
 
-def stage_distance(student: Tensor, teacher: Tensor, kind: str) -> Tensor:
+def stage_distance(student: Tensor, teacher: Tensor, kind: str, batch: Reduction = HERE) -> Tensor:
     """Distance between (N, c, H, W) features and the first c channels of (N, C, H, W) ones."""
-    normal = _unit if kind == "cosine" else _standard
-    target = normal(teacher.detach()[:, : student.shape[1]].float())
-    squared = (normal(student.float()) - target).square()
-    return 0.5 * (squared.sum(1).mean() if kind == "cosine" else squared.mean())
+    own, target = student.float(), teacher.detach()[:, : student.shape[1]].float()
+    if kind == "cosine":
+        return 0.5 * batch.mean((_unit(own) - _unit(target)).square().sum(1))
+    return 0.5 * batch.mean((batch.standardized(own, 1e-6) - batch.standardized(target, 1e-6)).square())
 
 
-def attention_distance(student: Tensor, teacher: Tensor) -> Tensor:
+def attention_distance(student: Tensor, teacher: Tensor, batch: Reduction = HERE) -> Tensor:
     """One minus the cosine between the maps of mean squared activation of (N, c, H, W) and (N, C, H, W) features."""
     own, wide = (_unit(each.float().square().mean(1).flatten(1)) for each in (student, teacher.detach()))
-    return 0.5 * (own - wide).square().sum(1).mean()
+    return 0.5 * batch.mean((own - wide).square().sum(1))
 
 
-def relational_distance(student: Tensor, teacher: Tensor) -> Tensor:
+def relational_distance(student: Tensor, teacher: Tensor, batch: Reduction = HERE) -> Tensor:
     """Mean squared difference between the cosines of all pairs of positions; (N, c, H, W) and (N, C, H, W)."""
     own, wide = (_likeness(each.float()) for each in (student, teacher.detach()))
-    return (own - wide).square().mean()
+    return batch.mean((own - wide).square())
 
 
 def _likeness(features: Tensor) -> Tensor:
@@ -96,8 +101,3 @@ def _likeness(features: Tensor) -> Tensor:
 def _unit(features: Tensor) -> Tensor:
     # Spelled out: torch's vector norm over the channel axis is several times slower on a CPU.
     return features * (features.square().sum(1, keepdim=True) + 1e-12).rsqrt()
-
-
-def _standard(features: Tensor) -> Tensor:
-    variance, mean = torch.var_mean(features, dim=(0, 2, 3), keepdim=True, correction=0)
-    return (features - mean) * (variance + 1e-6).rsqrt()

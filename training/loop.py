@@ -1,7 +1,8 @@
 """The training loop: from a recipe to a checkpoint, through any number of kills.
 
 Everything random derives from (seed, step) or (seed, epoch, index), so a run that was killed and resumed ends in the
-weights of a run that was not: bit-identical on the CPU, with the same versions and number of threads.
+weights of a run that was not: bit-identical on the CPU, with the same versions and number of threads. In several
+processes (ranks.py) each has a share of every batch; evaluated subnets are shared out too.
 """
 
 from __future__ import annotations
@@ -19,26 +20,33 @@ import torch
 from ..devices.errors import TrainingError
 from ..models.network import normalize
 from ..models.space import SubnetConfig
-from ..models.supernet import Supernet
-from .auxiliary import Auxiliary
-from .average import Average
-from .checkpoint import Checkpoint, add_metrics, check_checkpoints_fit, save_checkpoint, steps
-from .data.batches import Batch, batches_per_epoch, epoch_batches
+from .checkpoint import (
+    Checkpoint,
+    add_metrics,
+    check_checkpoints_fit,
+    folder_of,
+    save_checkpoint,
+    steps,
+)
+from .data.batches import Batch, epoch_batches
 from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
 from .interrupt import AfterTheStep
-from .prepare import TrainingData, choose_device, fresh_supernet, open_training_data
-from .progress import MetricsLog, Pace, Progress, Silent, StepReport
+from .prepare import TrainingData
+from .progress import MetricsLog, NoLog, Pace, Progress, Silent, StepReport
+from .ranks import Ranks, joined
 from .recalibrate import recalibration_batches
 from .recipe import Recipe
-from .resume import restore, starting_point
+from .resume import starting_point
+from .run import Run, prepared
 from .sampling import subnets_at
-from .schedule import learning_rate, make_optimizer, optimizer_tensors, set_learning_rate
-from .separate import own_fans
+from .schedule import learning_rate, optimizer_tensors, set_learning_rate
 from .step import ADVICE, Inputs, train_step
 
 Rows = list[dict[str, Any]]
+ECHO = 1.0
+"""Seconds within which a second Ctrl-C is torchrun passing on the first."""
 
 
 @dataclass(frozen=True)
@@ -58,65 +66,49 @@ class TrainResult:
     resumed_from: int
 
 
-@dataclass(frozen=True)
-class Run:
-    """All that a running training holds."""
-
-    recipe: Recipe
-    out: Path
-    data: TrainingData
-    device: torch.device
-    supernet: Supernet
-    auxiliary: Auxiliary
-    average: Average | None
-    optimizer: torch.optim.Optimizer
-    first: int
-    progress: Progress
-
-    @property
-    def judged(self) -> Supernet:
-        """What is evaluated and kept: the averaged weights, where there is an average."""
-        return self.supernet if self.average is None else self.average.supernet
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of an epoch."""
-        return batches_per_epoch(self.data.train, self.recipe.training.batch_size)
-
-    @property
-    def images_per_step(self) -> int:
-        """Images of a batch: all there are where that is less."""
-        return min(self.recipe.training.batch_size, len(self.data.train))
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole training."""
-        return self.recipe.training.epochs * self.steps_per_epoch
-
-
-def train(recipe: Recipe, out: str | Path, resume: bool = False, progress: Progress | None = None) -> TrainResult:
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+    *,
+    data: TrainingData | None = None,
+    ranks: Ranks | None = None,
+) -> TrainResult:
     """Train a supernet by `recipe` into the folder `out`, or go on from its newest whole checkpoint.
 
+    `data` are data sets of your own (any `Dataset`), in place of those that the recipe names. Started by torchrun, this
+    is one of several processes that train together, each on a share of every batch; `ranks` are those, where they have
+    joined already (ranks.py). The leading one writes and reports, all return the same.
+
     Raises RecipeError, DataError, CheckpointError (the folder cannot be written, or holds another run) or TrainingError
-    (a loss is not finite). The first Ctrl-C ends it after the step that runs, with a checkpoint, the second at once;
-    both raise KeyboardInterrupt with a line that says how to go on.
+    (a loss is not finite; EndedElsewhere where another process has failed). The first Ctrl-C ends it after the step
+    that runs, with a checkpoint, the second at once; both raise KeyboardInterrupt with a line that says how to go on.
     """
-    out, progress = Path(out), progress or Silent()
-    check_writable(out)
+    if ranks is None:
+        with joined() as found:
+            return train(recipe, out, resume, progress, data=data, ranks=found)
+    out, progress = Path(out), progress if progress is not None and ranks.leads else Silent()
     try:
-        start = starting_point(recipe, out, resume, progress)
-        return _trained(_prepare(recipe, out, start, progress), start)
+        start = ranks.same(lambda: _start(recipe, out, resume, progress))
+        return _trained(prepared(recipe, out, start, progress, data, ranks), start)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(out)) from None
 
 
+def _start(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
+    check_writable(out)
+    return starting_point(recipe, out, resume, progress)
+
+
 def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     began = time.perf_counter()
-    check_checkpoints_fit(run.out, run.supernet, run.recipe.training, run.steps - run.first, run.auxiliary)
-    log = MetricsLog(run.out, run.first)
+    if run.ranks.leads:
+        check_checkpoints_fit(run.out, run.supernet, run.recipe.training, run.steps - run.first, run.auxiliary)
+    log = MetricsLog(run.out, run.first) if run.ranks.leads else NoLog()
     try:
         run.progress.started(run.first, run.steps)
-        with AfterTheStep() as stop:
+        with AfterTheStep(ECHO if run.ranks.world > 1 else 0.0) as stop:
             folder = _all_steps(run, log, stop) or (start.folder if start else run.out)
         seconds = time.perf_counter() - began
         judged = start.metrics.get("quality") if start and run.first == run.steps else None
@@ -127,43 +119,20 @@ def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     return TrainResult(run.out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
 
 
-def _prepare(recipe: Recipe, out: Path, start: Checkpoint | None, progress: Progress) -> Run:
-    device = choose_device(recipe.training.device)
-    data = open_training_data(recipe, progress.preparing)
-    if start is None:
-        supernet, said = fresh_supernet(recipe, data)
-        if said:
-            progress.message(said)
-        if recipe.training.only is not None:
-            alone = supernet.space.uniform(recipe.training.only)
-            own_fans(supernet, alone, encoder=recipe.model.pretrained is None)
-    else:
-        supernet = start.supernet
-    supernet.to(device)
-    if device.type == "cuda":
-        supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    auxiliary = Auxiliary(supernet, recipe.training).to(device)
-    average = Average(supernet, recipe.training.ema) if recipe.training.ema > 0 else None
-    optimizer = make_optimizer(supernet, recipe.training, auxiliary)
-    if start is not None:
-        restore(start.folder, supernet, auxiliary, optimizer)
-    first = start.step if start else 0
-    return Run(recipe, out, data, device, supernet, auxiliary, average, optimizer, first, progress)
-
-
-def _all_steps(run: Run, log: MetricsLog, stop: AfterTheStep) -> Path | None:
+def _all_steps(run: Run, log: MetricsLog | NoLog, stop: AfterTheStep) -> Path | None:
     """Train the remaining steps; the folder of the last checkpoint, None where no step remained."""
     pace, folder = Pace(run.images_per_step), None
     settings = run.recipe.training
     for epoch in range(run.first // run.steps_per_epoch, settings.epochs):
         begin = epoch * run.steps_per_epoch
         skip = max(0, run.first - begin)
+        size, share = settings.batch_size, (run.ranks.rank, run.ranks.world)
         batches = epoch_batches(
-            run.data.train, settings.batch_size, settings.seed, epoch, settings.augmentation, start=skip
+            run.data.train, size, settings.seed, epoch, settings.augmentation, start=skip, share=share
         )
         for step, batch in enumerate(ahead(batches), start=begin + skip):
             _one_step(run, log, pace, step, epoch, batch)
-            done, stopping = step + 1, stop.asked
+            done, stopping = step + 1, run.ranks.any(stop.asked)
             if stopping or done == run.steps or done % settings.checkpoint_every == 0:
                 folder = _save(run, done)
             if stopping:
@@ -180,21 +149,24 @@ def _save(run: Run, step: int) -> Path:
     trained = (*run.supernet.state_dict().values(), *run.auxiliary.state_dict().values())
     if not all(bool(tensor.isfinite().all()) for tensor in trained):
         raise TrainingError(f"step {step - 1} left weights that are not finite; {ADVICE}")
+    if not run.ranks.leads:
+        return folder_of(run.out, step)
     optimizer = optimizer_tensors(run.optimizer, run.supernet, run.auxiliary)
     raw = None if run.average is None else run.supernet.state_dict()
     beside = run.auxiliary.state_dict()
     return save_checkpoint(run.out, run.judged, optimizer, run.recipe, step, raw=raw, auxiliary=beside)
 
 
-def _one_step(run: Run, log: MetricsLog, pace: Pace, step: int, epoch: int, batch: Batch) -> None:
+def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: int, batch: Batch) -> None:
     settings = run.recipe.training
     rate = learning_rate(step, run.steps, settings)
     set_learning_rate(run.optimizer, rate)
     subnets = subnets_at(run.supernet.space, settings, step, run.steps)
     done = step / run.steps
     inputs = _moved(batch, run)
+    beside, whole = run.auxiliary, run.ranks.batch
     losses = train_step(
-        run.supernet, run.optimizer, inputs, subnets, settings, step, done=done, auxiliary=run.auxiliary
+        run.supernet, run.optimizer, inputs, subnets, settings, step, done=done, auxiliary=beside, batch=whole
     )
     if run.average is not None:
         run.average.update(run.supernet, step)
@@ -222,23 +194,32 @@ def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
             yield batch
 
 
-def _report_quality(run: Run, log: MetricsLog, step: int, subnets: list[SubnetConfig]) -> Rows:
+def _report_quality(run: Run, log: MetricsLog | NoLog, step: int, subnets: list[SubnetConfig]) -> Rows:
+    rank, world = run.ranks.rank, run.ranks.world
+    found = run.ranks.gathered(_quality(run, subnets[rank::world]))
+    rows = [found[number % world][number // world] for number in range(len(subnets))]
+    log.quality(step, rows)
+    run.progress.quality(step, rows)
+    return rows
+
+
+def _quality(run: Run, subnets: list[SubnetConfig]) -> Rows:
+    if not subnets:
+        return []
     settings = run.recipe.training
     evaluator = Evaluator(
         run.judged,
         recalibration_batches(run.data.train, settings),
         load_batches(run.data.validation, settings.validation_images),
     )
-    rows = [quality_row(config, evaluator.quality(config)) for config in subnets]
-    log.quality(step, rows)
-    run.progress.quality(step, rows)
-    return rows
+    return [quality_row(config, evaluator.quality(config)) for config in subnets]
 
 
-def _finish(run: Run, log: MetricsLog, folder: Path) -> Rows:
+def _finish(run: Run, log: MetricsLog | NoLog, folder: Path) -> Rows:
     """Judge the uniform widths, and put their quality into the last checkpoint."""
     rows = _report_quality(run, log, run.steps, landmark_subnets(run.supernet.space, run.recipe.training.only))
-    add_metrics(folder, {"quality": rows})
+    if run.ranks.leads:
+        add_metrics(folder, {"quality": rows})
     return rows
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..models.losses import loss as task_loss
+from ..models.reduction import HERE, Reduction
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from .auxiliary import Auxiliary
@@ -40,7 +41,8 @@ def strength(part: Distillation | SoftLabels, done: float) -> float:
 class Objective:
     """The losses of subnets at one moment of a training: when the share `done` of all steps is done.
 
-    While it is `observing`, the balance of tasks learns from the first subnet of a step.
+    While it is `observing`, the balance of tasks learns from the first subnet of a step. `batch` says where the rest of
+    a batch is; the losses are those of all of it.
     """
 
     supernet: Supernet
@@ -48,6 +50,7 @@ class Objective:
     done: float
     auxiliary: Auxiliary
     observing: bool = True
+    batch: Reduction = HERE
 
     def __call__(self, inputs: Inputs, config: SubnetConfig, earlier: Sequence[Teacher]) -> tuple[Losses, Teacher]:
         """A subnet's losses with their graph, and what it says without; `earlier` subnets of the step may teach it.
@@ -55,11 +58,13 @@ class Objective:
         The losses: one a task, `distillation` and `soft labels` where there is a teacher, and their weighted `total`.
         """
         features, outputs = self._forward(inputs, config)
-        tasks = self.supernet.tasks
-        losses = {task.name: task_loss(task, outputs[task.name], inputs.targets[task.name]) for task in tasks}
+        losses = {
+            task.name: task_loss(task, outputs[task.name], inputs.targets[task.name], self.batch)
+            for task in self.supernet.tasks
+        }
         if self.observing and not earlier:
-            self.auxiliary.balance.observe(losses, features[-1])
-        terms = self.auxiliary.balance.terms(losses, inputs.targets)
+            self.auxiliary.balance.observe(losses, features[-1], self.batch)
+        terms = self.auxiliary.balance.terms(losses, inputs.targets, self.batch)
         for name, part, taught in (
             (DISTILLATION, self.recipe.distillation, self._distillation(features, config, earlier)),
             (SOFT_LABELS, self.recipe.soft_labels, self._soft_labels(outputs, inputs, config, earlier)),
@@ -73,15 +78,15 @@ class Objective:
     def _forward(self, inputs: Inputs, config: SubnetConfig) -> tuple[list[Tensor], dict[str, Tensor]]:
         size = (inputs.images.shape[2], inputs.images.shape[3])
         with torch.autocast(inputs.images.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            features = self.supernet.features(inputs.images, config)
-            return features, self.supernet.decode_features(features, size, config)
+            features = self.supernet.features(inputs.images, config, reduction=self.batch)
+            return features, self.supernet.decode_features(features, size, config, reduction=self.batch)
 
     def _distillation(self, features: list[Tensor], config: SubnetConfig, earlier: Sequence[Teacher]) -> Tensor | None:
         part, teacher = self.recipe.distillation, teacher_of(earlier, config)
         if teacher is None or strength(part, self.done) == 0:
             return None
-        project = self.auxiliary.project
-        return ci_kd(features, teacher.features, part.kind, part.stages, form=part.form, project=project)
+        project, batch = self.auxiliary.project, self.batch
+        return ci_kd(features, teacher.features, part.kind, part.stages, form=part.form, project=project, batch=batch)
 
     def _soft_labels(
         self, outputs: dict[str, Tensor], inputs: Inputs, config: SubnetConfig, earlier: Sequence[Teacher]
@@ -94,7 +99,7 @@ class Objective:
             teacher = teacher_of(earlier, config, task.name)
             if teacher is not None:
                 output, target = outputs[task.name], inputs.targets[task.name]
-                distance = soft_label_loss(task, output, teacher.outputs[task.name], target, part)
+                distance = soft_label_loss(task, output, teacher.outputs[task.name], target, part, self.batch)
                 terms.append(weight * distance)
         return torch.stack(terms).sum() if terms else None
 

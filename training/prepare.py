@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..devices.errors import RecipeError, TrainingError
+from ..devices.errors import DataError, RecipeError, TrainingError
 from ..models.architecture import Architecture
 from ..models.network import normalize
 from ..models.sorting import sort_supernet
@@ -65,8 +65,20 @@ def open_split(recipe: Recipe, split: str, progress: Callable[[int, int], None] 
 
 def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> TrainingData:
     """Train and validation splits; RecipeError where the recipe names tasks, or stages, that there are not."""
-    check_stages(recipe)
+    check_stages(recipe)  # before hours of rendering
     data = TrainingData(open_split(recipe, "train", progress), open_split(recipe, "validation", progress))
+    return checked(data, recipe)
+
+
+def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
+    """The same data; RecipeError where the recipe names tasks, or stages, that there are not, DataError without tasks
+    or images, or where its splits have different tasks.
+    """
+    check_stages(recipe)
+    if not data.tasks or not len(data.train) or not len(data.validation):
+        raise DataError(f"{data.train.name} needs a task, and an image in each split, to train on")
+    if data.train.tasks != data.validation.tasks:
+        raise DataError(f"{data.train.name}: train and validation must have the same tasks, in the same order")
     known = [task.name for task in data.tasks]
     for name in known:
         # A decoder is a module under its task's name.
@@ -95,13 +107,19 @@ def check_stages(recipe: Recipe) -> None:
             )
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` means here; TrainingError where there is none."""
+def choose_device(name: str, local: int = 0) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` means to the `local`-th process here; TrainingError without one."""
     if name == "cuda" and not torch.cuda.is_available():
         raise TrainingError("training.device is cuda, but torch finds no GPU: set training.device=cpu or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if name == "cuda" and local >= torch.cuda.device_count():
+        raise TrainingError(
+            f"process {local} of this machine has no GPU of its own, there are {torch.cuda.device_count()}: start "
+            "no more processes than GPUs, or set training.device=cpu"
+        )
+    # With an index only where there is a choice: tensors compare devices.
+    return torch.device(name, local) if name == "cuda" and local else torch.device(name)
 
 
 def space_of(recipe: Recipe, tasks: tuple[Task, ...]) -> SearchSpace:

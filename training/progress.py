@@ -134,6 +134,19 @@ class MetricsLog:
             self._file.flush()
 
 
+class NoLog:
+    """A log that keeps nothing: that of a process which does not lead."""
+
+    def step(self, report: StepReport) -> None:
+        """Nothing."""
+
+    def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def _cut_back(path: Path, step: int) -> None:
     """Keep the whole lines up to `step`; what a killed run wrote after its last checkpoint comes again."""
     if not path.exists():

@@ -15,6 +15,7 @@ from .checkpoint import (
     OPTIMIZER,
     RAW,
     Checkpoint,
+    Tensors,
     clean,
     drop_newer,
     load_checkpoint,
@@ -47,24 +48,34 @@ def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) 
     return checkpoint
 
 
-def restore(folder: Path, supernet: Supernet, auxiliary: Auxiliary, optimizer: torch.optim.Optimizer) -> None:
-    """Give all that is trained the state that a checkpoint has beside its supernet; CheckpointError where it fits not.
+def beside(folder: Path) -> dict[str, Tensors]:
+    """What a checkpoint has beside its supernet, by file name; for `restore`."""
+    return {name: read_beside(folder, name) for name in (OPTIMIZER, AUXILIARY, RAW)}
 
-    `supernet` is the checkpoint's: averaged weights give way to those that they are the average of.
+
+def restore(
+    found: dict[str, Tensors],
+    supernet: Supernet,
+    auxiliary: Auxiliary,
+    optimizer: torch.optim.Optimizer,
+    folder: Path,
+) -> None:
+    """Give all that is trained the state that was `found` beside a supernet; CheckpointError where it fits not.
+
+    `supernet` is that of the checkpoint in `folder`: averaged weights give way to those that they are the average of.
     """
-    restore_optimizer(optimizer, supernet, read_beside(folder, OPTIMIZER), auxiliary)
+    restore_optimizer(optimizer, supernet, found[OPTIMIZER], auxiliary)
     try:
-        auxiliary.load_state_dict(read_beside(folder, AUXILIARY))
-        raw = read_beside(folder, RAW)
-        if raw:
-            supernet.load_state_dict(raw)
+        auxiliary.load_state_dict(found[AUXILIARY])
+        if found[RAW]:
+            supernet.load_state_dict(found[RAW])
     except RuntimeError as error:
         raise CheckpointError(f"{folder} does not fit this pliant: {' '.join(str(error).split())}") from error
 
 
 def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
     """Refuse to go on with other settings: the result would be that of neither recipe."""
-    now, then = _binding(recipe), _binding(checkpoint.recipe)
+    now, then = binding(recipe), binding(checkpoint.recipe)
     for key, value in now.items():
         if value != then[key]:
             raise CheckpointError(
@@ -73,9 +84,11 @@ def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
             )
 
 
-def _binding(recipe: Recipe) -> dict[str, Any]:
+def binding(recipe: Recipe) -> dict[str, Any]:
     """Every setting that decides the weights, by dotted key."""
     entry = recipe.to_json()
+    for source in entry["data"]["of"]:
+        del source["root"]  # as data.root: where the files lie, not what they are
     flat = {f"{part}.{key}": v for part in ("data", "model", "space", "training") for key, v in entry[part].items()}
     free = {"data.root", *(f"training.{key}" for key in _FREE)}
     return {key: value for key, value in flat.items() if key not in free}

@@ -16,19 +16,22 @@ from torch import Tensor
 
 from ..models.decode import log_depth
 from ..models.losses import labelled
+from ..models.reduction import HERE, Reduction
 from ..runtime.tasks import Task
 from .divergence import divergence
 from .recipe import SoftLabels
 
 
-def soft_label_loss(task: Task, student: Tensor, teacher: Tensor, target: Tensor, recipe: SoftLabels) -> Tensor:
+def soft_label_loss(
+    task: Task, student: Tensor, teacher: Tensor, target: Tensor, recipe: SoftLabels, batch: Reduction = HERE
+) -> Tensor:
     """Mean distance of raw outputs from the teacher's, of the same shape; a scalar with gradient to `student` only.
 
-    `target`, as `training.data.batches.Batch` holds it, only says what counts.
+    `target`, as `training.data.batches.Batch` holds it, only says what counts; `batch` says where the rest of it is.
     """
     distances = _distances(task, student.float(), teacher.detach().float(), recipe)
     counts = counted(task, target)
-    return (distances * counts).sum() / counts.sum().clamp(min=1)
+    return batch.average((distances * counts).sum(), counts.sum())
 
 
 def counted(task: Task, target: Tensor) -> Tensor:

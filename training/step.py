@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from ..devices.errors import TrainingError
+from ..models.reduction import HERE, Reduction
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from .auxiliary import Auxiliary
@@ -48,13 +50,15 @@ def train_step(
     *,
     done: float = 1.0,
     auxiliary: Auxiliary | None = None,
+    batch: Reduction = HERE,
 ) -> StepLosses:
     """Train `subnets` on one batch and move the weights once; those that come first teach the others (teacher.py).
 
     `done` is the share of all steps before this one, which says how much is taught. `auxiliary` is the recipe's, the
     same at each step; it may be left out where the recipe needs none. Each subnet's graph is freed before the next
-    one's is built. Raises TrainingError naming step, task and subnet when a loss is not finite; the weights have not
-    moved then.
+    one's is built. Where `inputs` are a share of a batch, `batch` says where the rest is: losses, gradients and so
+    weights are those of all of it, the same in every process. Raises TrainingError naming step, task and subnet when a
+    loss is not finite; the weights have not moved then.
     """
     if auxiliary is None:
         auxiliary = Auxiliary(supernet, recipe)
@@ -62,7 +66,7 @@ def train_step(
             raise TrainingError(
                 "this recipe learns beside the supernet: make its Auxiliary once, and give it each step"
             )
-    objective = Objective(supernet, recipe, done, auxiliary)
+    objective = Objective(supernet, recipe, done, auxiliary, batch=batch)
     supernet.train()
     optimizer.zero_grad(set_to_none=True)
     values = _fetched(_gradients(objective, inputs, subnets))
@@ -89,7 +93,17 @@ def _gradients(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetCon
     for losses in _one_by_one(objective, inputs, subnets):
         (losses[TOTAL] / len(subnets)).backward()
         measured.append({name: value.detach() for name, value in losses.items()})
+    if objective.batch.shared:
+        # Not those of the balance of tasks, which is told losses of the whole batch: they are whole already.
+        _add_up([objective.supernet, objective.auxiliary.projections], objective.batch)
     return measured
+
+
+def _add_up(modules: Sequence[nn.Module], batch: Reduction) -> None:
+    """Make the gradients of a share those of the whole batch; a subnet leaves out the same ones everywhere."""
+    own = [each.grad for module in modules for each in module.parameters() if each.grad is not None]
+    for gradient, whole in zip(own, batch.summed(own), strict=True):
+        gradient.copy_(whole)
 
 
 def _one_by_one(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> Iterator[Losses]:
@@ -109,7 +123,7 @@ def _fault(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]
     def losses_of(_: SubnetConfig) -> Losses:
         return {name: value for name, value in next(again).items() if name != TOTAL}
 
-    return gradient_fault(objective.supernet, subnets, losses_of)
+    return gradient_fault(objective.supernet, subnets, losses_of, objective.batch)
 
 
 def _fetched(measured: list[Losses]) -> list[dict[str, float]]:

@@ -74,8 +74,11 @@ def epoch_batches(
     augment: Changes | bool = True,
     *,
     start: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
     """The batches of one epoch in random order, from step `start` on; what is skipped is not read.
+
+    `share` (k, n) gives the k-th of n parts of each batch, as equal as can be; together they are the batch.
 
     Samples that fill no batch are left out this time (a batch of one would break batch norm); a
     data set smaller than a batch is one batch. `augment=True` means `Augment()`, without changes of
@@ -87,9 +90,16 @@ def epoch_batches(
     steps = range(start, batches_per_epoch(dataset, batch_size))
     changes = _changes(dataset, augment)
     return (
-        _changed_batch(dataset, order[step * batch_size : (step + 1) * batch_size], changes, (seed, epoch))
+        _changed_batch(
+            dataset, _part(order[step * batch_size : (step + 1) * batch_size], share), changes, (seed, epoch)
+        )
         for step in steps
     )
+
+
+def _part(indices: npt.NDArray[np.int64], share: tuple[int, int]) -> npt.NDArray[np.int64]:
+    number, parts = share
+    return indices[len(indices) * number // parts : len(indices) * (number + 1) // parts]
 
 
 def _changes(dataset: Dataset, augment: Changes | bool) -> Changes | None:

@@ -1,0 +1,44 @@
+"""Data sets that a user passes from Python, and what of the data a resumed training may change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pliant import DataError, RecipeError
+from pliant.training.loop import train
+from pliant.training.prepare import TrainingData
+from pliant.training.recipe import Recipe
+from pliant.training.resume import binding
+
+from .several import TASKS, Rooms, recipe_of
+
+
+class Fewer(Rooms):
+    tasks = TASKS[:2]
+
+
+def test_a_data_set_of_ones_own_is_trained_on(tmp_path: Path) -> None:
+    data = TrainingData(Rooms(10, 0), Rooms(4, 1))
+    result = train(recipe_of(["training.epochs=1"]), tmp_path, data=data)
+    assert result.steps == 2
+    assert set(result.quality[0]["quality"]) == {task.name for task in TASKS}
+
+
+def test_splits_of_different_tasks_and_empty_ones_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="rooms: train and validation must have the same tasks"):
+        train(recipe_of([]), tmp_path, data=TrainingData(Rooms(10, 0), Fewer(4, 1)))
+    with pytest.raises(DataError, match="rooms needs a task, and an image in each split"):
+        train(recipe_of([]), tmp_path, data=TrainingData(Rooms(10, 0), Rooms(0, 1)))
+    with pytest.raises(RecipeError, match="which the data has not; did you mean 'room'"):
+        train(recipe_of(["training.losses.rom=2"]), tmp_path, data=TrainingData(Rooms(10, 0), Rooms(4, 1)))
+
+
+def test_where_the_data_lies_does_not_bind() -> None:
+    def mixture(root: str, seed: int = 0) -> Recipe:
+        of = [{"name": "camvid", "root": root}, {"name": "scenes", "seed": seed}]
+        return Recipe.from_json({"data": {"name": "mixture", "root": root, "of": of}})
+
+    assert binding(mixture("/one")) == binding(mixture("/other"))
+    assert binding(mixture("/one")) != binding(mixture("/one", seed=1))
