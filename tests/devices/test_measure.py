@@ -39,7 +39,9 @@ def spin(milliseconds: float) -> Callable[[], None]:
 def test_a_known_duration_is_measured() -> None:
     found = measure({"two": spin(2.0)}, effort=Effort(runs=20, seconds=0.2))["two"]
     assert found.p50 is not None
-    assert 2.0 <= found.min <= found.p50 < 4.0
+    # Only the quickest run is bounded above: where other work shares the cores, half of all runs may take far longer.
+    assert 2.0 <= found.min < 4.0
+    assert found.p50 >= found.min
     assert found.runs >= 20
     assert found.wall > 0.0
     assert abs(found.taken - time.time()) < 60.0

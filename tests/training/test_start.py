@@ -17,9 +17,9 @@ from pliant.models.sorting import importance_order, permute_channels
 from pliant.models.streams import channel_streams
 from pliant.training.data.batches import Batch
 from pliant.training.data.files import find
-from pliant.training.evaluate import load_batches
 from pliant.training.prepare import fresh_supernet, open_training_data
 from pliant.training.pretrained import load_pretrained
+from pliant.training.recalibrate import recalibration_batches
 from pliant.training.recipe import Recipe
 from pliant.training.weight_files import read_weights
 
@@ -61,7 +61,8 @@ def test_a_recipe_sorts_pretrained_channels_and_keeps_the_widest(weights: Path, 
         assert torch.allclose(outputs[task], output, atol=1e-4 * float(output.abs().max())), task
     again, _ = fresh_supernet(recipe, data)
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in found.state_dict().items())
-    calibration = [normalize(b.images, found.architecture) for b in load_batches(data.train, 8)]
+    batches = recalibration_batches(data.train, recipe.training)
+    calibration = [normalize(batch.images, found.architecture) for batch in batches]
     for stream, scores in channel_importance(found, channel_streams(found), sort, calibration).items():
         assert bool((scores.diff() <= 1e-3 * scores.max()).all()), stream
 
