@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,6 +127,14 @@ def save(picture: Array, path: Path) -> None:
     Image.fromarray(picture).save(path)
 
 
+def fitted(caption: str, width: float, length: Callable[[str], float]) -> str:
+    """The caption, or as much of it as `width` pixels hold, ended by dots; `length` measures text."""
+    if length(caption) <= width:
+        return caption
+    kept = next((end for end in range(len(caption), 0, -1) if length(caption[:end].rstrip() + "...") <= width), 0)
+    return caption[:kept].rstrip() + "..."
+
+
 def contact_sheet(panels: list[tuple[str, Array]], path: Path, columns: int = _COLUMNS) -> None:
     """Write captioned pictures side by side as one PNG."""
     from PIL import Image, ImageDraw
@@ -140,7 +149,7 @@ def contact_sheet(panels: list[tuple[str, Array]], path: Path, columns: int = _C
         left, top = index % columns * (_PANEL + 4), index // columns * (tall + 4)
         height, width = sizes[index]
         sheet.paste(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR), (left, top + _CAPTION))
-        draw.text((left + 2, top + 3), caption, fill="black")
+        draw.text((left + 2, top + 3), fitted(caption, _PANEL - 4, draw.textlength), fill="black")
     sheet.save(path)
 
 

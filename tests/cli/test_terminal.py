@@ -142,3 +142,14 @@ def test_json_stays_json_where_stderr_has_a_bar(suite: Path, tmp_path: Path) -> 
     os.close(slave)
     os.close(master)
     assert json.loads(done.stdout)["chosen"]
+
+
+@pytest.mark.parametrize(
+    "caption", ["edges", "surfaces: vertical_axis_a 41%, raised_horizontal 35%, other 22%", "", "w" * 400]
+)
+def test_captions_end_where_their_picture_does(caption: str) -> None:
+    from pliant.cli.pictures import fitted
+
+    shown = fitted(caption, 60, lambda text: 6.0 * len(text))
+    assert len(shown) <= 10
+    assert shown == caption or (shown.endswith("...") and caption.startswith(shown[:-3]))
