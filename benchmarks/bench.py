@@ -6,7 +6,9 @@ For every suite: its size against the widest subnet's own ONNX files, opening ti
 against creation from the extracted file, the cost of a call through pliant over the bare onnxruntime session, and the
 time of a switch, to and fro between two subnets of like size, over creating the bare session of the same target and
 running it once (a switch runs its target once too, against the witness). What is compared is interleaved in the same
-process; a ratio is the median of paired runs. Writes `deployed-<hardware>-<date>.json`.
+process; a ratio is the median of paired runs. One thread: the threads of a session go on spinning after a call and slow
+down the session that it takes turns with (with two, both took twice as long, and ratios had quartiles of 0.6 and 1.6).
+Writes `deployed-<hardware>-<date>.json`.
 """
 
 from __future__ import annotations
@@ -140,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The quick benchmarks of the deployed half.")
     parser.add_argument("--suites", type=Path, default=Path("out/suites"))
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
     paths = sorted(chosen.suites.glob("*.pliant"))
     if not paths:
