@@ -59,7 +59,7 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     (deploy.plan, "which subnet fits a budget, and why"),
     (run.run, "pictures of what a subnet sees"),
     (measure.bench, "latency percentiles of subnets"),
-    (measure.profile, "measure every subnet for `search`"),
+    (measure.profile, "measure every subnet here"),
     (deploy.build, "TensorRT engines (a later version)"),
     (deploy.extract, "one subnet as plain ONNX"),
     (doctor.doctor, "what this machine can run"),
