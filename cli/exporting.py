@@ -21,14 +21,13 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     from ..search.front import Front
     from ..training.checkpoint import load_checkpoint
     from ..training.prepare import open_split
-    from ..training.recalibrate import recalibration_batches
 
     check_file(out)
     source = load_checkpoint(checkpoint)
     entries = Front.load(front).entries
     recipe = source.recipe
     train, validation = open_split(recipe, "train"), open_split(recipe, "validation")
-    data = ExportData(train, validation, recalibration=recalibration_batches(train, recipe.training))
+    data = ExportData(train, validation)
     return export_suite(
         source,
         [entry.config for entry in entries],

@@ -20,8 +20,11 @@ from ..quantize.policy import Policy
 from ..runtime.suite import open_suite
 from ..runtime.verify import verify_suite
 from ..training.checkpoint import Checkpoint
+from ..training.data.batches import Batch
 from ..training.evaluate import load_batches
 from ..training.evaluator import Evaluator
+from ..training.recalibrate import recalibration_batches
+from ..training.recipe import TrainingRecipe
 from .build import Builder, Built
 from .quality import read_labelled
 from .report import ExportReport
@@ -49,6 +52,7 @@ def export_suite(
 ) -> ExportReport:
     """Export the subnets of a front as one suite, proven and measured, then verified as the runtime reads it.
 
+    Batch norm is recalibrated as the checkpoint's recipe says; of a bare supernet on `recalibration_images`.
     Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). Nothing
     is written, and an existing file stays, where any step fails. Raises ExportError (parity, engine, place),
     QuantizeError (calibration, policy), DataError (images), ConfigError (a configuration of another space).
@@ -60,15 +64,23 @@ def export_suite(
     target = Path(out)
     if not target.parent.is_dir():
         raise ExportError(f"{target.parent} is not a folder: create it, or choose another place")
-    export = _Export(supernet, data, settings, progress)
+    recipe = None if isinstance(source, Supernet) else source.recipe.training
+    export = _Export(supernet, data, settings, progress, recipe)
     return export.run(_ordered(supernet, front), target, name or target.stem, _provenance(source))
 
 
 class _Export:
     """One run of `export_suite`: its inputs, and a clock."""
 
-    def __init__(self, supernet: Supernet, data: ExportData, settings: ExportSettings, progress: Progress | None):
-        self.supernet, self.data, self.settings = supernet, data, settings
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: ExportData,
+        settings: ExportSettings,
+        progress: Progress | None,
+        recipe: TrainingRecipe | None,
+    ):
+        self.supernet, self.data, self.settings, self.recipe = supernet, data, settings, recipe
         self.progress = progress or (lambda stage, done, total: None)
         self.seconds: dict[str, float] = {}
 
@@ -91,8 +103,7 @@ class _Export:
         settings, size = self.settings, self._size
         with self._clock("read images"):
             quality = read_labelled(self.data.quality, settings.quality_images, size, self.supernet.tasks)
-            plain = () if self.data.recalibration else load_batches(self.data.train, settings.recalibration_images)
-            self.evaluator = Evaluator(self.supernet, self.data.recalibration or plain)
+            self.evaluator = Evaluator(self.supernet, self._recalibration())
             calibration = read_labelled(self.data.train, settings.calibration_images, size)
         self.progress("images", 1, 1)
         with self._clock("template"):
@@ -100,6 +111,12 @@ class _Export:
         self.progress("template", 1, 1)
         images = [batch for batch, _ in calibration.batches(settings.batch)]
         return Builder(self.supernet, template, lowered, images, quality)
+
+    def _recalibration(self) -> tuple[Batch, ...]:
+        """Images as training saw them where its recipe is known, else as they are."""
+        if self.recipe is not None:
+            return recalibration_batches(self.data.train, self.recipe)
+        return load_batches(self.data.train, self.settings.recalibration_images)
 
     def _template(self) -> tuple[onnx.ModelProto, Lowered | None]:
         """The widest subnet's graph, and its int8 form where one is asked for."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from ..devices.errors import ExportError, QuantizeError
 from ..quantize.policy import Policy
-from ..training.data.batches import Batch
 from ..training.data.sample import Dataset
 
 PRECISIONS = ("fp32", "int8")
@@ -20,14 +19,12 @@ Progress = Callable[[str, int, int], None]
 class ExportData:
     """Images for an export: `train` to recalibrate batch norm and calibrate ranges, `quality` to measure on.
 
-    `split` is what the suite says that `quality` is. `recalibration` are the batches for batch norm, as training made
-    them (`recalibration_batches`); without them plain training images serve.
+    `split` is what the suite says that `quality` is.
     """
 
     train: Dataset
     quality: Dataset
     split: str = "validation"
-    recalibration: tuple[Batch, ...] = ()
 
 
 @dataclass(frozen=True)
