@@ -16,8 +16,8 @@ from .camvid import CAMVID
 from .cifar100 import open_cifar100
 from .file_dataset import FileDataset
 from .folder import open_folder
-from .nyud import open_nyud
-from .pascal import open_pascal
+from .nyud import NYUD
+from .pascal import PASCAL
 from .redkitchen import REDKITCHEN
 from .sample import Dataset, Sample
 from .scenes.dataset import Progress, Scenes
@@ -27,8 +27,8 @@ _FILES: dict[str, Callable[..., Dataset]] = {
     "redkitchen": REDKITCHEN.open,
     "camvid": CAMVID.open,
     "cifar100-mtl": open_cifar100,
-    "nyudv2": open_nyud,
-    "pascal-context": open_pascal,
+    "nyudv2": NYUD.open,
+    "pascal-context": PASCAL.open,
     "folder": open_folder,
 }
 

@@ -10,18 +10,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from ...runtime.tasks import Task
 from .decode import Array, class_ids, edge_map, metres, unit_vectors
-from .dense import spread
-from .file_dataset import FileDataset, LabelFiles, Place
-from .files import check_names
-from .lists import find_folder, held_out, read_names
+from .file_dataset import LabelFiles, Place
+from .prepared import Prepared
 from .readers import decoded, read_array
 
-NAME = "nyudv2"
-SPLITS = ("train", "validation", "test")
 CLASSES = (
     *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf"),
     *("picture", "counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror", "floor_mat"),
@@ -35,33 +29,6 @@ TASKS = (
     Task("normals", "normals", value_range=(-1.0, 1.0)),
     Task("edges", "edges"),
 )
-
-
-def open_nyud(
-    split: str,
-    root: Path | None = None,
-    size: tuple[int, int] | None = None,
-    count: int | None = None,
-    tasks: tuple[str, ...] | None = None,
-) -> FileDataset:
-    """A split: train and validation are parts of `gt_sets/train.txt` (see `held_out`), test is `gt_sets/val.txt`.
-
-    At 425x560 pixels unless `size` says otherwise. Raises DataError where the folder or its lists are missing.
-    """
-    check_names(NAME, "split", (split,), SPLITS)
-    check_names(NAME, "task", tasks, tuple(task.name for task in TASKS))
-    folder = find_folder(("NYUD_MT", "NYUDv2"), "gt_sets", root)
-    names = _names(folder / "gt_sets", split)
-    chosen = spread(np.arange(len(names)), count, f"{NAME} {split}")
-    images = Place(folder, ("images/{}.jpg", "images/{}.png"))
-    labels = [label for label in _labels(folder) if tasks is None or label.task.name in tasks]
-    return FileDataset(NAME, [names[index] for index in chosen], images, labels, size, complete=True)
-
-
-def _names(lists: Path, split: str) -> tuple[str, ...]:
-    if split == "test":
-        return read_names(lists / "val.txt")
-    return held_out(read_names(lists / "train.txt"))[0 if split == "train" else 1]
 
 
 def _labels(folder: Path) -> tuple[LabelFiles, ...]:
@@ -90,3 +57,7 @@ def _normals(path: Path) -> Array:
 
 def _edges(path: Path) -> Array:
     return decoded(path, read_array(path), edge_map)
+
+
+# At 425x560 pixels, unless another size is asked for.
+NYUD = Prepared("nyudv2", ("NYUD_MT", "NYUDv2"), "gt_sets", ("images/{}.jpg", "images/{}.png"), TASKS, _labels)

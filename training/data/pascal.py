@@ -15,15 +15,11 @@ import numpy as np
 from ...devices.errors import DataError
 from ...runtime.tasks import Task
 from .decode import Array, boundaries, class_ids, unit_vectors
-from .dense import spread
-from .file_dataset import FileDataset, LabelFiles, Place
-from .files import check_names
-from .lists import find_folder, held_out, read_names
+from .file_dataset import LabelFiles, Place
 from .pascal_parts import PARTS, human_parts
+from .prepared import Prepared
 from .readers import decoded, read_array
 
-NAME = "pascal-context"
-SPLITS = ("train", "validation", "test")
 CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
@@ -48,33 +44,6 @@ _SEEN_INDOORS = np.array(
         *(427, 429, 430, 432, 440, 441, 442, 443, 444, 446, 454, 457),
     ]
 )
-
-
-def open_pascal(
-    split: str,
-    root: Path | None = None,
-    size: tuple[int, int] | None = None,
-    count: int | None = None,
-    tasks: tuple[str, ...] | None = None,
-) -> FileDataset:
-    """A split: train and validation are parts of `ImageSets/Context/train.txt` (see `held_out`), test is `val.txt`.
-
-    Pictures are of several sizes, so `size` must be said. Raises DataError where the folder or its lists are missing.
-    """
-    check_names(NAME, "split", (split,), SPLITS)
-    check_names(NAME, "task", tasks, tuple(task.name for task in TASKS))
-    folder = find_folder(("PASCAL_MT", "PASCALContext"), "ImageSets/Context", root)
-    names = _names(folder / "ImageSets" / "Context", split)
-    chosen = spread(np.arange(len(names)), count, f"{NAME} {split}")
-    labels = [label for label in _labels(folder) if tasks is None or label.task.name in tasks]
-    images = Place(folder, ("JPEGImages/{}.jpg",))
-    return FileDataset(NAME, [names[index] for index in chosen], images, labels, size, complete=True)
-
-
-def _names(lists: Path, split: str) -> tuple[str, ...]:
-    if split == "test":
-        return read_names(lists / "val.txt")
-    return held_out(read_names(lists / "train.txt"))[0 if split == "train" else 1]
 
 
 def _labels(folder: Path) -> tuple[LabelFiles, ...]:
@@ -111,3 +80,9 @@ def _normals(maps: Place, path: Path) -> Array:
     if labels.shape != vectors.shape[:2]:
         raise DataError(f"{map_path} is of the size {list(labels.shape)}, {path} is not: copy both again")
     return np.where(np.isin(labels, _SEEN_INDOORS)[..., None], vectors, np.float32(0))
+
+
+# Pictures are of several sizes, so one must be asked for.
+PASCAL = Prepared(
+    "pascal-context", ("PASCAL_MT", "PASCALContext"), "ImageSets/Context", ("JPEGImages/{}.jpg",), TASKS, _labels
+)
