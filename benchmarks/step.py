@@ -11,23 +11,45 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import time
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from pliant.benchmarks.dated import save_dated
+from pliant.benchmarks.paired import paired
 from pliant.models.network import normalize
-from pliant.models.space import SubnetConfig
+from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.training.auxiliary import Auxiliary
 from pliant.training.data.batches import epoch_batches
 from pliant.training.prepare import choose_device, fresh_supernet, open_training_data
+from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import load_recipe
 from pliant.training.sampling import step_subnets
 from pliant.training.schedule import make_optimizer
 from pliant.training.step import Inputs, train_step
+
+
+def stepping(recipe: Recipe) -> tuple[Callable[[Sequence[SubnetConfig]], None], SearchSpace, torch.device]:
+    """A function that takes one training step with the given subnets, always on the same batch."""
+    data, settings = open_training_data(recipe), recipe.training
+    device = choose_device(settings.device)
+    supernet, _ = fresh_supernet(recipe, data)
+    supernet.to(device)
+    auxiliary = Auxiliary(supernet, settings).to(device)
+    optimizer = make_optimizer(supernet, settings, auxiliary)
+    batch = next(iter(epoch_batches(data.train, settings.batch_size, 0, 0, settings.augmentation)))
+    images = normalize(batch.images.to(device), supernet.architecture)
+    inputs = Inputs(images, {name: target.to(device) for name, target in batch.targets.items()})
+
+    def step(subnets: Sequence[SubnetConfig]) -> None:
+        train_step(supernet, optimizer, inputs, subnets, settings, 0, auxiliary=auxiliary)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return step, supernet.space, device
 
 
 def main() -> int:
@@ -43,41 +65,15 @@ def main() -> int:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     recipe = load_recipe(chosen.recipe, chosen.settings)
-    data, settings = open_training_data(recipe), recipe.training
-    device = choose_device(settings.device)
-    supernet, _ = fresh_supernet(recipe, data)
-    supernet.to(device)
-    auxiliary = Auxiliary(supernet, settings).to(device)
-    optimizer = make_optimizer(supernet, settings, auxiliary)
-    batch = next(iter(epoch_batches(data.train, settings.batch_size, 0, 0, settings.augmentation)))
-    images = normalize(batch.images.to(device), supernet.architecture)
-    inputs = Inputs(images, {name: target.to(device) for name, target in batch.targets.items()})
-
-    def step(subnets: Sequence[SubnetConfig]) -> float:
-        began = time.perf_counter()
-        train_step(supernet, optimizer, inputs, subnets, settings, 0, auxiliary=auxiliary)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - began
-
-    draws = (step_subnets(supernet.space, settings.seed, index, chosen.subnets - 2) for index in itertools.count())
-    pairs = np.array([(step(next(draws)), step([supernet.space.widest])) for _ in range(chosen.pairs + 2)][2:])
-    ratios = np.percentile(pairs[:, 0] / pairs[:, 1], (25, 50, 75))
-    nested, plain = np.median(pairs, 0)
-    print(f"{chosen.subnets} subnets {nested:.3f} s, the widest alone {plain:.3f} s: {ratios[1]:.2f}x", end="")
-    print(f" ({ratios[0]:.2f} to {ratios[2]:.2f}), {torch.get_num_threads()} threads, {device}")
-    entry = {
-        "recipe": recipe.to_json(),
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "subnets": chosen.subnets,
-        "nested_s": float(nested),
-        "plain_s": float(plain),
-        "ratio": dict(zip(("p25", "p50", "p75"), map(float, ratios), strict=True)),
-    }
-    command = f"python benchmarks/step.py --recipe {chosen.recipe} --subnets {chosen.subnets} --pairs {chosen.pairs}"
-    print(save_dated(f"step-{recipe.name}", chosen.out, command, entry))
+    step, space, device = stepping(recipe)
+    draws = (step_subnets(space, recipe.training.seed, index, chosen.subnets - 2) for index in itertools.count())
+    found = paired(lambda: step(next(draws)), lambda: step([space.widest]), chosen.pairs)
+    threads = torch.get_num_threads()
+    print(f"{chosen.subnets} subnets {found['ours_ms']:.0f} ms, the widest alone {found['theirs_ms']:.0f} ms:", end=" ")
+    print(f"{found['ratio']:.2f}x ({found['ratio_p25']:.2f} to {found['ratio_p75']:.2f}), {threads} threads, {device}")
+    ran = {"device": str(device), "threads": threads, "torch": torch.__version__, "subnets": chosen.subnets}
+    entry = {"recipe": recipe.to_json(), **ran, "step": found}
+    print(save_dated(f"step-{recipe.name}", chosen.out, f"python {shlex.join(sys.argv)}", entry))
     return 0
 
 
