@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -21,6 +22,7 @@ from pliant.training.prepare import open_split
 from pliant.training.progress import Progress
 from pliant.training.recalibrate import recalibration_batches
 from pliant.training.recipe import Recipe
+from pliant.training.resume import binding
 
 from .compute import training_macs
 from .methods import METHODS, WIDTHS, recipe_of
@@ -41,15 +43,28 @@ class Job:
         """Its name, for files and people."""
         return f"{self.data}-{self.method}-{self.seed}"
 
+    @property
+    def digest(self) -> str:
+        """Of everything that decides its numbers: what binds a training that resumes, and what it is judged on."""
+        recipes = {str(width): {**binding(recipe), **_judged(recipe)} for width, recipe in self.recipes().items()}
+        return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
+
     def recipes(self) -> dict[float | None, Recipe]:
         """The recipe of the supernet (under None), or one for each width."""
         widths: tuple[float | None, ...] = WIDTHS if METHODS[self.method].separate else (None,)
         return {width: recipe_of(self.data, self.method, self.seed, width) for width in widths}
 
 
+def _judged(recipe: Recipe) -> Entry:
+    names = ("recalibration_images", "validate_every", "validation_images")
+    return {name: getattr(recipe.training, name) for name in names}
+
+
 def run(job: Job, out: Path, split: str, progress: Progress | None = None) -> Entry:
     """Train what is not trained yet in `out`, and judge every width on `split`; the job's result."""
-    parts = [_trained(recipe, width, out / job.name, split, progress) for width, recipe in job.recipes().items()]
+    # By digest: what another recipe trained under this name cannot be resumed.
+    folder = out / f"{job.name}-{job.digest}"
+    parts = [_trained(recipe, width, folder, split, progress) for width, recipe in job.recipes().items()]
     return {
         "rows": [
             {"data": job.data, "method": job.method, **row, "seed": job.seed} for part in parts for row in part["rows"]

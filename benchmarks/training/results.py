@@ -5,7 +5,6 @@ A job's file stands under a digest of its recipes: where a recipe has changed, t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -18,26 +17,13 @@ from .methods import DEFAULT
 VERSION = 1
 
 
-def digest(job: Job) -> str:
-    """Of everything that decides a job's numbers."""
-    recipes = {str(width): _binding(recipe.to_json()) for width, recipe in job.recipes().items()}
-    return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _binding(recipe: Entry) -> Entry:
-    """What trains and is judged; not how the search goes on, nor where files lie and how often they are kept."""
-    training = {key: value for key, value in recipe["training"].items() if key not in ("checkpoint_every", "device")}
-    data = {key: value for key, value in recipe["data"].items() if key != "root"}
-    return {"data": data, "model": recipe["model"], "space": recipe["space"], "training": training}
-
-
 def load(folder: Path, job: Job) -> Entry | None:
     """The job's result, or None where it is not measured as its recipe now is."""
     path = folder / f"{job.name}.json"
     if not path.exists():
         return None
     entry: Entry = json.loads(path.read_text())
-    return entry if entry["recipe"] == digest(job) and entry["_version"] == VERSION else None
+    return entry if entry["recipe"] == job.digest and entry["_version"] == VERSION else None
 
 
 def save(folder: Path, job: Job, result: Entry) -> Path:
@@ -46,7 +32,7 @@ def save(folder: Path, job: Job, result: Entry) -> Path:
     path = folder / f"{job.name}.json"
     entry = {
         "_version": VERSION,
-        "recipe": digest(job),
+        "recipe": job.digest,
         "hardware": hardware_name(),
         "date": time.strftime("%Y-%m-%d"),
         **result,

@@ -13,7 +13,6 @@ import pytest
 from pliant.benchmarks.training.compute import training_macs
 from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.methods import MAIN, METHODS, WIDTHS, recipe_of
-from pliant.benchmarks.training.results import digest
 from pliant.models.cost import CostModel
 
 from ..training.tiny import tiny_recipe, tiny_supernet
@@ -66,14 +65,14 @@ def _result(folder: Path) -> dict[str, Any]:
 
 
 def test_every_method_makes_a_recipe_and_no_two_the_same() -> None:
-    digests = {method: digest(Job("redkitchen", method, 0)) for method in METHODS}
+    digests = {method: Job("redkitchen", method, 0).digest for method in METHODS}
     assert len(set(digests.values())) == len(digests), digests
 
 
 def test_the_digest_follows_the_seed_and_not_the_place_of_files() -> None:
     job = Job("scenes", "default", 0)
-    assert digest(job) == digest(Job("scenes", "default", 0))
-    assert digest(job) != digest(Job("scenes", "default", 1))
+    assert job.digest == Job("scenes", "default", 0).digest
+    assert job.digest != Job("scenes", "default", 1).digest
 
 
 def test_a_separate_training_costs_that_of_its_one_width() -> None:
