@@ -11,7 +11,7 @@ from .decode import log_depth
 from .reduction import HERE, Reduction
 
 IGNORE = 255
-RAREST = 10.0
+MOST_EDGE_WEIGHT = 10.0
 """The most that a pixel of an edge weighs against one of the rest."""
 
 
@@ -76,7 +76,7 @@ def _edges(logits: Tensor, target: Tensor, batch: Reduction) -> Tensor:
     truth = torch.where(target == IGNORE, torch.zeros_like(target), target).float()
     edges, count = batch.sums(truth.sum(), valid.sum())
     others = count - edges
-    weight = (others / edges.clamp(min=1)).sqrt().clamp(1.0, RAREST)
+    weight = (others / edges.clamp(min=1)).sqrt().clamp(1.0, MOST_EDGE_WEIGHT)
     entropy = F.binary_cross_entropy_with_logits(scores, truth, reduction="none", pos_weight=weight)
     probability = scores.sigmoid() * valid
     found = ((entropy * valid).sum(), (probability * truth).sum(), probability.sum())
