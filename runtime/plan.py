@@ -157,7 +157,10 @@ def make_plan(
         threads=threads,
     )
     if budget.energy_mj is not None:
-        raise BudgetError("this machine has no energy sensor that pliant can read: leave the energy limit out")
+        from ..devices.energy import need_sensor
+
+        need_sensor()
+        raise BudgetError("plans use no energy sensor yet: leave the energy limit out")
     names = tuple(suite.tasks) if budget.tasks is None else budget.tasks
     ranked = rank(suite.subnets, names, budget)
     kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
