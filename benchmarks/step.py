@@ -20,10 +20,10 @@ import torch
 
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired
-from pliant.models.network import normalize
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.training.auxiliary import Auxiliary
 from pliant.training.data.batches import epoch_batches
+from pliant.training.layout import laid_out
 from pliant.training.prepare import choose_device, fresh_supernet, open_training_data
 from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import load_recipe
@@ -41,8 +41,9 @@ def stepping(recipe: Recipe) -> tuple[Callable[[Sequence[SubnetConfig]], None], 
     auxiliary = Auxiliary(supernet, settings).to(device)
     optimizer = make_optimizer(supernet, settings, auxiliary)
     batch = next(iter(epoch_batches(data.train, settings.batch_size, 0, 0, settings.augmentation)))
-    images = normalize(batch.images.to(device), supernet.architecture)
-    inputs = Inputs(images, {name: target.to(device) for name, target in batch.targets.items()})
+    inputs = Inputs(
+        laid_out(supernet, batch.images), {name: target.to(device) for name, target in batch.targets.items()}
+    )
 
     def step(subnets: Sequence[SubnetConfig]) -> None:
         train_step(supernet, optimizer, inputs, subnets, settings, 0, auxiliary=auxiliary)

@@ -45,7 +45,7 @@ def normalize(images: Tensor, architecture: Architecture) -> Tensor:
     """uint8 RGB (N, H, W, 3) -> float32 (N, 3, H, W), contiguous, standardised by the architecture's mean and std.
 
     Contiguous on purpose: a permuted array is channels-last without anyone having asked, and torch 2.13's CPU backward
-    of a narrow strided 1x1 convolution corrupts memory on such inputs.
+    of a narrow strided 1x1 convolution, which an extracted subnet may have, corrupts memory on such inputs.
     """
     scale = torch.tensor([1.0 / (255.0 * s) for s in architecture.std], device=images.device).view(1, 3, 1, 1)
     shift = torch.tensor(

@@ -10,12 +10,12 @@ import torch
 
 from ..models.decode import decode
 from ..models.metrics import Metric
-from ..models.network import normalize
 from ..models.setting import Statistics
 from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
 from .data.batches import Batch, collate
 from .data.sample import Dataset
+from .layout import laid_out
 
 Quality = dict[str, float]
 """Task name -> value of the task's metric."""
@@ -38,14 +38,12 @@ def evaluate(
 ) -> Quality:
     """Quality per task of one subnet; NaN where nothing is labelled. The supernet's mode is left as it was."""
     metrics = {task.name: Metric(task) for task in supernet.tasks}
-    device = next(supernet.parameters()).device
     was_training = supernet.training
     supernet.eval()
     try:
         with torch.no_grad():
             for batch in batches:
-                images = normalize(batch.images.to(device), supernet.architecture)
-                outputs = supernet(images, config, statistics)
+                outputs = supernet(laid_out(supernet, batch.images), config, statistics)
                 for name, metric in metrics.items():
                     decoded = decode(metric.task, outputs[name].float())
                     metric.update(decoded.cpu().numpy(), batch.targets[name].numpy())

@@ -17,11 +17,11 @@ from torch import Tensor
 from ..devices.errors import DataError
 from ..models.decode import decode
 from ..models.metrics import Metric
-from ..models.network import normalize
 from ..models.setting import Moments, Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from .data.batches import Batch
+from .layout import laid_out
 
 Encoder = tuple[float, ...]
 Demand = Mapping[str, Collection[float]]
@@ -146,8 +146,7 @@ class Evaluator:
         return {pair: metric.value() for pair, metric in metrics.items()}
 
     def _images(self, batch: Batch) -> Tensor:
-        device = next(self.supernet.parameters()).device
-        return normalize(batch.images.to(device), self.supernet.architecture)
+        return laid_out(self.supernet, batch.images)
 
     def _decode(
         self,

@@ -15,10 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ..devices.errors import TrainingError
-from ..models.network import normalize
 from ..models.space import SubnetConfig
 from .checkpoint import (
     Checkpoint,
@@ -33,6 +30,7 @@ from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
 from .interrupt import AfterTheStep
+from .layout import laid_out
 from .prepare import TrainingData
 from .progress import MetricsLog, NoLog, Pace, Progress, Silent, StepReport
 from .ranks import Ranks, joined
@@ -178,10 +176,9 @@ def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: i
 
 
 def _moved(batch: Batch, run: Run) -> Inputs:
-    images = normalize(batch.images.to(run.device, non_blocking=True), run.supernet.architecture)
-    if run.device.type == "cuda":
-        images = images.contiguous(memory_format=torch.channels_last)
-    return Inputs(images, {name: target.to(run.device) for name, target in batch.targets.items()})
+    return Inputs(
+        laid_out(run.supernet, batch.images), {name: target.to(run.device) for name, target in batch.targets.items()}
+    )
 
 
 def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:

@@ -11,7 +11,6 @@ import torch
 
 from ..devices.errors import DataError, RecipeError, TrainingError
 from ..models.architecture import Architecture
-from ..models.network import normalize
 from ..models.sorting import sort_supernet
 from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet, stages_of
@@ -20,6 +19,7 @@ from .data import open_data
 from .data.files import find
 from .data.mixture import Mixture
 from .data.sample import Dataset
+from .layout import laid_out
 from .pretrained import load_pretrained
 from .recalibrate import recalibration_batches
 from .recipe import Recipe
@@ -164,7 +164,7 @@ def fresh_supernet(recipe: Recipe, data: TrainingData) -> tuple[Supernet, str | 
     batches = recalibration_batches(data.train, recipe.training)
     said = str(load_pretrained(supernet, weights, batches))
     if recipe.model.sort != "none":
-        images = (normalize(batch.images, architecture) for batch in batches)
+        images = (laid_out(supernet, batch.images) for batch in batches)
         sort_supernet(supernet, batches=images, measure=recipe.model.sort)
         said += f"; channels sorted by {recipe.model.sort}"
     return supernet, said

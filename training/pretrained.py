@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from ..devices.errors import DataError
-from ..models.network import normalize
 from ..models.norm import SlimBatchNorm2d
 from ..models.setting import Moments
 from ..models.supernet import Supernet
 from .data.batches import Batch
+from .layout import laid_out
 from .weight_names import encoder_names
 
 Tensors = Mapping[str, Tensor]
@@ -128,8 +128,7 @@ def _settle(supernet: Supernet, folded: Iterable[str], batches: Iterable[Batch])
     try:
         with torch.no_grad():
             for batch in batches:
-                images = normalize(batch.images.to(next(supernet.parameters()).device), supernet.architecture)
-                supernet.features(images, supernet.space.widest)
+                supernet.features(laid_out(supernet, batch.images), supernet.space.widest)
     finally:
         supernet.train(was_training)
         for handle in handles:

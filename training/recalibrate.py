@@ -16,12 +16,12 @@ from collections.abc import Iterable
 import torch
 
 from ..devices.errors import DataError
-from ..models.network import normalize
 from ..models.setting import Moments, Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from .data.batches import Batch, epoch_batches
 from .data.sample import Dataset
+from .layout import laid_out
 from .recipe import TrainingRecipe
 
 LARGE = 32
@@ -35,11 +35,9 @@ def recalibrate(supernet: Supernet, config: SubnetConfig, batches: Iterable[Batc
     DataError when there are no batches.
     """
     collected: dict[str, Moments] = {}
-    device = next(supernet.parameters()).device
     with torch.no_grad():
         for batch in batches:
-            images = normalize(batch.images.to(device), supernet.architecture)
-            supernet(images, config, collect=collected)
+            supernet(laid_out(supernet, batch.images), config, collect=collected)
     if not collected:
         raise DataError("batch norm cannot be recalibrated without images")
     return {name: (moments.mean.float(), moments.variance.float()) for name, moments in collected.items()}

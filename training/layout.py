@@ -1,0 +1,20 @@
+"""Images as a supernet is trained and judged on them: where it is, normalised, channels-last."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..models.network import normalize
+from ..models.supernet import Supernet
+
+
+def laid_out(supernet: Supernet, images: Tensor) -> Tensor:
+    """uint8 RGB (N, H, W, 3) -> what the supernet reads, (N, 3, H, W), on its device.
+
+    Channels-last in memory: a training step of MobileNetV2 takes a fifth less on CPUs, and GPUs want it too. Results
+    differ from those of another layout by rounding.
+    """
+    device = next(supernet.parameters()).device
+    moved = normalize(images.to(device, non_blocking=True), supernet.architecture)
+    return moved.contiguous(memory_format=torch.channels_last)
