@@ -157,9 +157,9 @@ class TrainingRecipe(Part):
     (1 where left out). `checkpoint_every` counts steps, `validate_every` epochs (0: only at the end).
 
     Which subnets: the first `full_width` share of all steps trains the widest alone; after that each step trains the
-    widest, the narrowest and `subnets` drawn by the rule of `sampling` (sampling.py), each taught by the `widest` or
-    by the `next` wider one (teacher.py). `only` trains the subnet of that one width and nothing else, as a separate
-    network would be (separate.py).
+    widest, the narrowest and `subnets` drawn by the rule of `sampling`, a share `uniform` of them with one width for
+    the whole encoder (sampling.py), each taught by the `widest` or by the `next` wider one (teacher.py). `only` trains
+    the subnet of that one width and nothing else, as a separate network would be (separate.py).
 
     `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
     `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses` (balance.py). `ema` is the decay
@@ -179,6 +179,7 @@ class TrainingRecipe(Part):
     warmup: Share = 0.05
     subnets: Annotated[int, Field(ge=0, le=1000)] = 2
     sampling: Literal["sandwich", "stratified"] = "sandwich"
+    uniform: Share = 0.5
     full_width: Share = 0.25
     only: Positive | None = None
     teacher: Literal["widest", "next"] = "widest"

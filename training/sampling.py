@@ -3,14 +3,17 @@
 Every step trains the widest and the narrowest subnet, which bound all others, and `count` drawn between them: anywhere
 (`sandwich`; US-Nets, ICCV 2019, arXiv 1903.05134), or one from each of `count` brackets of equal size of the mean
 encoder width (`stratified`; Scala, NeurIPS 2024), so that no step leaves a whole range out. The draw depends on
-(seed, step) only, so a resumed run trains the same subnets. Half of the draws have one width for the whole encoder and
-independent decoders: drawing every stage independently almost never gives the uniform encoders, which searches favour
-and people compare.
+(seed, step) only, so a resumed run trains the same subnets.
+
+A share of the draws, `uniform`, has one width for the whole encoder and independent decoders: drawing every stage
+independently almost never gives the uniform encoders, which searches favour and people compare. That width is never the
+widest or the narrowest, where there are others: those are trained at each step as it is.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from ..models.space import SearchSpace, SubnetConfig
 from .recipe import TrainingRecipe
@@ -26,27 +29,24 @@ def subnets_at(space: SearchSpace, recipe: TrainingRecipe, step: int, steps: int
     if recipe.only is not None:
         return [space.uniform(recipe.only)]
     alone = round(recipe.full_width * steps)
+    if step < alone:
+        return [space.widest]
     stratified = recipe.sampling == "stratified"
-    subnets = step_subnets(space, recipe.seed, step, recipe.subnets, alone, stratified=stratified)
+    subnets = step_subnets(space, recipe.seed, step, recipe.subnets, stratified=stratified, uniform=recipe.uniform)
     return sorted(subnets, key=_mean_widths, reverse=True) if recipe.teacher == "next" else subnets
 
 
 def step_subnets(
-    space: SearchSpace, seed: int, step: int, count: int, alone: int = 0, *, stratified: bool = False
+    space: SearchSpace, seed: int, step: int, count: int, *, stratified: bool = False, uniform: float = 0.5
 ) -> list[SubnetConfig]:
-    """Widest, narrowest and `count` random subnets, in the order in which they are trained; deterministic.
-
-    The first `alone` steps train the widest only: a curriculum (Scala, NeurIPS 2024) that also spares their cost.
-    """
-    if step < alone:
-        return [space.widest]
+    """Widest, narrowest and `count` random subnets, in the order in which they are trained; deterministic."""
     rng = random.Random(f"subnets/{seed}/{step}")
     subnets = [space.widest]
     if space.narrowest != space.widest:
         subnets.append(space.narrowest)
     if stratified:
-        return [*subnets, *(_draw_between(space, rng, low, high) for low, high in brackets(space, count))]
-    return [*subnets, *(_draw(space, rng) for _ in range(count))]
+        return [*subnets, *(_draw_between(space, rng, uniform, low, high) for low, high in brackets(space, count))]
+    return [*subnets, *(_draw(space, rng, uniform, _inner(space)) for _ in range(count))]
 
 
 def brackets(space: SearchSpace, count: int) -> list[tuple[float, float]]:
@@ -57,25 +57,27 @@ def brackets(space: SearchSpace, count: int) -> list[tuple[float, float]]:
     return [(bound, high + 1e-9 if index == count - 1 else bound + size) for index, bound in enumerate(bounds)][::-1]
 
 
-def _draw(space: SearchSpace, rng: random.Random) -> SubnetConfig:
+def _inner(space: SearchSpace) -> tuple[float, ...]:
+    """The encoder's widths between the ends, all of them where there are none."""
+    return space.encoder_widths[1:-1] or space.encoder_widths
+
+
+def _draw(space: SearchSpace, rng: random.Random, uniform: float, widths: Sequence[float]) -> SubnetConfig:
+    """Any subnet; with the probability `uniform` one whose encoder has one of the `widths` everywhere."""
     drawn = space.sample(rng)
-    if rng.random() < 0.5:
+    if rng.random() >= uniform:
         return drawn
-    return _with_uniform_encoder(space, rng, drawn)
+    return SubnetConfig((rng.choice(widths),) * space.stages, drawn.decoders)
 
 
-def _with_uniform_encoder(space: SearchSpace, rng: random.Random, config: SubnetConfig) -> SubnetConfig:
-    return SubnetConfig((rng.choice(space.encoder_widths),) * space.stages, config.decoders)
-
-
-def _draw_between(space: SearchSpace, rng: random.Random, low: float, high: float) -> SubnetConfig:
+def _draw_between(space: SearchSpace, rng: random.Random, uniform: float, low: float, high: float) -> SubnetConfig:
     """A draw whose mean encoder width lies in the bracket; the nearest found where the space has none."""
-    uniform = rng.random() < 0.5
+    within = [width for width in _inner(space) if low <= width < high]
     nearest, centre = space.widest, (low + high) / 2
+    if rng.random() < uniform and within:
+        return _draw(space, rng, 1.0, within)
     for _ in range(_TRIES):
         drawn = space.sample(rng)
-        if uniform:
-            drawn = _with_uniform_encoder(space, rng, drawn)
         width = mean_width(drawn)
         if low <= width < high:
             return drawn
