@@ -24,6 +24,13 @@ FRONT_SIZE = 20
 
 def run_demo(out: Path, as_json: bool) -> None:
     """Do all of it into `out`; what an interrupted run finished there is used again."""
+    try:
+        _run(out, as_json)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped: what is finished is kept, and the same command goes on from there") from None
+
+
+def _run(out: Path, as_json: bool) -> None:
     from ..runtime.suite import open_suite
     from ..training.recipe_file import load_recipe
     from .demo_budgets import measure_all, preferring, three_plans

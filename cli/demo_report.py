@@ -51,8 +51,16 @@ def print_report(report: dict[str, Any]) -> None:
     limit = report["preferences"]["nothing"]["limit_ms"]
     weight = report["preference_weight"]
     print(f"\nat {limit:g} ms, where a preference tells most: one task counting {weight:g} times as much")
-    rows = [(name, _decoders(row), *_cells(row)) for name, row in report["preferences"].items()]
+    preferences = report["preferences"]
+    rows = [(name, _decoders(row), *_cells(row)) for name, row in preferences.items()]
     print_table(("preferred", "decoder widths", *heads), rows)
+    same = [
+        name
+        for name, row in preferences.items()
+        if name != "nothing" and row["subnet"] == preferences["nothing"]["subnet"]
+    ]
+    if same:
+        print(f"preferring {' or '.join(same)} changes nothing here: the same subnet is the best for it")
     print()
     print(f"suite         {report['suite']}   (pliant inspect, plan, run, bench, verify)")
     print(f"pictures      {report['pictures']}")
@@ -85,14 +93,15 @@ def write_sheet(suite: Suite, recipe: Recipe, plans: Mapping[str, Plan], out: Pa
     predictions = {
         name: _predictions(suite, plan, [sample.image for sample in samples]) for name, plan in plans.items()
     }
-    columns = ["input", "truth", *(f"{name}: {plans[name].subnet.id}" for name in plans)]
-    rows = []
+    columns = ["input", "truth", *(_caption(name, plan) for name, plan in plans.items())]
+    rows, names = [], []
     for index, sample in enumerate(samples):
         for name, task in suite.tasks.items():
             truth = sample.targets[name]
             outputs = [predictions[budget][index][name] for budget in plans]
             pictures = [painted(task, output, sample.image, truth)[0] for output in (truth, *outputs)]
             rows.append([sample.image, *pictures])
+            names.append(name)
     height, width = samples[0].image.shape[:2]
     cell = (width * _SCALE, height * _SCALE)
     sheet = Image.new("RGB", (len(columns) * (cell[0] + 4), len(rows) * (cell[1] + 4) + _CAPTION), "white")
@@ -102,7 +111,15 @@ def write_sheet(suite: Suite, recipe: Recipe, plans: Mapping[str, Plan], out: Pa
         for row, pictures in enumerate(rows):
             picture = Image.fromarray(pictures[column]).resize(cell, Image.Resampling.BILINEAR)
             sheet.paste(picture, (column * (cell[0] + 4), _CAPTION + row * (cell[1] + 4)))
+    for row, name in enumerate(names):
+        place = (5, _CAPTION + row * (cell[1] + 4) + 3)
+        draw.text(place, name, fill="white", stroke_width=2, stroke_fill="black")
     sheet.save(out)
+
+
+def _caption(name: str, plan: Plan) -> str:
+    took = f", {plan.latency_ms.value:.2f} ms" if plan.latency_ms else ""
+    return f"{name}: {plan.subnet.id}{took}"
 
 
 def _predictions(suite: Suite, plan: Plan, images: list[Any]) -> list[dict[str, Any]]:

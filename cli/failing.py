@@ -66,9 +66,9 @@ def need_building_half(verb: str, *modules: str) -> None:
     """Raise EngineUnavailable, naming the extra, unless the modules of the building half are installed."""
     from importlib.util import find_spec
 
-    missing = [name for name in modules if find_spec(name) is None]
+    missing = [name for name in dict.fromkeys(modules) if find_spec(name) is None]
     if missing:
         raise EngineUnavailable(
             f"`pliant {verb}` needs {', '.join(missing)}, which the deployed half goes without: "
-            'pip install "pliant[build]"'
+            "in a checkout of pliant, pip install '.[build]'"
         )

@@ -1,14 +1,17 @@
-"""Progress on long work: a bar on a terminal, nothing where stderr is a file or a pipe."""
+"""Progress on long work: a bar on a terminal, now and then a line where stderr is a file or a pipe."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .plain import printable
 
 Report = Callable[[str, int, int], None]
+SECONDS_BETWEEN_LINES = 15.0
+"""Short work says nothing in a log, long work a line as often as this."""
 
 
 def note(text: str) -> None:
@@ -18,9 +21,9 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Report]:
-    """Give a function (what, done, total) that draws one bar on stderr and leaves nothing behind."""
+    """Give a function (what, done, total) that draws one bar on stderr and leaves nothing behind, or says lines."""
     if not sys.stderr.isatty():
-        yield _nothing
+        yield _Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -44,5 +47,13 @@ def _shortened(text: str, width: int) -> str:
     return text if len(text) <= max(width, 20) else text[: max(width, 20) - 1] + "…"
 
 
-def _nothing(what: str, done: int, total: int) -> None:
-    return None
+class _Lines:
+    """What a bar would show, a line at a time."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = time.monotonic()
+            note(f"{what}: {done} of {total}")

@@ -41,17 +41,20 @@ def run(
     given = [*loaded.recipe.search.preferences, *([preference] if preference else [])]
 
     def show(done: int, most: int, hypervolume: float) -> None:
-        report(f"searching: {hypervolume:.4f}", done, most)
+        report(f"searching, hypervolume {hypervolume:.4f}", done, most)
 
-    front = run_search(
-        loaded,
-        preferences=given,
-        evaluations=evaluations,
-        front_size=most,
-        out=out,
-        resume=resume,
-        progress=show,
-    )
+    try:
+        front = run_search(
+            loaded,
+            preferences=given,
+            evaluations=evaluations,
+            front_size=most,
+            out=out,
+            resume=resume,
+            progress=show,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped: what was measured is kept; go on with --resume (--out {out})") from None
     return front if profile is None else _with_latency(front, loaded, profile, out)
 
 

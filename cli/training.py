@@ -14,15 +14,13 @@ import typer
 
 from .failing import FAILED, INTERRUPTED
 from .plain import printable
-from .progress import note
+from .progress import SECONDS_BETWEEN_LINES, note
 from .tables import print_json, print_table
 
 if TYPE_CHECKING:
     from ..training.loop import TrainResult
     from ..training.progress import StepReport
     from ..training.ranks import Ranks
-
-_SECONDS_BETWEEN_LINES = 15.0
 
 
 class TrainingBar:
@@ -66,7 +64,7 @@ class TrainingBar:
         """Move the bar; without one, say a line every quarter of a minute."""
         if self._bar is not None:
             self._bar.update(self._task, completed=report.step, description=_losses(report))
-        elif time.monotonic() - self._said >= _SECONDS_BETWEEN_LINES:
+        elif time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
             self._said = time.monotonic()
             left = "" if report.seconds_left is None else f", {report.seconds_left / 60:.1f} min left"
             note(f"step {report.step}/{report.steps}: {_losses(report)}{left}")
@@ -125,7 +123,8 @@ def print_result(result: TrainResult, as_json: bool) -> None:
     tasks = list(result.quality[0]["quality"]) if result.quality else []
     rows = [(_widths(row["config"]), *(_value(row["quality"][task]) for task in tasks)) for row in result.quality]
     print_table(("width", *tasks), rows)
-    print(f"{result.steps} steps, {result.seconds:.0f} s, {result.images_per_second:.1f} images/s: {result.out}")
+    counted = f"{result.steps} step{'' if result.steps == 1 else 's'}"
+    print(f"{counted}, {result.seconds:.0f} s, {result.images_per_second:.1f} images/s: {result.out}")
     note(f"next: pliant search {result.out} --out {result.out}/front.json")
 
 

@@ -55,7 +55,7 @@ def _build() -> Iterator[Finding]:
     absent = [name for name in _BUILD if util.find_spec(name) is None]
     if absent:
         what = f"the building half (train, search, export) lacks {', '.join(absent)}; running suites does not need it"
-        yield Finding("missing", what, "pip install 'pliant[build]'")
+        yield Finding("missing", what, "in a checkout of pliant: pip install '.[build]'")
     else:
         yield Finding("ok", f"the building half is installed (torch {installed('torch')}, onnx {installed('onnx')})")
 

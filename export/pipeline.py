@@ -181,7 +181,11 @@ def _ordered(supernet: Supernet, front: Sequence[SubnetConfig]) -> list[SubnetCo
         raise ConfigError("the front is empty: give at least one configuration")
     for config in chosen:
         if config not in supernet.space:
-            raise ConfigError(f"{config.to_json()} is not in the supernet's search space: use a front of this network")
+            widths = ", ".join(f"{width:g}" for width in config.encoder)
+            raise ConfigError(
+                f"a configuration of the front (encoder {widths}) is not in this supernet's search space: "
+                "give the front that was searched in it"
+            )
     costs = CostModel(supernet)
     return sorted(chosen, key=lambda config: (costs(config).macs, costs(config).bytes, config.encoder, config.decoders))
 

@@ -11,12 +11,19 @@ from ..runtime.tasks import Task
 
 
 def log_depth(task: Task, logits: Tensor) -> Tensor:
-    """Raw (N, 1, H, W) -> natural logarithm of metres (N, H, W), within the task's range.
+    """Raw (N, 1, H, W) -> natural logarithm of metres (N, H, W): from -2 to 2 they span the task's range.
 
-    A sigmoid on the logarithm keeps depth positive and bounded, and its error relative.
+    The logarithm keeps depth positive and its error relative. It is linear, and bounded only by `decode`: a sigmoid has
+    no gradient where a pixel went astray, so such a pixel never comes back.
     """
-    low, high = (math.log(value) for value in task.value_range)
-    return low + (high - low) * torch.sigmoid(logits[:, 0])
+    low, high = log_range(task)
+    return 0.5 * (low + high) + 0.25 * (high - low) * logits[:, 0]
+
+
+def log_range(task: Task) -> tuple[float, float]:
+    """Natural logarithms of the least and the greatest depth that a task knows, in metres."""
+    low, high = task.value_range
+    return math.log(low), math.log(high)
 
 
 def decode(task: Task, logits: Tensor) -> Tensor:
@@ -28,7 +35,7 @@ def decode(task: Task, logits: Tensor) -> Tensor:
     if task.kind == "segmentation":
         return logits.argmax(1).to(torch.uint8)
     if task.kind == "depth":
-        return log_depth(task, logits).exp()
+        return log_depth(task, logits).clamp(*log_range(task)).exp()
     if task.kind == "normals":
         length = (logits * logits).sum(1, keepdim=True).clamp(min=1e-8).sqrt()
         return (logits / length).permute(0, 2, 3, 1)

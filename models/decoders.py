@@ -46,6 +46,14 @@ class DenseDecoder(nn.Module):
         self.refine = ConvNorm(inner, inner, 3)
         self.head = SlimConv2d(inner, Channels(outputs), 1, bias=True)
 
+    def calm(self) -> None:
+        """Draw what no batch norm follows anew, small.
+
+        By its fans the head would begin far from what a loss can bear, and the pooled branch would drown the others.
+        """
+        for layer in (self.pool, self.head):
+            nn.init.normal_(layer.weight, std=0.01)
+
     def forward(self, features: list[Tensor], size: tuple[int, int], *at: Setting) -> Tensor:
         """Encoder features -> raw output (N, outputs, *size)."""
         low, high = features[0], features[-1]

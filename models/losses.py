@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..runtime.tasks import Task
-from .decode import log_depth
+from .decode import log_depth, log_range
 from .reduction import HERE, Reduction
 
 IGNORE = 255
@@ -52,7 +52,7 @@ def _depth(task: Task, logits: Tensor, target: Tensor, batch: Reduction) -> Tens
     logs = log_depth(task, logits)
     truth = target.clamp(low, high)
     relative = (logs - truth.log()).abs()
-    metres = (logs.exp() - truth).abs()
+    metres = (logs.clamp(*log_range(task)).exp() - truth).abs()
     return batch.average(((relative + 0.2 * metres) * valid).sum(), valid.sum())
 
 

@@ -143,9 +143,12 @@ def _decoder(task: Task, channels: list[Channels], architecture: Architecture, s
 
 
 def _initialise(network: nn.Module) -> None:
-    """He initialisation by fan-out, as torchvision's ResNets; the fan is the full width's."""
+    """He initialisation by the full width's fan-out, as torchvision's ResNets; small where no batch norm follows."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, DenseDecoder):
+            module.calm()

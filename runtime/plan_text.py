@@ -32,10 +32,13 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
     if budget.bytes is not None:
         parts.append(f"{format_bytes(chosen.bytes)} of {format_bytes(budget.bytes)} weights")
     fitting = sum(not judge.misses(candidate) for candidate in ranked)
-    field = f"the {fitting} subnets that fit" if fitting > 1 else "all subnets, the only one that fits"
+    scored = f"score {chosen.score:.4g}{': ' if parts else ''}{', '.join(parts)}"
+    if fitting == 1 and len(ranked) > 1:
+        return f"it is the only subnet that fits; {scored}"
+    field = f"the {fitting} subnets that fit"
     if fitting == len(ranked):
         field = f"all {fitting} subnets, which all fit" if parts or budget.floors else f"all {fitting} subnets"
-    return f"it has the best score of {field} ({chosen.score:.4g}){': ' if parts else ''}{', '.join(parts)}"
+    return f"it has the best score of {field}; {scored}"
 
 
 def reason(candidate: Candidate, chosen: Candidate, judge: Judge) -> str:

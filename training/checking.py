@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..devices.errors import DataError
+from ..devices.errors import DataError, RecipeError
 from .data import NAMES
 from .data.check import Found, Progress, Source, check_data
 from .data.cifar_files import RECORDS
 from .data.folder_form import FORM
 from .recipe import DataRecipe
-from .recipe_file import load_recipe
+from .recipe_file import find_recipe, load_recipe
 
 # What a folder holds, by which it is known without a word from its owner.
 _SIGNS = (
@@ -32,11 +32,18 @@ def check(what: str, root: Path | None = None, progress: Progress | None = None)
     elif Path(what).is_dir():
         sources = [Source(_kind_of(Path(what)), Path(what))]
     else:
-        sources = _of_recipe(load_recipe(what).data, root)
+        sources = _of_recipe(load_recipe(_recipe(what)).data, root)
     found = Found()
     for source in sources:
         check_data(found, source, progress)
     return found
+
+
+def _recipe(what: str) -> Path:
+    try:
+        return find_recipe(what)
+    except RecipeError as error:
+        raise DataError(f"{error}; or name a data set: {', '.join(sorted(NAMES))}") from error
 
 
 def _kind_of(folder: Path) -> str:

@@ -35,6 +35,8 @@ def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) 
     """The checkpoint to go on from; None to begin."""
     clean(out)
     if not steps(out):
+        if resume:
+            progress.message(f"{out} holds no training to resume: this begins one")
         return None
     if not resume:
         raise CheckpointError(f"{out} holds a training already: go on with --resume, or choose another folder")

@@ -57,3 +57,15 @@ def test_a_bar_shows_markup_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress_bar() as report:
         report("[/x]", 1, 2)
     assert "[/x]" in screen.getvalue()
+
+
+def test_a_log_gets_a_line_of_long_work_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter((0.0, 1.0, 16.0, 16.0, 17.0))
+    monkeypatch.setattr("pliant.cli.progress.time.monotonic", lambda: next(clock))
+    with progress_bar() as report:
+        report("exporting", 1, 9)
+        report("exporting", 2, 9)
+        report("exporting", 3, 9)
+    assert capsys.readouterr().err == "exporting: 2 of 9\n"

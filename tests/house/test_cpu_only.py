@@ -56,7 +56,7 @@ def test_a_verb_of_the_building_half_names_the_extra(bare: Environment, tmp_path
     for verb in (("train", recipe, "--out", tmp_path / "out"), ("demo", "--out", tmp_path / "demo")):
         done = bare.run("pliant", *verb)
         assert done.returncode == 1
-        assert 'pip install "pliant[build]"' in done.stderr
+        assert "pip install '.[build]'" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 

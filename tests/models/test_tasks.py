@@ -140,3 +140,12 @@ def test_the_weight_of_edges_does_not_scale_the_loss() -> None:
         share = float(target.mean())
         dice = 1 - (900 * share + 1) / (450 + 900 * share + 1)
         assert loss(TASKS["edges"], logits, target).item() == pytest.approx(math.log(2) + 0.5 * dice, rel=1e-5)
+
+
+def test_a_depth_far_out_of_range_still_has_a_gradient() -> None:
+    logits = torch.tensor([-40.0, 40.0]).view(1, 1, 1, 2).requires_grad_()
+    loss(TASKS["depth"], logits, torch.tensor([[[2.0, 2.0]]])).backward()
+    assert logits.grad is not None
+    below, above = logits.grad.flatten().tolist()
+    assert below < -0.1, "it should rise"
+    assert above > 0.1, "it should fall"
