@@ -54,7 +54,8 @@ def measure(recipe: Recipe, steps: int) -> dict[str, Any]:
         return itertools.islice(itertools.chain.from_iterable(epochs), steps + WARM)
 
     loading = list(_times(batches()))[WARM:]
-    waiting, began = [], 0.0
+    waiting: list[float] = []
+    began = 0.0
     source = ahead(batches())
     for step in range(steps + WARM):
         if step == WARM:
