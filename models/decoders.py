@@ -14,6 +14,9 @@ from .channels import Channels
 from .layers import SlimConv2d, SlimLinear
 from .setting import Setting
 
+SMALL = 0.01
+"""Spread of fresh weights that no batch norm follows."""
+
 
 class DenseDecoder(nn.Module):
     """A light DeepLabv3+ (ECCV 2018): ASPP on the coarsest features, one skip from the finest, two 3x3 convolutions.
@@ -46,13 +49,18 @@ class DenseDecoder(nn.Module):
         self.refine = ConvNorm(inner, inner, 3)
         self.head = SlimConv2d(inner, Channels(outputs), 1, bias=True)
 
+    @property
+    def bare(self) -> tuple[SlimConv2d, ...]:
+        """What no batch norm follows: the pooled branch and the head."""
+        return self.pool, self.head
+
     def calm(self) -> None:
-        """Draw what no batch norm follows anew, small.
+        """Draw anew, small, what is bare.
 
         By its fans the head would begin far from what a loss can bear, and the pooled branch would drown the others.
         """
-        for layer in (self.pool, self.head):
-            nn.init.normal_(layer.weight, std=0.01)
+        for layer in self.bare:
+            nn.init.normal_(layer.weight, std=SMALL)
 
     def forward(self, features: list[Tensor], size: tuple[int, int], *at: Setting) -> Tensor:
         """Encoder features -> raw output (N, outputs, *size)."""

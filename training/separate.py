@@ -11,6 +11,7 @@ import math
 
 import torch
 
+from ..models.decoders import DenseDecoder
 from ..models.layers import SlimConv2d, SlimLinear
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
@@ -20,11 +21,14 @@ def own_fans(supernet: Supernet, config: SubnetConfig, *, encoder: bool = True) 
     """Scale freshly initialised weights as if layers had only the channels of `config`; `encoder=False` spares it.
 
     Convolutions are He-initialised by their outputs (a spread of 1 / sqrt(fan-out)), fully connected layers as torch
-    does (bounds of 1 / sqrt(fan-in)); so a factor for the whole layer is exact. A pretrained encoder stays as it is.
+    does (bounds of 1 / sqrt(fan-in)); so a factor for the whole layer is exact. What no batch norm follows is small at
+    any width, and a pretrained encoder stays as it is.
     """
+    decoders = [decoder for decoder in supernet.decoders.values() if isinstance(decoder, DenseDecoder)]
+    bare = {layer for decoder in decoders for layer in decoder.bare}
     with torch.no_grad():
         for name, layer in supernet.slim_layers().items():
-            if name.startswith("encoder.") and not encoder:
+            if layer in bare or (name.startswith("encoder.") and not encoder):
                 continue
             if isinstance(layer, SlimConv2d):
                 layer.weight.mul_(math.sqrt(layer.makes.full / layer.makes.at(config)))
