@@ -15,7 +15,7 @@ from .layers import SlimConv2d, SlimLinear
 from .setting import Setting
 
 SMALL = 0.01
-"""Spread of fresh weights that no batch norm follows."""
+"""Spread of fresh weights that should say nothing yet."""
 
 
 class DenseDecoder(nn.Module):
@@ -23,7 +23,7 @@ class DenseDecoder(nn.Module):
 
     Image-level pooling is added to the projected features rather than concatenated: the same function class as
     DeepLab's fifth branch, without a resize of a single pixel. It has a bias and no batch norm: a batch norm over one
-    position a image would be noise.
+    position a image would be noise. `scores`: the output is scores of classes, no quantity.
     """
 
     def __init__(
@@ -37,8 +37,10 @@ class DenseDecoder(nn.Module):
         skip: int,
         rates: tuple[int, ...],
         multiple: int,
+        scores: bool = True,
     ):
         super().__init__()
+        self.scores = scores
         inner = Channels(channels, group, multiple)
         lateral = Channels(skip, group, multiple)
         self.aspp = nn.ModuleList([ConvNorm(high, inner), *(ConvNorm(high, inner, 3, dilation=rate) for rate in rates)])
@@ -55,12 +57,13 @@ class DenseDecoder(nn.Module):
         return self.pool, self.head
 
     def calm(self) -> None:
-        """Draw anew, small, what is bare.
+        """Draw anew what is bare: by its few outputs a head would begin far from what a loss can bear.
 
-        By its fans the head would begin far from what a loss can bear, and the pooled branch would drown the others.
+        Scores begin at about one, for a head that is much smaller is slow to tell classes apart; what is regressed
+        begins in the middle of its range, and the pooled branch next to nothing, lest it drown the others.
         """
-        for layer in self.bare:
-            nn.init.normal_(layer.weight, std=SMALL)
+        nn.init.normal_(self.pool.weight, std=SMALL)
+        nn.init.normal_(self.head.weight, std=self.head.in_channels**-0.5 if self.scores else SMALL)
 
     def forward(self, features: list[Tensor], size: tuple[int, int], *at: Setting) -> Tensor:
         """Encoder features -> raw output (N, outputs, *size)."""

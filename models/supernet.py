@@ -139,11 +139,12 @@ def _decoder(task: Task, channels: list[Channels], architecture: Architecture, s
         skip=architecture.skip_channels,
         rates=architecture.aspp_rates,
         multiple=space.multiple,
+        scores=task.kind not in ("depth", "normals"),
     )
 
 
 def _initialise(network: nn.Module) -> None:
-    """He initialisation by the full width's fan-out, as torchvision's ResNets; small where no batch norm follows."""
+    """He initialisation by the full width's fan-out, as torchvision's ResNets; by the inputs where no norm follows."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

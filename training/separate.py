@@ -21,8 +21,8 @@ def own_fans(supernet: Supernet, config: SubnetConfig, *, encoder: bool = True) 
     """Scale freshly initialised weights as if layers had only the channels of `config`; `encoder=False` spares it.
 
     Convolutions are He-initialised by their outputs (a spread of 1 / sqrt(fan-out)), fully connected layers as torch
-    does (bounds of 1 / sqrt(fan-in)); so a factor for the whole layer is exact. What no batch norm follows is small at
-    any width, and a pretrained encoder stays as it is.
+    does (bounds of 1 / sqrt(fan-in)); so a factor for the whole layer is exact. What no batch norm follows is not
+    drawn by its outputs and stays. A pretrained encoder stays as it is.
     """
     decoders = [decoder for decoder in supernet.decoders.values() if isinstance(decoder, DenseDecoder)]
     bare = {layer for decoder in decoders for layer in decoder.bare}

@@ -64,7 +64,10 @@ METHODS = {
     "projection": Method(("training.distillation.form=projection",)),
     "attention": Method(("training.distillation.form=attention",)),
     "relational": Method(("training.distillation.form=relational",)),
-    "stratified": Method(("training.sampling=stratified", "training.subnets=2"), about="stratified four-subnet steps"),
+    "sandwich": Method(
+        ("training.sampling=sandwich", "training.subnets=1"), about="three subnets a step, one of any width"
+    ),
+    "uniform": Method(("training.uniform=1",), about="no step with an encoder of mixed widths"),
     "no-curriculum": Method(("training.full_width=0",), about="no steps of the widest alone"),
     "unsorted": Method(("model.sort=none",), about="pretrained channels in the order of the file"),
     "ema": Method(("training.ema=0.998",)),

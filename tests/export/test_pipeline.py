@@ -212,7 +212,7 @@ def test_mistakes_are_one_line(trained: Trained, tmp_path: Path) -> None:
     out, net = tmp_path / "x.pliant", trained.net
     with pytest.raises(ConfigError, match="front is empty"):
         export_suite(net, [], out, data=trained.data)
-    with pytest.raises(ConfigError, match="not in the supernet's search space"):
+    with pytest.raises(ConfigError, match="not in this supernet's search space"):
         export_suite(net, [net.space.uniform(0.3)], out, data=trained.data)
     with pytest.raises(ExportError, match="is not a folder"):
         trained.export(tmp_path / "nowhere" / "x.pliant")

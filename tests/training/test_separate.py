@@ -27,9 +27,11 @@ def test_weights_have_the_spread_of_their_own_fan(width: float) -> None:
             plain = layer.extract(config)
             fan = plain.out_channels * plain.kernel_size[0] * plain.kernel_size[1]
             weight = plain.weight.detach()
-            # What no batch norm follows has a small spread of its own.
-            bare = name.startswith("decoders.") and name.endswith((".pool", ".head"))
-            expected = SMALL if bare else math.sqrt(2.0 / fan)
+            expected = math.sqrt(2.0 / fan)
+            if name == "decoders.segmentation.head":
+                expected = layer.in_channels**-0.5
+            elif name.startswith("decoders.") and name.endswith((".pool", ".head")):
+                expected = SMALL
             assert float(weight.std()) == pytest.approx(expected, rel=6.0 / math.sqrt(2 * weight.numel())), name
 
 

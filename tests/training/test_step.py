@@ -36,8 +36,8 @@ def _train(subnets: list[SubnetConfig], steps: int = 1, *settings: str) -> tuple
 
 
 def test_the_loss_goes_down() -> None:
-    _, losses = _train(step_subnets(SPACE, 0, 0, 1), 12, "training.lr=0.003")
-    assert losses[-1].total < 0.8 * losses[0].total
+    _, losses = _train(step_subnets(SPACE, 0, 0, 1), 24, "training.lr=0.006")
+    assert losses[-1].total < 0.9 * losses[0].total, "labels are noise, so it is learned by heart only"
     assert set(losses[0].tasks) == {"segmentation", "depth"}
 
 
