@@ -22,16 +22,12 @@ from typing import Any
 import torch
 
 from pliant.benchmarks.dated import save_dated
-from pliant.training.auxiliary import Auxiliary
+from pliant.benchmarks.stepping import Stepping
 from pliant.training.data.batches import Batch, epoch_batches
-from pliant.training.layout import laid_out
 from pliant.training.loop import ahead
-from pliant.training.prepare import choose_device, fresh_supernet, open_training_data
 from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import load_recipe
 from pliant.training.sampling import step_subnets
-from pliant.training.schedule import make_optimizer
-from pliant.training.step import Inputs, train_step
 
 # The first steps wait for the first batch and warm caches up.
 WARM = 2
@@ -39,16 +35,11 @@ WARM = 2
 
 def measure(recipe: Recipe, steps: int) -> dict[str, Any]:
     """Shares and milliseconds of one recipe."""
-    data, settings = open_training_data(recipe), recipe.training
-    device = choose_device(settings.device)
-    supernet, _ = fresh_supernet(recipe, data)
-    supernet.to(device)
-    auxiliary = Auxiliary(supernet, settings).to(device)
-    optimizer = make_optimizer(supernet, settings, auxiliary)
+    training, settings = Stepping(recipe), recipe.training
 
     def batches() -> Iterator[Batch]:
         epochs = (
-            epoch_batches(data.train, settings.batch_size, settings.seed, epoch, settings.augmentation)
+            epoch_batches(training.data.train, settings.batch_size, settings.seed, epoch, settings.augmentation)
             for epoch in itertools.count()
         )
         return itertools.islice(itertools.chain.from_iterable(epochs), steps + WARM)
@@ -63,18 +54,15 @@ def measure(recipe: Recipe, steps: int) -> dict[str, Any]:
         before = time.perf_counter()
         batch = next(source)
         waiting.append(time.perf_counter() - before)
-        inputs = Inputs(
-            laid_out(supernet, batch.images), {name: target.to(device) for name, target in batch.targets.items()}
-        )
-        subnets = step_subnets(supernet.space, settings.seed, step, settings.subnets)
-        train_step(supernet, optimizer, inputs, subnets, settings, step, auxiliary=auxiliary)
+        subnets = step_subnets(training.supernet.space, settings.seed, step, settings.subnets)
+        training.step(training.inputs(batch), subnets, step)
     wall = time.perf_counter() - began
     return {
         "waited": sum(waiting) / wall,
         "loading_ms": 1e3 * statistics.median(loading),
         "step_ms": 1e3 * wall / steps,
         "steps": steps,
-        "device": str(device),
+        "device": str(training.device),
     }
 
 

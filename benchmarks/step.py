@@ -13,44 +13,18 @@ import argparse
 import itertools
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired
-from pliant.models.space import SearchSpace, SubnetConfig
-from pliant.training.auxiliary import Auxiliary
+from pliant.benchmarks.stepping import Stepping
+from pliant.models.space import SubnetConfig
 from pliant.training.data.batches import epoch_batches
-from pliant.training.layout import laid_out
-from pliant.training.prepare import choose_device, fresh_supernet, open_training_data
-from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import load_recipe
 from pliant.training.sampling import step_subnets
-from pliant.training.schedule import make_optimizer
-from pliant.training.step import Inputs, train_step
-
-
-def stepping(recipe: Recipe) -> tuple[Callable[[Sequence[SubnetConfig]], None], SearchSpace, torch.device]:
-    """A function that takes one training step with the given subnets, always on the same batch."""
-    data, settings = open_training_data(recipe), recipe.training
-    device = choose_device(settings.device)
-    supernet, _ = fresh_supernet(recipe, data)
-    supernet.to(device)
-    auxiliary = Auxiliary(supernet, settings).to(device)
-    optimizer = make_optimizer(supernet, settings, auxiliary)
-    batch = next(iter(epoch_batches(data.train, settings.batch_size, 0, 0, settings.augmentation)))
-    inputs = Inputs(
-        laid_out(supernet, batch.images), {name: target.to(device) for name, target in batch.targets.items()}
-    )
-
-    def step(subnets: Sequence[SubnetConfig]) -> None:
-        train_step(supernet, optimizer, inputs, subnets, settings, 0, auxiliary=auxiliary)
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-
-    return step, supernet.space, device
 
 
 def main() -> int:
@@ -66,7 +40,14 @@ def main() -> int:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     recipe = load_recipe(chosen.recipe, chosen.settings)
-    step, space, device = stepping(recipe)
+    training = Stepping(recipe)
+    space, device, settings = training.supernet.space, training.device, recipe.training
+    batch = next(iter(epoch_batches(training.data.train, settings.batch_size, 0, 0, settings.augmentation)))
+    inputs = training.inputs(batch)
+
+    def step(subnets: Sequence[SubnetConfig]) -> None:
+        training.step(inputs, subnets)
+
     draws = (step_subnets(space, recipe.training.seed, index, chosen.subnets - 2) for index in itertools.count())
     found = paired(lambda: step(next(draws)), lambda: step([space.widest]), chosen.pairs)
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Images as a supernet is trained and judged on them: where it is, normalised, channels-last."""
+"""Batches as a supernet is trained and judged on them: where it is, images normalised and channels-last."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from torch import Tensor
 
 from ..models.network import normalize
 from ..models.supernet import Supernet
+from .data.batches import Batch
+from .objective import Inputs
 
 
 def laid_out(supernet: Supernet, images: Tensor) -> Tensor:
@@ -18,3 +20,9 @@ def laid_out(supernet: Supernet, images: Tensor) -> Tensor:
     device = next(supernet.parameters()).device
     moved = normalize(images.to(device, non_blocking=True), supernet.architecture)
     return moved.contiguous(memory_format=torch.channels_last)
+
+
+def inputs_of(supernet: Supernet, batch: Batch) -> Inputs:
+    """A batch as a training step takes it: images laid out, and every target on the supernet's device."""
+    images = laid_out(supernet, batch.images)
+    return Inputs(images, {name: target.to(images.device) for name, target in batch.targets.items()})

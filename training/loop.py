@@ -30,7 +30,7 @@ from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
 from .interrupt import AfterTheStep
-from .layout import laid_out
+from .layout import inputs_of
 from .prepare import TrainingData
 from .progress import MetricsLog, NoLog, Pace, Progress, Silent, StepReport
 from .ranks import Ranks, joined
@@ -40,7 +40,7 @@ from .resume import starting_point
 from .run import Run, prepared
 from .sampling import subnets_at
 from .schedule import learning_rate, optimizer_tensors, set_learning_rate
-from .step import ADVICE, Inputs, train_step
+from .step import ADVICE, train_step
 
 Rows = list[dict[str, Any]]
 ECHO = 1.0
@@ -161,7 +161,7 @@ def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: i
     set_learning_rate(run.optimizer, rate)
     subnets = subnets_at(run.supernet.space, settings, step, run.steps)
     done = step / run.steps
-    inputs = _moved(batch, run)
+    inputs = inputs_of(run.supernet, batch)
     beside, whole = run.auxiliary, run.ranks.batch
     losses = train_step(
         run.supernet, run.optimizer, inputs, subnets, settings, step, done=done, auxiliary=beside, batch=whole
@@ -173,12 +173,6 @@ def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: i
     report = StepReport(*at, losses.tasks, losses.total, losses.distillation, rate, speed, left, losses.soft_labels)
     log.step(report)
     run.progress.step(report)
-
-
-def _moved(batch: Batch, run: Run) -> Inputs:
-    return Inputs(
-        laid_out(run.supernet, batch.images), {name: target.to(run.device) for name, target in batch.targets.items()}
-    )
 
 
 def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
