@@ -36,8 +36,15 @@ def _train(subnets: list[SubnetConfig], steps: int = 1, *settings: str) -> tuple
 
 
 def test_the_loss_goes_down() -> None:
-    _, losses = _train(step_subnets(SPACE, 0, 0, 1), 24, "training.lr=0.006")
-    assert losses[-1].total < 0.9 * losses[0].total, "labels are noise, so it is learned by heart only"
+    supernet, recipe = tiny_supernet(), tiny_recipe("training.lr=0.003").training
+    optimizer, inputs = make_optimizer(supernet, recipe), _inputs(supernet)
+    # Each image is of one class and one depth: the batch's own labels are noise, which no network learns in some steps.
+    for number in range(len(inputs.images)):
+        inputs.targets["segmentation"][number] = number % 3
+        inputs.targets["depth"][number] = 1.0 + number
+    subnets = step_subnets(SPACE, 0, 0, 1)
+    losses = [train_step(supernet, optimizer, inputs, subnets, recipe, step) for step in range(12)]
+    assert losses[-1].total < 0.8 * losses[0].total
     assert set(losses[0].tasks) == {"segmentation", "depth"}
 
 
