@@ -27,7 +27,7 @@ from pliant.training.data.batches import Batch, epoch_batches
 from pliant.training.loop import ahead
 from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import load_recipe
-from pliant.training.sampling import step_subnets
+from pliant.training.sampling import subnets_at
 
 # The first steps wait for the first batch and warm caches up.
 WARM = 2
@@ -35,7 +35,9 @@ WARM = 2
 
 def measure(recipe: Recipe, steps: int) -> dict[str, Any]:
     """Shares and milliseconds of one recipe."""
-    training, settings = Stepping(recipe), recipe.training
+    training = Stepping(recipe)
+    # Steps of the widest alone say little of what most steps wait for.
+    settings = recipe.training.model_copy(update={"full_width": 0.0})
 
     def batches() -> Iterator[Batch]:
         epochs = (
@@ -54,7 +56,7 @@ def measure(recipe: Recipe, steps: int) -> dict[str, Any]:
         before = time.perf_counter()
         batch = next(source)
         waiting.append(time.perf_counter() - before)
-        subnets = step_subnets(training.supernet.space, settings.seed, step, settings.subnets)
+        subnets = subnets_at(training.supernet.space, settings, step, steps)
         training.step(training.inputs(batch), subnets, step)
     wall = time.perf_counter() - began
     return {

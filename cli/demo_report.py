@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .demo_budgets import WEIGHT
+from .demo_budgets import THREADS, WEIGHT
 from .pictures import painted
 from .tables import milliseconds, print_table, size
 
@@ -63,6 +63,7 @@ def print_report(report: dict[str, Any]) -> None:
         print(f"preferring {' or '.join(same)} changes nothing here: the same subnet is the best for it")
     print()
     print(f"suite         {report['suite']}   (pliant inspect, plan, run, bench, verify)")
+    print(f"latencies     of {THREADS} thread; --threads {THREADS} makes plan, run and bench comparable")
     print(f"pictures      {report['pictures']}")
     print(f"front         {report['plot']}, {report['front']}")
     print(f"took          {report['minutes']:.1f} min")
@@ -99,7 +100,7 @@ def write_sheet(suite: Suite, recipe: Recipe, plans: Mapping[str, Plan], out: Pa
         for name, task in suite.tasks.items():
             truth = sample.targets[name]
             outputs = [predictions[budget][index][name] for budget in plans]
-            pictures = [painted(task, output, sample.image, truth)[0] for output in (truth, *outputs)]
+            pictures = [painted(task, output, sample.image, truth).pixels for output in (truth, *outputs)]
             rows.append([sample.image, *pictures])
             names.append(name)
     height, width = samples[0].image.shape[:2]

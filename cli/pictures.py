@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..devices.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import ImageDraw
 
     from ..runtime.tasks import Task
 
     Array = np.ndarray[Any, np.dtype[Any]]
+
+Color = tuple[int, int, int]
 
 # Far to near, dark to light, so that it reads in grey as well.
 _DEPTH = ((18, 12, 54), (52, 42, 122), (36, 98, 151), (35, 146, 148), (88, 187, 121), (176, 215, 90), (252, 236, 120))
 _PANEL, _TALLEST = 320, 640
 _COLUMNS = 3
 _CAPTION = 18
+_SWATCH = 8
+
+
+class Picture(NamedTuple):
+    """Pixels, a caption, and for classes a key: the colour and the words of each that is said."""
+
+    pixels: Array
+    caption: str = ""
+    key: tuple[tuple[Color, str], ...] = ()
 
 
 def read_image(path: Path) -> Array:
@@ -69,8 +81,8 @@ def resized(image: Array, height: int, width: int, *, smooth: bool = True) -> Ar
     return np.asarray(Image.fromarray(image).resize((width, height), how))
 
 
-def painted(task: Task, output: Array, image: Array, reference: Array | None = None) -> tuple[Array, str]:
-    """(the picture, at the image's size, of a decoded output (H,W[,3]), its caption).
+def painted(task: Task, output: Array, image: Array, reference: Array | None = None) -> Picture:
+    """The picture, at the image's size, of a decoded output (H,W[,3]).
 
     Depth takes its colours from the range of `reference` where there is one, so that pictures can be compared.
     """
@@ -78,20 +90,21 @@ def painted(task: Task, output: Array, image: Array, reference: Array | None = N
 
     height, width = image.shape[:2]
     if task.kind == "segmentation":
-        colors = np.asarray(task.colors or _spread(len(task.classes)), np.uint8)
+        colors = task.colors or _spread(len(task.classes))
         ids = resized(output, height, width, smooth=False)
         grey = image.mean(axis=2, keepdims=True)
-        return (0.68 * colors[ids] + 0.32 * grey).astype(np.uint8), _present(task, ids)
+        pixels = (0.68 * np.asarray(colors, np.uint8)[ids] + 0.32 * grey).astype(np.uint8)
+        return Picture(pixels, key=_present(task, colors, ids))
     if task.kind == "normals":
-        return resized(((output + 1.0) * 127.5).clip(0, 255).astype(np.uint8), height, width), ""
+        return Picture(resized(((output + 1.0) * 127.5).clip(0, 255).astype(np.uint8), height, width))
     values = resized(output.astype(np.float32), height, width)
     if task.kind == "depth":
         return _depth(values, values if reference is None else reference)
     shade = ((1.0 - values.clip(0.0, 1.0)) * 255.0).astype(np.uint8)
-    return np.repeat(shade[..., None], 3, axis=2), "dark is an edge"
+    return Picture(np.repeat(shade[..., None], 3, axis=2), "dark is an edge")
 
 
-def _depth(metres: Array, reference: Array) -> tuple[Array, str]:
+def _depth(metres: Array, reference: Array) -> Picture:
     import numpy as np
 
     low, high = (
@@ -101,19 +114,19 @@ def _depth(metres: Array, reference: Array) -> tuple[Array, str]:
     stops = np.linspace(0.0, 1.0, len(_DEPTH))
     channels = [np.interp(near, stops, channel) for channel in np.asarray(_DEPTH, float).T]
     picture = np.where((metres > 0)[..., None], np.stack(channels, axis=2), 128.0).astype(np.uint8)
-    return picture, f"{low:.1f} to {high:.1f} m, light is near"
+    return Picture(picture, f"{low:.1f} to {high:.1f} m, light is near")
 
 
-def _present(task: Task, ids: Array) -> str:
+def _present(task: Task, colors: Sequence[Color], ids: Array) -> tuple[tuple[Color, str], ...]:
     import numpy as np
 
     found, counts = np.unique(ids, return_counts=True)
-    named = [(task.classes[i], n) for i, n in zip(found, counts, strict=True) if i < len(task.classes)]
-    most = sorted(named, key=lambda pair: -pair[1])[:3]
-    return ", ".join(f"{name} {count / ids.size:.0%}" for name, count in most)
+    known = [(int(i), int(n)) for i, n in zip(found, counts, strict=True) if i < len(task.classes)]
+    most = sorted(known, key=lambda pair: -pair[1])
+    return tuple((colors[i], f"{task.classes[i]} {count / ids.size:.0%}") for i, count in most)
 
 
-def _spread(count: int) -> list[tuple[int, int, int]]:
+def _spread(count: int) -> list[Color]:
     import colorsys
 
     hues = [colorsys.hsv_to_rgb((i * 0.618) % 1.0, 0.65, 0.95) for i in range(max(count, 1))]
@@ -135,22 +148,38 @@ def fitted(caption: str, width: float, length: Callable[[str], float]) -> str:
     return caption[:kept].rstrip() + "..."
 
 
-def contact_sheet(panels: list[tuple[str, Array]], path: Path, columns: int = _COLUMNS) -> None:
-    """Write captioned pictures side by side as one PNG."""
+def contact_sheet(panels: Sequence[tuple[str, Picture]], path: Path, columns: int = _COLUMNS) -> None:
+    """Write named pictures side by side as one PNG, each under its name, caption and key."""
     from PIL import Image, ImageDraw
 
     columns = min(columns, len(panels))
-    sizes = [_fitted(array) for _, array in panels]
+    sizes = [_fitted(picture.pixels) for _, picture in panels]
     tall = max(height for height, _ in sizes) + _CAPTION
     rows = -(-len(panels) // columns)
     sheet = Image.new("RGB", (columns * (_PANEL + 4) - 4, rows * (tall + 4) - 4), "white")
     draw = ImageDraw.Draw(sheet)
-    for index, (caption, array) in enumerate(panels):
+    for index, (name, picture) in enumerate(panels):
         left, top = index % columns * (_PANEL + 4), index // columns * (tall + 4)
         height, width = sizes[index]
-        sheet.paste(Image.fromarray(array).resize((width, height), Image.Resampling.BILINEAR), (left, top + _CAPTION))
-        draw.text((left + 2, top + 3), fitted(caption, _PANEL - 4, draw.textlength), fill="black")
+        pixels = Image.fromarray(picture.pixels).resize((width, height), Image.Resampling.BILINEAR)
+        sheet.paste(pixels, (left, top + _CAPTION))
+        _caption(draw, left, top, name, picture)
     sheet.save(path)
+
+
+def _caption(draw: ImageDraw.ImageDraw, left: int, top: int, name: str, picture: Picture) -> None:
+    """Name and caption; then the key, each entry behind a square of its colour, as many as there is room for."""
+    end = left + _PANEL
+    says = f"{name}: {picture.caption}" if picture.caption else name
+    said = fitted(says, _PANEL - 4, draw.textlength)
+    draw.text((left + 2, top + 3), said, fill="black")
+    at = left + 2 + draw.textlength(said) + 10
+    for color, words in picture.key:
+        if at + _SWATCH + 3 + draw.textlength(words) > end:
+            return
+        draw.rectangle((at, top + 5, at + _SWATCH, top + 5 + _SWATCH), fill=color)
+        draw.text((at + _SWATCH + 3, top + 3), words, fill="black")
+        at += _SWATCH + 3 + draw.textlength(words) + 8
 
 
 def _fitted(array: Array) -> tuple[int, int]:

@@ -51,6 +51,7 @@ def _how(found: DeviceProfile) -> Iterator[tuple[str, str]]:
         _, shape, provider, threads, tasks = key.split("/", 4)
         yield "run", f"{shape}, {provider}, threads {threads if threads != '0' else 'of the engine'}"
         yield "tasks", tasks.replace(",", ", ")
+        yield "spread", f"how uncertain the p{100 * found.latency[key].quantile:g} is, 95 % interval"
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:

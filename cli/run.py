@@ -96,6 +96,6 @@ def _print(headline: str, shots: list[Shot], out: Path) -> None:
             (height, width), (tall, wide) = shot.ran_at, shot.image.shape[:2]
             note(f"{shot.path}: {wide}x{tall} was resized to {width}x{height} for the network, the pictures back to it")
         lines += [f"{shot.path}: {task} is {label}" for task, label in shot.labels.items()]
-        seen = ", ".join(name for name, _, _ in shot.panels) or "no pictures"
-        lines.append(f"{shot.path}: {milliseconds(shot.milliseconds)} ms; {seen} -> {shot.sheet(out)}")
+        seen = ", ".join(name for name, _ in shot.panels) or "no pictures"
+        lines.append(f"{shot.path}: one call took {milliseconds(shot.milliseconds)} ms; {seen} -> {shot.sheet(out)}")
     print(printable("\n".join([*lines, f"pictures are in {out}"])))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..runtime.model import Model
     from ..runtime.tasks import Task
+    from .pictures import Picture
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,7 +27,7 @@ _SHEET = "all"
 
 @dataclass(frozen=True)
 class Shot:
-    """One image and what was seen in it; `panels` are (task, caption, picture at the image's size).
+    """One image and what was seen in it; `panels` are (task, its picture at the image's size).
 
     `stem` begins the names of its pictures, `names` are those of the tasks in them.
     """
@@ -37,7 +38,7 @@ class Shot:
     image: Array
     ran_at: tuple[int, int]
     milliseconds: float
-    panels: list[tuple[str, str, Array]]
+    panels: list[tuple[str, Picture]]
     labels: dict[str, str]
 
     @property
@@ -61,7 +62,7 @@ class Shot:
             "width": self.image.shape[1],
             "ran_at": {"height": self.ran_at[0], "width": self.ran_at[1]},
             "call_ms": self.milliseconds,
-            "pictures": {task: str(self.picture(out, task)) for task, _, _ in self.panels},
+            "pictures": {task: str(self.picture(out, task)) for task, _ in self.panels},
             "sheet": str(self.sheet(out)),
             "labels": self.labels,
         }
@@ -106,8 +107,7 @@ def _shoot(model: Model, path: Path, stem: str, names: Mapping[str, str], image:
         if tasks[name].kind == "classification":
             labels[name] = _label(tasks[name], output)
         else:
-            picture, caption = painted(tasks[name], output, image)
-            panels.append((name, caption, picture))
+            panels.append((name, painted(tasks[name], output, image)))
     return Shot(path, stem, names, image, size, took, panels, labels)
 
 
@@ -118,15 +118,14 @@ def _label(task: Task, probabilities: Array) -> str:
 
 def write(shots: Sequence[Shot], out: Path) -> None:
     """Write every picture and, an image, a sheet of them into the folder `out`."""
-    from .pictures import contact_sheet, save
+    from .pictures import Picture, contact_sheet, save
 
     try:
         out.mkdir(parents=True, exist_ok=True)
         for shot in shots:
-            for name, _, picture in shot.panels:
-                save(picture, shot.picture(out, name))
-            named = [(f"{name}: {caption}" if caption else name, picture) for name, caption, picture in shot.panels]
-            contact_sheet([(shot.path.name, shot.image), *named], shot.sheet(out))
+            for name, picture in shot.panels:
+                save(picture.pixels, shot.picture(out, name))
+            contact_sheet([(shot.path.name, Picture(shot.image)), *shot.panels], shot.sheet(out))
     except OSError as error:
         raise InputError(
             f"cannot write pictures into {out}: {error.strerror or error}; choose another --out"

@@ -98,10 +98,11 @@ def _widths(widths: tuple[float, ...]) -> str:
 
 
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    """Latency percentiles, one subnet a line."""
+    """Latency percentiles, one subnet a line; last how uncertain the one is that measuring was steered by."""
     names = ("min", "p10", "p50", "p90", "p95", "p99")
+    steered = next((100 * row["latency_ms"]["quantile"] for row in rows), 50)
     print_table(
-        ("subnet", "macs", *(f"{name}\nms" for name in names), "runs", "spread"),
+        ("subnet", "macs", *(f"{name}\nms" for name in names), "runs", f"p{steered:g}\n±"),
         [
             (
                 row["id"],

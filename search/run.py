@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..devices.errors import BudgetError, DataError
+from ..devices.errors import BudgetError, CheckpointError, DataError
 from ..models.cost import CostModel
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.data.batches import Batch
@@ -60,13 +60,14 @@ def run_search(
     written there, its plot to FRONT.png, and evaluations to FRONT.log.jsonl as they are made; `resume` goes on from
     that log, without it a log that is there is refused.
 
-    Raises CheckpointError (no checkpoint, or a log that is there or another's), DataError, BudgetError (a preference
-    for no task, a count that leaves nothing to search, a front that its own plot would overwrite).
+    Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
+    BudgetError (a preference for no task, a count that leaves nothing, a front that its own plot would overwrite).
     """
     if out is not None:
         check_front_path(out)
     _check_counts(evaluations, front_size, images)
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+    _check_nested(checkpoint)
     given = checkpoint.recipe.search.preferences if preferences is None else tuple(preferences)
     wanted = standard_preferences(checkpoint.space.tasks, given)
     data = data or open_search_data(checkpoint, images, data_root)
@@ -98,6 +99,14 @@ def open_search_data(checkpoint: Checkpoint, images: int | None = None, root: Pa
         recalibration_batches(open_split(recipe, "train"), recipe.training),
         load_batches(open_split(recipe, "validation"), limit),
     )
+
+
+def _check_nested(checkpoint: Checkpoint) -> None:
+    only = checkpoint.recipe.training.only
+    if only is not None:
+        raise CheckpointError(
+            f"only the width {only:g} was trained (training.only), so there is nothing to search: train without `only`"
+        )
 
 
 def _check_counts(evaluations: int | None, front_size: int | None, images: int | None) -> None:

@@ -143,6 +143,14 @@ def test_wrong_requests_are_one_line(tmp_path: Path, wrong: dict[str, object], m
         run_search(make_checkpoint(tmp_path), data=make_data(), **wrong)  # type: ignore[arg-type]
 
 
+def test_a_separate_network_is_not_searched(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path)
+    training = checkpoint.recipe.training.model_copy(update={"only": 0.5})
+    alone = replace(checkpoint, recipe=checkpoint.recipe.model_copy(update={"training": training}))
+    with pytest.raises(CheckpointError, match=r"only the width 0\.5 was trained"):
+        run_search(alone, data=make_data())
+
+
 def test_reading_a_front_loads_neither_pymoo_nor_matplotlib() -> None:
     code = "import sys, pliant.search.front; assert not {'pymoo', 'matplotlib', 'moocore'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=dict(os.environ))
