@@ -18,7 +18,8 @@ _FAILURE, _HEARD = "failure", "heard"
 DEFERENCE = 1.0
 """Seconds for which a process lets another one speak first, which knows as much or more."""
 PATIENCE = 10.0
-"""Seconds that the leading process, which often holds the store, waits at most for the others to have heard it."""
+"""Seconds that the leading process, which often holds the store, waits at most for the others to have heard it, and
+any process for its own listening thread."""
 GRACE = 60.0
 """Seconds after which a process that has heard of the end, and still waits for another in an exchange, is ended."""
 _POLL = 0.2
@@ -68,7 +69,8 @@ class Ending:
         if not said_here:
             time.sleep(DEFERENCE)
         self._over.set()
-        self._thread.join(DEFERENCE)
+        # A thread that is still inside the store when the interpreter ends takes the process down with it.
+        self._thread.join(PATIENCE)
 
     def _tell(self, line: str) -> tuple[int, str]:
         """Who was first, and what that one said."""
