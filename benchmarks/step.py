@@ -48,7 +48,7 @@ def main() -> int:
     def step(subnets: Sequence[SubnetConfig]) -> None:
         training.step(inputs, subnets)
 
-    draws = (step_subnets(space, recipe.training.seed, index, chosen.subnets - 2) for index in itertools.count())
+    draws = (step_subnets(space, settings.seed, index, chosen.subnets - 2) for index in itertools.count())
     found = paired(lambda: step(next(draws)), lambda: step([space.widest]), chosen.pairs)
     threads = torch.get_num_threads()
     print(f"{chosen.subnets} subnets {found['ours_ms']:.0f} ms, the widest alone {found['theirs_ms']:.0f} ms:", end=" ")

@@ -169,17 +169,17 @@ def contact_sheet(panels: Sequence[tuple[str, Picture]], path: Path, columns: in
 
 def _caption(draw: ImageDraw.ImageDraw, left: int, top: int, name: str, picture: Picture) -> None:
     """Name and caption; then the key, each entry behind a square of its colour, as many as there is room for."""
-    end = left + _PANEL
     says = f"{name}: {picture.caption}" if picture.caption else name
     said = fitted(says, _PANEL - 4, draw.textlength)
     draw.text((left + 2, top + 3), said, fill="black")
     at = left + 2 + draw.textlength(said) + 10
     for color, words in picture.key:
-        if at + _SWATCH + 3 + draw.textlength(words) > end:
+        wide = _SWATCH + 3 + draw.textlength(words)
+        if at + wide > left + _PANEL:
             return
         draw.rectangle((at, top + 5, at + _SWATCH, top + 5 + _SWATCH), fill=color)
         draw.text((at + _SWATCH + 3, top + 3), words, fill="black")
-        at += _SWATCH + 3 + draw.textlength(words) + 8
+        at += wide + 8
 
 
 def _fitted(array: Array) -> tuple[int, int]:

@@ -51,7 +51,7 @@ def _how(found: DeviceProfile) -> Iterator[tuple[str, str]]:
         _, shape, provider, threads, tasks = key.split("/", 4)
         yield "run", f"{shape}, {provider}, threads {threads if threads != '0' else 'of the engine'}"
         yield "tasks", tasks.replace(",", ", ")
-        yield "spread", f"how uncertain the p{100 * found.latency[key].quantile:g} is, 95 % interval"
+        yield "spread", f"95 % interval of the p{100 * found.latency[key].quantile:g}, or its drift where that is more"
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
