@@ -29,6 +29,8 @@ from .schedule import restore_optimizer
 
 # What may differ when a training goes on: it decides nothing of the weights.
 _FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
+# What decides nothing either where one width is trained alone: it speaks of others beside it.
+_NESTED = ("subnets", "sampling", "uniform", "full_width", "teacher", "distillation", "soft_labels")
 
 
 def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
@@ -79,7 +81,7 @@ def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
     """Refuse to go on with other settings: the result would be that of neither recipe."""
     now, then = binding(recipe), binding(checkpoint.recipe)
     for key, value in now.items():
-        if value != then[key]:
+        if key in then and value != then[key]:  # a key that only one of them has: `only` differs, and is named
             raise CheckpointError(
                 f"{checkpoint.folder.parent.parent} was started with {key} = {then[key]}, the recipe now says {value}: "
                 "resume with the same recipe, or choose another folder"
@@ -92,5 +94,6 @@ def binding(recipe: Recipe) -> dict[str, Any]:
     for source in entry["data"]["of"]:
         del source["root"]  # as data.root: where the files lie, not what they are
     flat = {f"{part}.{key}": v for part in ("data", "model", "space", "training") for key, v in entry[part].items()}
-    free = {"data.root", *(f"training.{key}" for key in _FREE)}
+    idle = _FREE if recipe.training.only is None else (*_FREE, *_NESTED)
+    free = {"data.root", *(f"training.{key}" for key in idle)}
     return {key: value for key, value in flat.items() if key not in free}

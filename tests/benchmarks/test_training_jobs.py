@@ -14,6 +14,8 @@ from pliant.benchmarks.training.compute import training_macs
 from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.methods import MAIN, METHODS, WIDTHS, recipe_of
 from pliant.models.cost import CostModel
+from pliant.training.recipe_file import load_recipe
+from pliant.training.resume import binding
 
 from ..training.tiny import tiny_recipe, tiny_supernet
 
@@ -73,6 +75,17 @@ def test_the_digest_follows_the_seed_and_not_the_place_of_files() -> None:
     job = Job("scenes", "default", 0)
     assert job.digest == Job("scenes", "default", 0).digest
     assert job.digest != Job("scenes", "default", 1).digest
+
+
+def test_separate_networks_are_not_measured_anew_for_a_lever_that_they_do_not_have() -> None:
+    def bound(*settings: str) -> dict[str, Any]:
+        return binding(load_recipe("redkitchen", list(settings)))
+
+    levers = ("training.soft_labels.weight=1", "training.distillation.form=attention", "training.full_width=0.1")
+    assert bound("training.only=0.5", *levers) == bound("training.only=0.5")
+    assert bound("training.only=0.5", "training.lr=0.01") != bound("training.only=0.5")
+    for lever in levers:
+        assert bound(lever) != bound(), lever
 
 
 def test_a_separate_training_costs_that_of_its_one_width() -> None:
