@@ -158,8 +158,9 @@ class TrainingRecipe(Part):
 
     Which subnets: the first `full_width` share of all steps trains the widest alone; after that each step trains the
     widest, the narrowest and `subnets` drawn by the rule of `sampling`, a share `uniform` of them with one width for
-    the whole encoder (sampling.py), each taught by the `widest` or by the `next` wider one (teacher.py). `only` trains
-    the subnet of that one width and nothing else, as a separate network would be (separate.py).
+    the whole encoder (sampling.py), each taught by the `widest` or by the `next` wider one (teacher.py). The loss of
+    the widest counts `widest_weight` times as much as that of each other. `only` trains the subnet of that one width
+    and nothing else, as a separate network would be (separate.py).
 
     `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
     `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses` (balance.py). `ema` is the decay
@@ -181,6 +182,7 @@ class TrainingRecipe(Part):
     sampling: Literal["sandwich", "stratified"] = "sandwich"
     uniform: Share = 0.5
     full_width: Share = 0.25
+    widest_weight: Positive = 1.0
     only: Positive | None = None
     teacher: Literal["widest", "next"] = "widest"
     distillation: Distillation = Distillation()

@@ -30,7 +30,16 @@ from .schedule import restore_optimizer
 # What may differ when a training goes on: it decides nothing of the weights.
 _FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
 # What decides nothing either where one width is trained alone: it speaks of others beside it.
-_NESTED = ("subnets", "sampling", "uniform", "full_width", "teacher", "distillation", "soft_labels")
+_NESTED = (
+    "subnets",
+    "sampling",
+    "uniform",
+    "full_width",
+    "widest_weight",
+    "teacher",
+    "distillation",
+    "soft_labels",
+)
 
 
 def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:

@@ -88,10 +88,11 @@ def train_step(
 
 
 def _gradients(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> list[Losses]:
-    """Add the gradient of the subnets' mean loss to the parameters; the losses of each, without a graph."""
+    """Add the gradient of the subnets' weighted mean loss to the parameters; the losses of each, without a graph."""
     measured = []
-    for losses in _one_by_one(objective, inputs, subnets):
-        (losses[TOTAL] / len(subnets)).backward()
+    weights = [objective.recipe.widest_weight if config.is_widest else 1.0 for config in subnets]
+    for losses, weight in zip(_one_by_one(objective, inputs, subnets), weights, strict=True):
+        (losses[TOTAL] * weight / sum(weights)).backward()
         measured.append({name: value.detach() for name, value in losses.items()})
     if objective.batch.shared:
         # Not those of the balance of tasks, which is told losses of the whole batch: they are whole already.

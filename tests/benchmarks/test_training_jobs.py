@@ -81,7 +81,7 @@ def test_separate_networks_are_not_measured_anew_for_a_lever_that_they_do_not_ha
     def bound(*settings: str) -> dict[str, Any]:
         return binding(load_recipe("redkitchen", list(settings)))
 
-    levers = ("training.soft_labels.weight=1", "training.distillation.form=attention", "training.full_width=0.1")
+    levers = ("training.soft_labels.weight=1", "training.distillation.form=attention", "training.widest_weight=3")
     assert bound("training.only=0.5", *levers) == bound("training.only=0.5")
     assert bound("training.only=0.5", "training.lr=0.01") != bound("training.only=0.5")
     for lever in levers:

@@ -82,6 +82,22 @@ def test_the_teacher_is_not_changed_by_teaching() -> None:
             assert not torch.equal(gradient[taught], heavy[name][taught]), name
 
 
+def test_the_widest_counts_as_much_as_it_is_said_to() -> None:
+    """Of gradients g of the widest and h of the narrowest, a step takes (w g + h) / (w + 1)."""
+
+    def found(subnets: list[SubnetConfig], weight: float) -> torch.Tensor:
+        settings = (f"training.widest_weight={weight}", "training.distillation.weight=0", "training.clip=null")
+        supernet, _ = _train(subnets, 1, *settings)
+        gradient = supernet.encoder.get_parameter("layer4.0.conv1.weight").grad
+        assert gradient is not None
+        return gradient
+
+    wide, narrow = found([SPACE.widest], 7.0), found([SPACE.narrowest], 7.0)
+    for weight in (1.0, 3.0):
+        both = found([SPACE.widest, SPACE.narrowest], weight)
+        torch.testing.assert_close(both, (weight * wide + narrow) / (weight + 1), rtol=1e-4, atol=1e-6)
+
+
 def test_the_widest_has_nothing_to_learn_from_itself() -> None:
     twice = [SPACE.widest, SPACE.widest]
     without, heavy = _gradients(twice, 0.0), _gradients(twice, 1000.0)
