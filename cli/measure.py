@@ -108,7 +108,7 @@ def profile(
     from .reporting import profile_report
     from .tables import print_json
 
-    check_file(out)
+    check_file(out, make=True, reads=[model])
     with open_suite(model) as suite:
         with progress_bar() as report:
             how = request(tasks=tasks, provider=provider, threads=threads)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..devices.errors import InputError
 
 
-def check_file(out: Path, *, make: bool = False) -> None:
-    """Try to write beside `out`, a file to be; InputError where that cannot be. `make` makes its folder."""
+def check_file(
+    out: Path, *, make: bool = False, reads: Sequence[Path | None] = (), beside: Sequence[Path] = ()
+) -> None:
+    """Try to write beside `out`, a file to be; InputError where that cannot be. `make` makes its folder.
+
+    Neither `out` nor the files that are written `beside` it may be one of those that the verb `reads`.
+    """
+    for written in (out, *beside):
+        check_other(written, reads)
     if out.is_dir():
         raise InputError(f"{str(out)!r} is a folder: --out names a file, as in {out / 'NAME'}")
     try:
@@ -20,3 +29,11 @@ def check_file(out: Path, *, make: bool = False) -> None:
             pass
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}; choose another --out") from error
+
+
+def check_other(written: Path, reads: Sequence[Path | None]) -> None:
+    """InputError where writing a file would replace one that is read."""
+    for read in reads:
+        with suppress(OSError):  # what is not there is not replaced
+            if read is not None and written.samefile(read):
+                raise InputError(f"{written} would replace {read}, which this reads: choose another --out")

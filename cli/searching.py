@@ -35,7 +35,7 @@ def run(
     from ..training.checkpoint import load_checkpoint
 
     check_front_path(out)
-    check_file(out, make=True)
+    check_file(out, make=True, reads=[device], beside=[plot_path(out)])
     profile = read_profile(device) if device is not None else None
     loaded = load_checkpoint(checkpoint)
     given = [*loaded.recipe.search.preferences, *([preference] if preference else [])]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import InputError
+from .places import check_other
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +121,10 @@ def write(shots: Sequence[Shot], out: Path) -> None:
     """Write every picture and, an image, a sheet of them into the folder `out`."""
     from .pictures import Picture, contact_sheet, save
 
+    images = [shot.path for shot in shots]
+    for shot in shots:
+        for picture in (shot.sheet(out), *(shot.picture(out, name) for name, _ in shot.panels)):
+            check_other(picture, images)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for shot in shots:

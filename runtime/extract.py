@@ -32,12 +32,16 @@ def extract_subnet_file(
     """Write `out` (an .onnx file) and `out`.data; returns both paths.
 
     Outputs are the decoded ones of `tasks` (None: all), or their logits. Neither file is seen half written.
-    Raises SuiteError (no graph for the target, a damaged suite), BudgetError, InputError (cannot write there).
+    Raises SuiteError (no graph for the target, a damaged suite), BudgetError, InputError (cannot write there, or it
+    is the suite itself).
     """
     info = suite.subnet(subnet) if isinstance(subnet, str) else subnet
     names = suite.check_tasks(tasks)
     path = Path(out)
     data_path = path.with_name(path.name + ".data")
+    for written in (path, data_path):
+        if written.exists() and written.samefile(suite.path):
+            raise InputError(f"{written} is the suite itself: choose another place for the subnet")
     graph = suite.graph(info, target)
     check_interface(suite, graph)
     cut = graph.pruned([f"{name}/logits" if raw else name for name in names])

@@ -159,6 +159,34 @@ def test_a_place_that_cannot_be_written_is_found_out_before_measuring(
     assert (said.code, said.out) == (FAILED, "")
 
 
+@pytest.mark.parametrize(
+    ("line", "out"),
+    [
+        ("extract {suite} s02-fp32 --out {out}", "made.pliant"),
+        ("extract {suite} s02-fp32 --out {out}", "made.onnx"),  # whose .data the suite is
+        ("profile {suite} --out {out}", "made.pliant"),
+        ("export {folder} --front {suite} --out {out}", "made.pliant"),
+        ("search {folder} --device {suite} --out {out}", "made.json"),  # which the suite is by another name
+        ("run {suite} {folder}/photo.depth.png {folder}/photo.png --out {folder}", ""),
+    ],
+)
+def test_what_is_read_is_never_replaced(
+    pliant: Terminal, suite: Path, photo: Path, tmp_path: Path, line: str, out: str
+) -> None:
+    own = tmp_path / ("made.onnx.data" if out.endswith(".onnx") else "made.pliant")
+    own.write_bytes(suite.read_bytes())
+    (tmp_path / "made.json").symlink_to(own)
+    with Image.open(photo) as image:
+        for name in ("photo.png", "photo.depth.png"):
+            image.save(tmp_path / name)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    said = pliant(*line.format(suite=own, folder=tmp_path, out=tmp_path / out).split())
+    assert (said.code, said.out) == (FAILED, ""), said.err
+    assert len(said.err.splitlines()) == 1, said.err
+    assert "choose another" in said.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 READERS = (
     "inspect {suite}",
     "run {suite} nowhere",
