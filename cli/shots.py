@@ -123,8 +123,8 @@ def write(shots: Sequence[Shot], out: Path) -> None:
 
     images = [shot.path for shot in shots]
     for shot in shots:
-        for picture in (shot.sheet(out), *(shot.picture(out, name) for name, _ in shot.panels)):
-            check_other(picture, images)
+        for path in (shot.sheet(out), *(shot.picture(out, name) for name, _ in shot.panels)):
+            check_other(path, images)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for shot in shots:

@@ -9,8 +9,10 @@ from .data import NAMES
 from .data.check import Found, Progress, Source, check_data
 from .data.cifar_files import RECORDS
 from .data.folder_form import FORM
-from .recipe import DataRecipe
+from .prepare import pretrained_path
+from .recipe import DataRecipe, Recipe
 from .recipe_file import find_recipe, load_recipe
+from .weight_files import read_weights
 
 # What a folder holds, by which it is known without a word from its owner.
 _SIGNS = (
@@ -22,21 +24,31 @@ _SIGNS = (
 
 
 def check(what: str, root: Path | None = None, progress: Progress | None = None) -> Found:
-    """Check the data set of a name, all that a recipe (a file or a built-in one) trains on, or a folder.
+    """Check the data set of a name, all that a recipe (a file or a built-in one) trains on and from, or a folder.
 
     `root` is where the files are, instead of where the recipe says. Raises DataError or RecipeError where there is no
     such thing; what is wrong with the data itself is in what is returned.
     """
+    found = Found()
     if what in NAMES:
         sources = [Source(what, root)]
     elif Path(what).is_dir():
         sources = [Source(_kind_of(Path(what)), Path(what))]
     else:
-        sources = _of_recipe(load_recipe(_recipe(what)).data, root)
-    found = Found()
+        recipe = load_recipe(_recipe(what))
+        _check_weights(found, recipe, root)
+        sources = _of_recipe(recipe.data, root)
     for source in sources:
         check_data(found, source, progress)
     return found
+
+
+def _check_weights(found: Found, recipe: Recipe, root: Path | None) -> None:
+    if recipe.model.pretrained is not None:
+        try:
+            read_weights(pretrained_path(recipe.model.pretrained, root or recipe.data.root))
+        except DataError as error:
+            found.add(str(error))
 
 
 def _recipe(what: str) -> Path:

@@ -58,6 +58,16 @@ def test_a_built_in_recipe_can_be_checked(pliant: Terminal) -> None:
     assert json.loads(said.out)["ok"] is True
 
 
+def test_the_weights_that_a_recipe_starts_from_are_checked_too(pliant: Terminal, tmp_path: Path) -> None:
+    recipe = tmp_path / "own.yaml"
+    data = "{name: scenes, size: [32, 32], counts: {train: 2, validation: 2, test: 2}, root: .}"
+    recipe.write_text(f"data: {data}\nmodel: {{encoder: mobilenetv2, pretrained: weights/none.npz}}\n")
+    said = pliant("data", "check", recipe, "--root", tmp_path)
+    assert said.code == 1
+    (line,) = [line for line in said.out.splitlines() if "none.npz" in line]
+    assert "put it there" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -51,10 +51,14 @@ def find(file: str, root: Path | None) -> Path:
         if (place / file).is_file():
             return place / file
     looked = ", ".join(str(place) for place in looked_at)
-    raise DataError(
-        f"{file} is not there: looked in {looked}; put it into one of them, or set PLIANT_DATA to its folder "
-        "(docs/data.md says where it comes from and under which licence)"
-    )
+    raise DataError(f"{file} is not there: looked in {looked}; {advice(root)} (docs/data.md says what it is)")
+
+
+def advice(root: Path | None) -> str:
+    """What to do where a file is in none of the `places`."""
+    if root is not None:
+        return "put it there, or give another folder"
+    return "put it into one of them, or set PLIANT_DATA to its folder"
 
 
 def places(root: Path | None) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...devices.errors import DataError
-from .files import places
+from .files import advice, places
 
 _LARGEST_LIST = 64 << 20
 
@@ -24,7 +24,7 @@ def find_folder(names: Sequence[str], holding: str, root: Path | None) -> Path:
                 return folder
     raise DataError(
         f"no folder {names[0]} with {holding} is there: looked in {', '.join(str(place) for place in looked)}; "
-        "put it into one of them, or set PLIANT_DATA (docs/data.md says where it comes from and how it is laid out)"
+        f"{advice(root)} (docs/data.md says where it comes from and how it is laid out)"
     )
 
 

@@ -164,7 +164,7 @@ def test_a_missing_file_is_named_with_the_places_and_what_to_do(name: str, tmp_p
     with pytest.raises(DataError) as caught:
         open_data(name, "test", root=tmp_path)
     said = str(caught.value)
-    assert all(part in said for part in (NAMES[name], str(tmp_path), "PLIANT_DATA", "docs/data.md"))
+    assert all(part in said for part in (NAMES[name], str(tmp_path), "put it there", "docs/data.md"))
     assert "\n" not in said
 
 
