@@ -136,7 +136,7 @@ def extract(
 
     if target not in ("onnxruntime", "tensorrt"):
         raise BudgetError(f"there is no target {target!r}: use onnxruntime or tensorrt")
-    check_file(out, make=True)
+    check_file(out)
     with open_suite(model) as suite:
         written = extract_subnet_file(suite, subnet, out, target=target, tasks=request(tasks=tasks).get("tasks"))
     files = {str(path): path.stat().st_size for path in written}

@@ -22,7 +22,7 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     from ..training.checkpoint import load_checkpoint
     from ..training.prepare import open_split
 
-    check_file(out, make=True, reads=[front])
+    check_file(out, reads=[front])
     source = load_checkpoint(checkpoint)
     entries = Front.load(front).entries
     recipe = source.recipe

@@ -90,7 +90,9 @@ def profile(
     tasks: Tasks = None,
     provider: Provider = None,
     threads: Threads = None,
-    seconds: Annotated[float, typer.Option(min=0.0, metavar="S", help="Longest time for each subnet.")] = 1.5,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, max=3600.0, metavar="S", help="Longest time for each subnet.")
+    ] = 1.5,
     as_json: Json = False,
 ) -> None:
     """Measure every subnet of a suite on this machine, latency and memory, and write a device profile.
@@ -108,7 +110,7 @@ def profile(
     from .reporting import profile_report
     from .tables import print_json
 
-    check_file(out, make=True, reads=[model])
+    check_file(out, reads=[model])
     with open_suite(model) as suite:
         with progress_bar() as report:
             how = request(tasks=tasks, provider=provider, threads=threads)

@@ -11,7 +11,11 @@ import numpy as np
 from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_EXTRA = {"cpu": "cpu", "cuda": "gpu"}
+# The two must never be installed together: they are the same module.
+_MEND = {
+    "cpu": "pip install onnxruntime",
+    "cuda": "pip uninstall onnxruntime, then pip install onnxruntime-gpu",
+}
 _SILENT = 4
 
 
@@ -52,13 +56,12 @@ def create_session(
 def import_onnxruntime(provider: str = "cpu") -> Any:
     """The onnxruntime module, with `provider` available."""
     provider = check_provider(provider)
-    extra = f'pip install "pliant[{_EXTRA[provider]}]"'
     try:
         import onnxruntime
     except ImportError as error:
-        raise EngineUnavailable(f"onnxruntime is not installed: {extra}") from error
+        raise EngineUnavailable(f"onnxruntime is not installed: {_MEND[provider]}") from error
     if PROVIDERS[provider] not in onnxruntime.get_available_providers():
-        raise EngineUnavailable(f"this onnxruntime has no {provider} provider: {extra} in place of pliant[cpu]")
+        raise EngineUnavailable(f"this onnxruntime has no {provider} provider: {_MEND[provider]}")
     return onnxruntime
 
 
