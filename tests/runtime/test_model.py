@@ -265,7 +265,7 @@ def test_a_missing_engine_names_the_package_to_install(suite: pliant.Suite, monk
         ):
             suite.load("s01-fp32", provider="cuda")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(pliant.EngineUnavailable, match="pip install onnxruntime$"):
+    with pytest.raises(pliant.EngineUnavailable, match=r"pip install onnxruntime$"):
         suite.load("s01-fp32")
 
 
