@@ -77,9 +77,7 @@ def run(job: Job, out: Path, split: str, progress: Progress | None = None) -> En
 def _trained(recipe: Recipe, width: float | None, out: Path, split: str, progress: Progress | None) -> Entry:
     """The result of one training, without the names of its job."""
     folder = out / ("nested" if width is None else f"width-{width:g}")
-    began = time.perf_counter()
-    train(recipe, folder, resume=bool(steps(folder)), progress=progress)
-    seconds = time.perf_counter() - began
+    seconds = _timed(recipe, folder, progress)
     checkpoint = load_checkpoint(resolve(folder)[0])
     supernet = checkpoint.supernet
     training = open_split(recipe, "train")
@@ -99,6 +97,20 @@ def _trained(recipe: Recipe, width: float | None, out: Path, split: str, progres
         "macs": training_macs(supernet, recipe.training, total),
         "parameter_bytes": CostModel(supernet)(stored).bytes,
     }
+
+
+def _timed(recipe: Recipe, folder: Path, progress: Progress | None) -> float:
+    """Train, or go on; seconds in all, those of earlier runs that ended or were stopped too (not of killed ones)."""
+    note = folder / "seconds"
+    before = float(note.read_text()) if note.exists() else 0.0
+    began = time.perf_counter()
+    trained = steps(folder)
+    try:
+        train(recipe, folder, resume=bool(trained), progress=progress)
+    finally:
+        if steps(folder) != trained:
+            note.write_text(f"{before + time.perf_counter() - began}\n")
+    return float(note.read_text()) if note.exists() else before
 
 
 def _rows(width: float, quality: dict[str, float], tasks: tuple[Task, ...]) -> list[Entry]:

@@ -60,6 +60,20 @@ def test_what_is_measured_is_skipped(measured: tuple[Path, subprocess.CompletedP
     assert _result(folder)["rows"] == before["rows"]
 
 
+@pytest.mark.slow
+def test_what_is_judged_again_keeps_the_seconds_of_its_training(
+    measured: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = measured
+    path = folder / "results" / "training" / "scenes-default-0.json"
+    before = json.loads(path.read_text())
+    path.unlink()
+    again = _run(folder, "--methods", "default")
+    assert again.returncode == 0, again.stderr
+    after = json.loads(path.read_text())
+    assert (after["seconds"], after["rows"]) == (before["seconds"], before["rows"])
+
+
 def _result(folder: Path) -> dict[str, Any]:
     (path,) = (folder / "results").glob("training-*.json")
     entry: dict[str, Any] = json.loads(path.read_text())
