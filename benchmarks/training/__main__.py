@@ -52,8 +52,14 @@ def main() -> int:
     failed = _run_all([job for job in jobs if load(folder, job) is None], chosen)
     results = {job: entry for job in jobs if (entry := load(folder, job))}
     if results:
-        _write(merged(results, "python -m pliant.benchmarks.training " + " ".join(sys.argv[1:])), chosen)
+        _write(merged(results, _command(chosen)), chosen)
     return 1 if failed else 0
+
+
+def _command(chosen: argparse.Namespace) -> str:
+    """What measures the same again anywhere: without this machine's places, and how many jobs ran at once."""
+    given = {"data": chosen.data, "methods": chosen.methods, "seeds": chosen.seeds, "split": [chosen.split]}
+    return f"python -m {__package__} " + " ".join(f"--{key} {' '.join(map(str, what))}" for key, what in given.items())
 
 
 def _has_files(data: str) -> bool:
