@@ -110,7 +110,7 @@ def _timed(recipe: Recipe, folder: Path, progress: Progress | None) -> float:
     finally:
         if steps(folder) != trained:
             note.write_text(f"{before + time.perf_counter() - began}\n")
-    return float(note.read_text()) if note.exists() else before
+    return float(note.read_text()) if note.exists() else 0.0
 
 
 def _rows(width: float, quality: dict[str, float], tasks: tuple[Task, ...]) -> list[Entry]:

@@ -66,7 +66,10 @@ def _task_count(entry: Entry, data: str, methods: list[str]) -> list[str]:
 
 def _costs(entry: Entry, data: str, methods: list[str]) -> list[str]:
     """Compute of training, and what is stored, per method."""
-    lines = [_line(["method", "training, multiply-adds", "CPU seconds", "stored, MB (fp32)"]), _line(["---"] * 4)]
+    lines = [
+        _line(["method", "training, multiply-adds", "seconds of one thread", "stored, MB (fp32)"]),
+        _line(["---"] * 4),
+    ]
     for method in methods:
         jobs = [job for job in entry["jobs"] if job["data"] == data and job["method"] == method]
         means = {name: statistics.fmean(job[name] for job in jobs) for name in ("macs", "seconds", "parameter_bytes")}
