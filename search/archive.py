@@ -2,84 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from ..models.space import SubnetConfig
-from ..training.evaluator import Encoder
+from ..training.evaluator import Encoder, Table
 from .algorithm import Candidate, Found, Problem
-from .hypervolume import Volume
-from .preference import decoder_widths
+from .hypervolume import Points, Volume
+from .parts import PartCosts
+from .preference import Decoders
 from .score import Yardstick
 
-Decoders = tuple[tuple[str, float], ...]
+Variants = Callable[["Archive", Encoder], Iterable[Decoders]]
+"""The decoders that are worth a candidate on an encoder that was measured."""
 
 
 class Archive:
-    """True evaluations of a search over encoders, whose decoders are one of `variants`.
+    """True evaluations of a search over encoders, each measured with all decoders; `variants` says which it keeps.
 
     Widest and narrowest are measured at once. Each further encoder counts against `problem.evaluations`, whether its
     table comes from a log or is measured now, so that a resumed search walks the same path.
     """
 
-    def __init__(self, problem: Problem, variants: Iterable[Decoders]):
+    def __init__(self, problem: Problem, variants: Variants):
         self.problem = problem
-        self.variants = tuple(dict.fromkeys(variants))
         self.candidates: dict[SubnetConfig, Candidate] = {}
-        self.encoders: list[Encoder] = []
+        self.tables: dict[Encoder, Table] = {}
+        self.costs = PartCosts(problem.space, problem.cost)
+        self._variants = variants
         space = problem.space
-        for config in (space.narrowest, space.widest):
-            self._measure(config.encoder, [config.decoders, *self.variants])
-        self.narrowest, self.widest = self.candidates[space.narrowest], self.candidates[space.widest]
+        ends = list(dict.fromkeys([space.narrowest, space.widest]))
+        for config in ends:
+            self._measure(config.encoder)
+        self.narrowest, self.widest = self.candidate(space.narrowest), self.candidate(space.widest)
         self.yardstick = Yardstick(problem.tasks, self.widest.quality)
         self.volume = Volume.between(self.yardstick, problem.preferences, self.narrowest, self.widest)
-        self._points = self.volume.points(list(self.candidates.values()))
+        self._points = self.volume.points(self._keep(ends))
+        for config in ends:
+            self._add(config.encoder)
         self._report()
+
+    @property
+    def encoders(self) -> list[Encoder]:
+        """The measured encoders, in the order in which they were."""
+        return list(self.tables)
 
     @property
     def left(self) -> int:
         """Encoders that may still be evaluated."""
-        return max(0, self.problem.evaluations - len(self.encoders))
+        return max(0, self.problem.evaluations - len(self.tables))
+
+    @property
+    def points(self) -> Points:
+        """(preferences, candidates, 2) of all that is kept: share of the widest's macs, and loss."""
+        return self._points
 
     def evaluate(self, encoder: Encoder) -> bool:
-        """Measure an encoder with all variants; False where it was known, or nothing is left."""
-        if encoder in self.encoders or not self.left:
+        """Measure an encoder; False where it was known, or nothing is left."""
+        if encoder in self.tables or not self.left:
             return False
-        fresh = self._measure(encoder, self.variants)
-        self._points = np.concatenate([self._points, self.volume.points(fresh)], axis=1)
+        self._measure(encoder)
+        self._add(encoder)
         self._report()
         return True
 
+    def candidate(self, config: SubnetConfig) -> Candidate:
+        """Any subnet of a measured encoder, whether it is kept or not."""
+        cost, table = self.costs(config), self.tables[config.encoder]
+        quality = {task: table[task][width] for task, width in config.decoders}
+        return Candidate(config, quality, cost.macs, cost.bytes)
+
     def found(self) -> Found:
         """The result."""
-        return Found(tuple(self.candidates.values()), len(self.encoders))
+        return Found(tuple(self.candidates.values()), len(self.tables))
 
-    def _measure(self, encoder: Encoder, variants: Iterable[Decoders]) -> list[Candidate]:
-        if encoder not in self.encoders:
-            self.encoders.append(encoder)
-        configs = [SubnetConfig(encoder, decoders) for decoders in variants]
-        demand: dict[str, set[float]] = {}
-        for config in configs:
-            for task, width in config.decoders:
-                demand.setdefault(task, set()).add(width)
-        table = self.problem.source.table(encoder, demand)
-        fresh = []
-        for config in configs:
-            if config not in self.candidates:
-                cost = self.problem.cost(config)
-                quality = {task: table[task][width] for task, width in config.decoders}
-                self.candidates[config] = Candidate(config, quality, cost.macs, cost.bytes)
-                fresh.append(self.candidates[config])
-        return fresh
+    def _measure(self, encoder: Encoder) -> None:
+        space = self.problem.space
+        if encoder not in self.tables:
+            everything = dict.fromkeys(space.tasks, space.decoder_widths)
+            self.tables[encoder] = self.problem.source.table(encoder, everything)
+
+    def _add(self, encoder: Encoder) -> None:
+        fresh = self._keep(SubnetConfig(encoder, decoders) for decoders in self._variants(self, encoder))
+        self._points = np.concatenate([self._points, self.volume.points(fresh)], axis=1)
+
+    def _keep(self, configs: Iterable[SubnetConfig]) -> list[Candidate]:
+        fresh = {config: self.candidate(config) for config in configs if config not in self.candidates}
+        self.candidates.update(fresh)
+        return list(fresh.values())
 
     def _report(self) -> None:
         if self.problem.progress is not None:
-            total = max(self.problem.evaluations, len(self.encoders))
-            self.problem.progress(len(self.encoders), total, self.volume.of(self._points))
-
-
-def rule_variants(problem: Problem) -> list[Decoders]:
-    """Decoder widths that ECMT's rule gives for the problem's preferences, at every ceiling."""
-    widths = problem.space.decoder_widths
-    return [decoder_widths(problem.space, each, ceiling) for each in problem.preferences for ceiling in widths]
+            total = max(self.problem.evaluations, len(self.tables))
+            self.problem.progress(len(self.tables), total, self.volume.of(self._points))

@@ -2,7 +2,7 @@
 
 Each preference has an NSGA-II over the encoder's widths and the rule's ceiling, with two objectives: the preference's
 loss of quality and the macs. Two objectives serve all budgets at once: a budget picks the best that it can pay. All
-evolutions share each true evaluation: an encoder is measured with every decoder width that any of them may want.
+evolutions share each true evaluation: an encoder is measured with every decoder width.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from ..models.space import SearchSpace, SubnetConfig
 from ..training.evaluator import Encoder
 from .algorithm import Found, Problem
-from .archive import Archive, rule_variants
+from .archive import Archive
 from .evolution import Evolution, Genes
-from .preference import Preference, decoder_widths
+from .preference import Preference, decoder_widths, rule_variants
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Ecmt:
 
     def search(self, problem: Problem) -> Found:
         """Measure a first population, then evolve it for all preferences in turn until evaluations are used up."""
-        archive = Archive(problem, rule_variants(problem))
+        variants = rule_variants(problem.space, problem.preferences)
+        archive = Archive(problem, lambda _archive, _encoder: variants)
         rng = random.Random(f"ecmt/{problem.seed}")
         for encoder in first_encoders(problem.space, rng, min(problem.population, problem.evaluations)):
             archive.evaluate(encoder)

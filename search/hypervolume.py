@@ -7,7 +7,7 @@ and cheap for any number of tasks, and it is what a user meets, who has one pref
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import moocore
@@ -48,12 +48,13 @@ class Volume:
         macs = np.array([each.macs / self.widest_macs for each in candidates])
         return np.stack([np.broadcast_to(macs, losses.T.shape), losses.T], axis=2)
 
-    def of(self, points: Points) -> float:
-        """Mean hypervolume of points as `points` makes them; 0 for none."""
-        if not points.shape[1]:
-            return 0.0
-        volumes = [
-            moocore.hypervolume(plane, ref=(MACS_REFERENCE, loss))
-            for plane, loss in zip(points, self.reference, strict=True)
-        ]
-        return float(np.mean(volumes))
+    def of(self, planes: Iterable[Points]) -> float:
+        """Mean hypervolume of points as `points` makes them, or of a plane (candidates, 2) a preference; 0 for none."""
+        return float(
+            np.mean(
+                [
+                    moocore.hypervolume(plane, ref=(MACS_REFERENCE, loss)) if len(plane) else 0.0
+                    for plane, loss in zip(planes, self.reference, strict=True)
+                ]
+            )
+        )

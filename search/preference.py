@@ -20,6 +20,9 @@ from ..devices.errors import BudgetError
 from ..models.space import SearchSpace
 from ..runtime.budget import LEAST_WEIGHT, MOST_WEIGHT
 
+Decoders = tuple[tuple[str, float], ...]
+"""(task, decoder width) for each task, sorted by task."""
+
 
 @dataclass(frozen=True)
 class Preference:
@@ -75,7 +78,13 @@ def snap(width: float, allowed: Sequence[float]) -> float:
     return min(allowed, key=lambda each: (round(abs(each - width), 9), each))
 
 
-def decoder_widths(space: SearchSpace, preference: Preference, ceiling: float) -> tuple[tuple[str, float], ...]:
+def decoder_widths(space: SearchSpace, preference: Preference, ceiling: float) -> Decoders:
     """ECMT's rule (this module's formula): (task, decoder width) for each task of the space."""
     most = max(weight for _, weight in preference.weights)
     return tuple((task, snap(ceiling * weight / most, space.decoder_widths)) for task, weight in preference.weights)
+
+
+def rule_variants(space: SearchSpace, preferences: Iterable[Preference]) -> list[Decoders]:
+    """Decoder widths that ECMT's rule gives for these preferences, at every ceiling; each once."""
+    found = [decoder_widths(space, each, ceiling) for each in preferences for ceiling in space.decoder_widths]
+    return list(dict.fromkeys(found))

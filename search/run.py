@@ -19,13 +19,14 @@ from . import FRONT_SIZE
 from .algorithm import Algorithm, Problem, Progress
 from .assemble import make_front
 from .ecmt import Ecmt
+from .factorized import Factorized
 from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .log import EvaluationLog
 from .places import check_front_path, log_path, plot_path
 from .preference import Preference, standard_preferences
 
-ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Ecmt(),)}
+ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt())}
 
 
 @dataclass(frozen=True)

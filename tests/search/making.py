@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -9,9 +10,12 @@ import torch
 from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
 from pliant.models.architecture import Architecture
 from pliant.runtime.tasks import Task
-from pliant.search.algorithm import Problem
-from pliant.search.preference import standard_preferences
+from pliant.search.algorithm import Candidate, Problem
+from pliant.search.archive import Archive
+from pliant.search.hypervolume import Volume
+from pliant.search.preference import rule_variants, standard_preferences
 from pliant.search.run import SearchData
+from pliant.search.score import Yardstick
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.data.batches import Batch
 from pliant.training.evaluator import Demand, Encoder, Table
@@ -94,3 +98,22 @@ def formula_problem(evaluations: int = 40, seed: int = 0, stages: int = 4) -> tu
     source = Formula(space, tuple(weight / 10 for weight in (4, 3, 2, 1))[:stages])
     preferences = standard_preferences(NAMES)
     return Problem(space, TASKS, formula_cost, source, preferences, evaluations, 12, seed), source
+
+
+def by_rule(problem: Problem) -> Archive:
+    """An archive that keeps the decoders of ECMT's rule."""
+    variants = rule_variants(problem.space, problem.preferences)
+    return Archive(problem, lambda _archive, _encoder: variants)
+
+
+def volume_of(problem: Problem, candidates: tuple[Candidate, ...] | None) -> float:
+    """Hypervolume of candidates, or of the whole space."""
+    if candidates is None:
+        archive = by_rule(dataclasses.replace(problem, evaluations=10_000))
+        for encoder in problem.space.encoders():
+            archive.evaluate(encoder)
+        candidates = archive.found().candidates
+    by_config = {each.config: each for each in candidates}
+    low, high = by_config[problem.space.narrowest], by_config[problem.space.widest]
+    volume = Volume.between(Yardstick(problem.tasks, high.quality), problem.preferences, low, high)
+    return volume.of(volume.points(candidates))

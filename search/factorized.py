@@ -1,0 +1,126 @@
+"""Factorized search: given the encoder, the best decoders follow exactly; only the encoder is searched.
+
+The tasks of a subnet share its encoder and nothing else. So one small table for each encoder, quality by (task, decoder
+width), holds every subnet on it, and for a preference and a budget the best of them are a knapsack (knapsack.py). What
+remains is to say which encoders to measure: a predictor learns the tables of all encoders from those measured,
+and those are next whose predicted subnets would add most hypervolume.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+
+from ..training.evaluator import Encoder
+from .algorithm import Found, Problem
+from .archive import Archive
+from .ecmt import first_encoders
+from .hypervolume import Points
+from .knapsack import Choices, best_choices
+from .predictor import Matrix, Predictor
+from .preference import Decoders
+
+Planes = list[Points]
+FIRST = 12
+"""Encoders measured before anything is predicted."""
+ROUND = 4
+"""Encoders measured between two predictions."""
+POOL = 1024
+"""Encoders looked at in a round, where there are more."""
+
+
+@dataclass(frozen=True)
+class Factorized:
+    """Exact decoders on a searched encoder."""
+
+    name: str = "factorized"
+
+    def search(self, problem: Problem) -> Found:
+        """Measure a few encoders, then by turns predict all others and measure the most promising."""
+        archive = Archive(problem, best_decoders)
+        rng = random.Random(f"factorized/{problem.seed}")
+        for encoder in first_encoders(problem.space, rng, min(FIRST, problem.evaluations)):
+            archive.evaluate(encoder)
+        while archive.left and (unknown := _pool(archive, rng)):
+            for encoder in promising(archive, unknown, min(ROUND, archive.left)):
+                archive.evaluate(encoder)
+        return archive.found()
+
+
+def best_decoders(archive: Archive, encoder: Encoder) -> list[Decoders]:
+    """On a measured encoder, the decoders that are best for some preference of the problem at some budget."""
+    space = archive.problem.space
+    found: dict[Decoders, None] = {}
+    for choices in _choices(archive, encoder, _relative(archive, encoder)):
+        for options in choices.options:
+            pairs = zip(space.tasks, options, strict=True)
+            found[tuple((task, space.decoder_widths[option]) for task, option in pairs)] = None
+    return list(found)
+
+
+def promising(archive: Archive, unknown: list[Encoder], count: int) -> list[Encoder]:
+    """The `count` encoders that are predicted to add most hypervolume, each to what those before it add."""
+    offers = [
+        _planes(archive, encoder, relative)
+        for encoder, relative in zip(unknown, _predicted(archive, unknown), strict=True)
+    ]
+    known: Planes = [_non_dominated(plane) for plane in archive.points]
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(unknown)):
+        volumes = [-1.0 if i in chosen else archive.volume.of(_joined(known, each)) for i, each in enumerate(offers)]
+        chosen.append(int(np.argmax(volumes)))
+        known = [_non_dominated(plane) for plane in _joined(known, offers[chosen[-1]])]
+    return [unknown[index] for index in chosen]
+
+
+def _predicted(archive: Archive, unknown: list[Encoder]) -> Matrix:
+    """(encoders, tasks, decoder widths) of relative quality."""
+    known = archive.encoders
+    values = np.stack([_relative(archive, encoder) for encoder in known])
+    predict = Predictor(known, values.reshape(len(known), -1))
+    return predict(unknown).reshape(len(unknown), *values.shape[1:])
+
+
+def _relative(archive: Archive, encoder: Encoder) -> Matrix:
+    """(tasks, decoder widths): quality relative to the widest's, in the space's order."""
+    space, table = archive.problem.space, archive.tables[encoder]
+    by_width = archive.yardstick.relative(
+        [{task: table[task][width] for task in space.tasks} for width in space.decoder_widths]
+    )
+    order = [task.name for task in archive.problem.tasks]
+    return by_width.T[[order.index(task) for task in space.tasks]]
+
+
+def _choices(archive: Archive, encoder: Encoder, relative: Matrix) -> list[Choices]:
+    """The best decoders, for each preference and all budgets."""
+    costs, tasks = archive.costs.decoder_macs(encoder), archive.problem.space.tasks
+    shares = [each.simplex for each in archive.problem.preferences]
+    return [best_choices(relative * np.array([[share[task]] for task in tasks]), costs) for share in shares]
+
+
+def _planes(archive: Archive, encoder: Encoder, relative: Matrix) -> Planes:
+    """For each preference (choices, 2): share of the widest's macs, and loss."""
+    macs, most = archive.costs.encoder_macs(encoder), archive.widest.macs
+    choices = _choices(archive, encoder, relative)
+    return [np.column_stack([(each.costs + macs) / most, 1.0 - each.gains]) for each in choices]
+
+
+def _joined(one: Planes, other: Planes) -> Planes:
+    return [np.concatenate(pair) for pair in zip(one, other, strict=True)]
+
+
+def _non_dominated(plane: Points) -> Points:
+    kept: Points = plane[moocore.is_nondominated(plane)]
+    return kept
+
+
+def _pool(archive: Archive, rng: random.Random) -> list[Encoder]:
+    """Encoders that were not measured: all there are, or a draw of them."""
+    space, known = archive.problem.space, archive.tables
+    if len(space.encoder_widths) ** space.stages <= POOL:
+        return [encoder for encoder in space.encoders() if encoder not in known]
+    drawn = (tuple(rng.choice(space.encoder_widths) for _ in range(space.stages)) for _ in range(POOL))
+    return [encoder for encoder in dict.fromkeys(drawn) if encoder not in known]
