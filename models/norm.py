@@ -33,8 +33,7 @@ class SlimBatchNorm2d(nn.BatchNorm2d):
         count = input.shape[1]
         weight, bias = self.weight[:count], self.bias[:count]
         if setting.collect is not None:
-            self._collect(input, setting.collect)
-            return F.batch_norm(input, None, None, weight, bias, True, 0.0, self.eps)
+            return self._collect(input, weight, bias, setting.collect)
         if self.training:
             return self._train(input, setting)
         mean, variance = self.statistics_at(setting.config, setting.statistics)
@@ -62,11 +61,17 @@ class SlimBatchNorm2d(nn.BatchNorm2d):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
 
-    def _collect(self, input: Tensor, collect: dict[str, Moments]) -> None:
-        values = input.detach().float()
-        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
-        moments = Moments(values.numel() // values.shape[1], mean.double(), variance.double())
+    def _collect(self, input: Tensor, weight: Tensor, bias: Tensor, collect: dict[str, Moments]) -> Tensor:
+        """Normalise with the batch's moments, and note them.
+
+        They are those that torch has just used: to find them again by `var_mean` took two fifths of an evaluation.
+        """
+        values = input.detach()
+        output, mean, inverse = torch.native_batch_norm(values, weight, bias, None, None, True, 0.0, self.eps)
+        variance = (inverse.double().pow(-2) - self.eps).clamp(min=0.0)
+        moments = Moments(values.numel() // values.shape[1], mean.double(), variance)
         collect[self.name] = collect[self.name].merge(moments) if self.name in collect else moments
+        return output
 
     def statistics_at(self, config: SubnetConfig, statistics: Statistics | None) -> tuple[Tensor, Tensor]:
         """Mean and variance for a configuration: the given ones, else a prefix of the full width's."""
