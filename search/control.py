@@ -52,7 +52,7 @@ def protocol_preferences(tasks: Sequence[str], count: int = 20, seed: int = 0) -
 
 
 def budgets_between(low: float, high: float, count: int = 10) -> list[float]:
-    """`count` budgets, evenly between the costs of the narrowest and of the widest, where there is something to choose."""
+    """`count` budgets, evenly between the costs of the narrowest and of the widest subnet, which are left out."""
     return [low + (high - low) * step / (count + 1) for step in range(1, count + 1)]
 
 
