@@ -1,0 +1,66 @@
+"""Latency of any subnet from some that were measured: a part for the encoder, and one for each decoder that adds up.
+
+Nothing physical, only what a network's shape says: a linear model with a value for each width of each stage and of a
+decoder, and with products of the widths of layers that meet, where the cost of a convolution is. Tables by width rather
+than multiply-adds, for a thinner layer may take longer (channels that fill no vector). Decoders of one kind share their
+table. That decoders add up makes a latency budget a knapsack too (knapsack.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+
+from ..devices.errors import BudgetError
+from ..models.space import SearchSpace, SubnetConfig
+from ..runtime.tasks import Task
+from ..training.evaluator import Encoder
+
+Vector = NDArray[np.float64]
+PENALTIES = tuple(10.0**exponent for exponent in range(-4, 3))
+LEAST = 8
+"""Measured subnets without which a model says nothing."""
+
+
+class LatencyModel:
+    """Estimated milliseconds, learned from `measured` ones; BudgetError where these are too few to learn from."""
+
+    def __init__(self, space: SearchSpace, tasks: Sequence[Task], measured: Mapping[SubnetConfig, float]):
+        if len(measured) < LEAST:
+            raise BudgetError(f"{len(measured)} measured subnets tell nothing of others: measure {LEAST} at least")
+        self._space = space
+        kinds = {task.name: task.kind == "classification" for task in tasks}
+        groups = sorted(set(kinds.values()))
+        self._group = {task: groups.index(kind) for task, kind in kinds.items()}
+        self._groups = len(groups)
+        known = np.array(list(measured.values()), np.float64)
+        # An error counts by its share: a budget of one millisecond is as tight as one of ten.
+        self._model = RidgeCV(PENALTIES)
+        self._model.fit(np.stack([self._features(config) for config in measured]), known, 1.0 / known**2)
+
+    def __call__(self, config: SubnetConfig) -> float:
+        """Milliseconds of a subnet."""
+        return float(self._model.predict(self._features(config)[None])[0])
+
+    def encoder(self, encoder: Encoder) -> float:
+        """Milliseconds of all that is not a decoder."""
+        return self(SubnetConfig(encoder, ()))
+
+    def decoders(self, encoder: Encoder) -> Vector:
+        """(tasks, decoder widths): milliseconds that each decoder adds on this encoder, in the space's order."""
+        base = self.encoder(encoder)
+        widths, tasks = self._space.decoder_widths, self._space.tasks
+        return np.array([[self(SubnetConfig(encoder, ((task, width),))) - base for width in widths] for task in tasks])
+
+    def _features(self, config: SubnetConfig) -> Vector:
+        encoder = np.array(config.encoder)
+        decoders = np.zeros((self._groups, len(self._space.decoder_widths)))
+        for task, width in config.decoders:
+            decoders[self._group[task], self._space.decoder_widths.index(width)] += 1.0
+        joined = decoders @ np.array(self._space.decoder_widths)
+        stages = [[float(width == each) for each in self._space.encoder_widths] for width in config.encoder]
+        products = [encoder[:-1] * encoder[1:], encoder[0] * joined, encoder[-1] * joined]
+        return np.concatenate([np.ravel(stages), decoders.ravel(), *products])

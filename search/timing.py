@@ -1,0 +1,59 @@
+"""How long subnets take on this machine, before there is a suite: through the sessions that a suite's would be.
+
+A subnet's graph depends on its widths alone, so the statistics that stand in it are just those at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..devices.measure import Effort, Measurement, Progress, measure
+from ..export.engine import Engine
+from ..export.feeds import Wide, fp32_feed
+from ..export.template import widest_template
+from ..models.norm import SlimBatchNorm2d
+from ..models.setting import Statistics
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+
+TOGETHER = 8
+"""Subnets timed in turns."""
+EFFORT = Effort(runs=42, spread=0.02, seconds=0.5, warmup=1)
+
+
+class Timer:
+    """Measured latency of a supernet's fp32 subnets in onnxruntime, with `threads` (None: one for each core)."""
+
+    def __init__(self, supernet: Supernet, threads: int | None = None):
+        self._supernet, self._threads = supernet, threads
+        self._template, self._wide = widest_template(supernet), Wide(supernet)
+        self._image = np.zeros((1, supernet.architecture.height, supernet.architecture.width, 3), np.uint8)
+
+    def __call__(
+        self, configs: Sequence[SubnetConfig], effort: Effort = EFFORT, progress: Progress | None = None
+    ) -> dict[SubnetConfig, Measurement]:
+        """Measure subnets, some at a time in turns; `effort.seconds` is for each, `progress(what, done, total)`."""
+        wanted = list(dict.fromkeys(configs))
+        found: dict[SubnetConfig, Measurement] = {}
+        for start in range(0, len(wanted), TOGETHER):
+            if progress is not None:
+                progress("measuring latency", start, len(wanted))
+            group = {str(index): config for index, config in enumerate(wanted[start : start + TOGETHER])}
+            calls = {name: self._call(config) for name, config in group.items()}
+            times = measure(calls, effort=replace(effort, seconds=effort.seconds * len(group)))
+            found.update({group[name]: each for name, each in times.items()})
+        return found
+
+    def _call(self, config: SubnetConfig) -> Callable[[], object]:
+        feed = fp32_feed(self._template, self._wide, config, _statistics_at_hand(self._supernet, config))
+        names = [task.name for task in self._supernet.tasks]
+        engine = Engine(feed, names, "a subnet to be timed", self._threads)
+        return lambda: engine(self._image)
+
+
+def _statistics_at_hand(supernet: Supernet, config: SubnetConfig) -> Statistics:
+    norms = {name: layer for name, layer in supernet.slim_layers().items() if isinstance(layer, SlimBatchNorm2d)}
+    return {name: layer.statistics_at(config, None) for name, layer in norms.items()}

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from pliant.devices.errors import BudgetError
+from pliant.devices.measure import Effort
+from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.search.latency import LatencyModel
+from pliant.search.timing import Timer
+
+from .making import NAMES, TASKS, make_supernet
+
+SPACE = SearchSpace(4, NAMES)
+
+
+def truth(config: SubnetConfig) -> float:
+    """Milliseconds of a made-up machine, on which a width of a half takes longer than three quarters."""
+    stair = {0.25: 0.3, 0.5: 0.9, 0.75: 0.8, 1.0: 1.2}
+    encoder = sum(0.5 * width for width in config.encoder) + config.encoder[0] * config.encoder[1]
+    return 0.4 + encoder + sum(stair[width] * (0.5 + 0.5 * config.encoder[-1]) for _, width in config.decoders)
+
+
+def measured(count: int, seed: int = 0, noise: float = 0.0) -> dict[SubnetConfig, float]:
+    rng = random.Random(seed)
+    configs = [SPACE.sample(rng) for _ in range(count)]
+    return {config: truth(config) * (1.0 + noise * rng.uniform(-1, 1)) for config in configs}
+
+
+def test_sixty_noisy_measurements_tell_of_all_others() -> None:
+    model = LatencyModel(SPACE, TASKS, measured(60, noise=0.05))
+    others = list(measured(300, seed=1))
+    estimated, true = (np.array([of(config) for config in others]) for of in (model, truth))
+    assert np.abs(estimated / true - 1.0).mean() < 0.05
+    assert kendalltau(estimated, true)[0] > 0.9
+
+
+def test_a_thinner_decoder_that_takes_longer_is_seen() -> None:
+    decoders = LatencyModel(SPACE, TASKS, measured(60)).decoders(SPACE.widest.encoder)
+    assert (decoders[:, 1] > decoders[:, 2]).all()
+
+
+def test_the_parts_add_up_to_the_whole() -> None:
+    model = LatencyModel(SPACE, TASKS, measured(40))
+    for config in measured(20, seed=2):
+        decoders = model.decoders(config.encoder)
+        added = sum(
+            decoders[SPACE.tasks.index(task), SPACE.decoder_widths.index(width)] for task, width in config.decoders
+        )
+        assert model.encoder(config.encoder) + added == pytest.approx(model(config))
+
+
+def test_too_few_measurements_are_refused() -> None:
+    with pytest.raises(BudgetError, match="7 measured subnets tell nothing of others: measure 8 at least"):
+        LatencyModel(SPACE, TASKS, measured(7))
+
+
+def test_the_timer_measures_each_subnet_once_and_the_widest_takes_longest() -> None:
+    supernet = make_supernet()
+    seen: list[tuple[str, int, int]] = []
+    configs = [supernet.space.widest, supernet.space.narrowest, supernet.space.widest]
+    effort = Effort(runs=42, seconds=1.0, spread=0.05)
+    found = Timer(supernet, threads=1)(configs, effort, lambda *at: seen.append(at))
+    assert list(found) == configs[:2]
+    assert found[supernet.space.widest].min > found[supernet.space.narrowest].min > 0.0
+    assert seen == [("measuring latency", 0, 2)]
