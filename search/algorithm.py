@@ -10,6 +10,7 @@ from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
 from ..training.evaluator import Demand, Encoder, Table
+from .latency import LatencyModel
 from .preference import Preference
 
 Progress = Callable[[int, int, float], None]
@@ -28,8 +29,9 @@ class TableSource(Protocol):
 class Problem:
     """What to search.
 
-    `evaluations` bounds the encoders that are truly evaluated, `population` is that of an evolution. The result depends
-    on this and on nothing else: same problem, same candidates.
+    `evaluations` bounds the encoders that are truly evaluated, `population` is that of an evolution. With a `latency`
+    budgets are of latency, else of multiply-adds. The result depends on this and on nothing else: same problem, same
+    candidates.
     """
 
     space: SearchSpace
@@ -41,16 +43,26 @@ class Problem:
     population: int = 24
     seed: int = 0
     progress: Progress | None = None
+    latency: LatencyModel | None = None
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A subnet whose quality (the metric, by task) was measured; `macs` of one image, `bytes` of fp32 weights."""
+    """A subnet whose quality (the metric, by task) was measured; `macs` of one image, `bytes` of fp32 weights.
+
+    `nanoseconds` is its estimated latency where the search is for latency.
+    """
 
     config: SubnetConfig
     quality: dict[str, float]
     macs: int
     bytes: int
+    nanoseconds: int | None = None
+
+    @property
+    def cost(self) -> int:
+        """What budgets limit: nanoseconds, or multiply-adds where there is no latency."""
+        return self.macs if self.nanoseconds is None else self.nanoseconds
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Archive:
         self.problem = problem
         self.candidates: dict[SubnetConfig, Candidate] = {}
         self.tables: dict[Encoder, Table] = {}
-        self.costs = PartCosts(problem.space, problem.cost)
+        self.costs = PartCosts(problem.space, problem.cost, problem.latency)
         self._variants = variants
         space = problem.space
         ends = list(dict.fromkeys([space.narrowest, space.widest]))
@@ -55,7 +55,7 @@ class Archive:
 
     @property
     def points(self) -> Points:
-        """(preferences, candidates, 2) of all that is kept: share of the widest's macs, and loss."""
+        """(preferences, candidates, 2) of all that is kept: share of the widest's cost, and loss."""
         return self._points
 
     def evaluate(self, encoder: Encoder) -> bool:
@@ -71,7 +71,7 @@ class Archive:
         """Any subnet of a measured encoder, whether it is kept or not."""
         cost, table = self.costs(config), self.tables[config.encoder]
         quality = {task: table[task][width] for task, width in config.decoders}
-        return Candidate(config, quality, cost.macs, cost.bytes)
+        return Candidate(config, quality, cost.macs, cost.bytes, self.costs.nanoseconds(config))
 
     def found(self) -> Found:
         """The result."""

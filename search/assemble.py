@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..models.space import SubnetConfig
 from .algorithm import Candidate, Found, Problem
 from .front import Front, FrontEntry, Provenance
-from .hypervolume import MACS_REFERENCE, Volume
+from .hypervolume import COST_REFERENCE, Volume
 from .score import Yardstick
 from .selection import best_within, choose, non_dominated
 
@@ -16,7 +16,7 @@ from .selection import best_within, choose, non_dominated
 def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: int, origin: Provenance) -> Front:
     """At most `size` subnets: both ends, the best for each preference and budget, then those that add most.
 
-    `budgets` are shares of the widest's macs; where their answers are more than `size` asks for, only what they add
+    `budgets` are shares of the widest's cost; where their answers are more than `size` asks for, only what they add
     counts. `origin` is filled in with what the result says.
     """
     by_config = {each.config: each for each in found.candidates}
@@ -24,7 +24,7 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
     volume = Volume.between(Yardstick(problem.tasks, high.quality), problem.preferences, low, high)
     best = non_dominated(found.candidates, volume.yardstick)
     ends = list(dict.fromkeys([low.config, high.config]))
-    answers = _answers(best, volume, [share * high.macs for share in budgets])
+    answers = _answers(best, volume, [share * high.cost for share in budgets])
     always = list(dict.fromkeys([*ends, *answers]))
     kept = [by_config[config] for config in (always if len(always) <= size else ends)]
     chosen = choose(best, volume, kept, size)
@@ -35,7 +35,7 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
         candidates=len(found.candidates),
         hypervolume=volume.of(volume.points(chosen)),
         references={
-            each.name: (MACS_REFERENCE, loss) for each, loss in zip(problem.preferences, volume.reference, strict=True)
+            each.name: (COST_REFERENCE, loss) for each, loss in zip(problem.preferences, volume.reference, strict=True)
         },
     )
     entries = tuple(
@@ -47,17 +47,18 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
 
 def _answers(best: Sequence[Candidate], volume: Volume, budgets: Sequence[float]) -> list[SubnetConfig]:
     """The subnets that the searched preferences would get at the recipe's budgets."""
-    found = [best_within(best, volume.yardstick, each, macs) for macs in budgets for each in volume.preferences]
+    found = [best_within(best, volume.yardstick, each, cost) for cost in budgets for each in volume.preferences]
     return [each.config for each in found if each is not None]
 
 
 def _own_fronts(chosen: Sequence[Candidate], volume: Volume) -> dict[SubnetConfig, list[str]]:
-    """Per subnet the preferences on whose front, of score over macs, it lies; `chosen` goes up in macs."""
+    """Per subnet the preferences on whose front, of score over cost, it lies."""
     names: dict[SubnetConfig, list[str]] = {each.config: [] for each in chosen}
-    losses = volume.yardstick.losses(volume.preferences, [each.quality for each in chosen])
+    cheap_first = sorted(chosen, key=lambda each: each.cost)
+    losses = volume.yardstick.losses(volume.preferences, [each.quality for each in cheap_first])
     for column, preference in enumerate(volume.preferences):
         least = float("inf")
-        for each, loss in zip(chosen, losses[:, column], strict=True):
+        for each, loss in zip(cheap_first, losses[:, column], strict=True):
             if loss < least:
                 names[each.config].append(preference.name)
                 least = loss

@@ -1,7 +1,7 @@
 """ECMT's search (Aich et al., ICCV 2023): decoder widths by the rule, the encoder by evolution.
 
 Each preference has an NSGA-II over the encoder's widths and the rule's ceiling, with two objectives: the preference's
-loss of quality and the macs. Two objectives serve all budgets at once: a budget picks the best that it can pay. All
+loss of quality and the cost. Two objectives serve all budgets at once: a budget picks the best that it can pay. All
 evolutions share each true evaluation: an encoder is measured with every decoder width.
 """
 
@@ -84,7 +84,7 @@ class _Run:
         decoders = decoder_widths(space, self.preference, space.decoder_widths[ceiling])
         candidate = self.archive.candidates[SubnetConfig(encoder, decoders)]
         loss = 1.0 - self.archive.yardstick.score(self.preference, candidate.quality)
-        return loss, candidate.macs / self.archive.widest.macs
+        return loss, candidate.cost / self.archive.widest.cost
 
 
 def first_encoders(space: SearchSpace, rng: random.Random, count: int) -> list[Encoder]:

@@ -96,16 +96,16 @@ def _relative(archive: Archive, encoder: Encoder) -> Matrix:
 
 def _choices(archive: Archive, encoder: Encoder, relative: Matrix) -> list[Choices]:
     """The best decoders, for each preference and all budgets."""
-    costs, tasks = archive.costs.decoder_macs(encoder), archive.problem.space.tasks
+    costs, tasks = archive.costs.decoders(encoder), archive.problem.space.tasks
     shares = [each.simplex for each in archive.problem.preferences]
     return [best_choices(relative * np.array([[share[task]] for task in tasks]), costs) for share in shares]
 
 
 def _planes(archive: Archive, encoder: Encoder, relative: Matrix) -> Planes:
-    """For each preference (choices, 2): share of the widest's macs, and loss."""
-    macs, most = archive.costs.encoder_macs(encoder), archive.widest.macs
+    """For each preference (choices, 2): share of the widest's cost, and loss."""
+    base, most = archive.costs.encoder(encoder), archive.widest.cost
     choices = _choices(archive, encoder, relative)
-    return [np.column_stack([(each.costs + macs) / most, 1.0 - each.gains]) for each in choices]
+    return [np.column_stack([(each.costs + base) / most, 1.0 - each.gains]) for each in choices]
 
 
 def _joined(one: Planes, other: Planes) -> Planes:

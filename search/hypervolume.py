@@ -1,6 +1,6 @@
-"""How good a set of subnets is: mean over preferences of the exact hypervolume in (macs, loss), by moocore.
+"""How good a set of subnets is: mean over preferences of the exact hypervolume in (cost, loss), by moocore.
 
-In the plane of a preference each subnet is (macs / widest macs, 1 - score). The reference point is (1.1, narrowest's
+In the plane of a preference each subnet is (cost / widest's cost, 1 - score). The reference point is (1.1, narrowest's
 loss): what the narrowest, or twice the widest, adds is next to nothing. Kept two-dimensional on purpose: it is exact
 and cheap for any number of tasks, and it is what a user meets, who has one preference and one budget at a time.
 """
@@ -19,7 +19,7 @@ from .preference import Preference
 from .score import Yardstick
 
 Points = NDArray[np.float64]
-MACS_REFERENCE = 1.1
+COST_REFERENCE = 1.1
 LEAST_LOSS = 1e-3
 
 
@@ -29,7 +29,7 @@ class Volume:
 
     yardstick: Yardstick
     preferences: tuple[Preference, ...]
-    widest_macs: int
+    widest_cost: int
     reference: tuple[float, ...]
 
     @classmethod
@@ -40,20 +40,20 @@ class Volume:
         losses = yardstick.losses(preferences, [low.quality])[0]
         # A narrowest that loses nothing would leave no volume to measure.
         reference = tuple(max(float(loss), LEAST_LOSS) for loss in losses)
-        return cls(yardstick, tuple(preferences), high.macs, reference)
+        return cls(yardstick, tuple(preferences), high.cost, reference)
 
     def points(self, candidates: Sequence[Candidate]) -> Points:
-        """(preferences, candidates, 2): share of the widest's macs, and loss."""
+        """(preferences, candidates, 2): share of the widest's cost, and loss."""
         losses = self.yardstick.losses(self.preferences, [each.quality for each in candidates])
-        macs = np.array([each.macs / self.widest_macs for each in candidates])
-        return np.stack([np.broadcast_to(macs, losses.T.shape), losses.T], axis=2)
+        costs = np.array([each.cost / self.widest_cost for each in candidates])
+        return np.stack([np.broadcast_to(costs, losses.T.shape), losses.T], axis=2)
 
     def of(self, planes: Iterable[Points]) -> float:
         """Mean hypervolume of points as `points` makes them, or of a plane (candidates, 2) a preference; 0 for none."""
         return float(
             np.mean(
                 [
-                    moocore.hypervolume(plane, ref=(MACS_REFERENCE, loss)) if len(plane) else 0.0
+                    moocore.hypervolume(plane, ref=(COST_REFERENCE, loss)) if len(plane) else 0.0
                     for plane, loss in zip(planes, self.reference, strict=True)
                 ]
             )

@@ -10,32 +10,59 @@ from numpy.typing import NDArray
 from ..models.cost import Cost, PartCost
 from ..models.space import SearchSpace, SubnetConfig
 from ..training.evaluator import Encoder
+from .latency import LatencyModel
+
+NANOSECONDS = 1e6
+"""In a millisecond."""
 
 
 class PartCosts:
-    """Multiply-adds and bytes of a space's subnets, the same as `cost` says of each."""
+    """Costs of a space's subnets, and of the parts that add up to what budgets limit: latency where there is one.
 
-    def __init__(self, space: SearchSpace, cost: Callable[[SubnetConfig], Cost]):
-        self._space, self._cost = space, cost
+    Whole numbers, multiply-adds or nanoseconds, so that sums are exact whatever their order.
+    """
+
+    def __init__(self, space: SearchSpace, cost: Callable[[SubnetConfig], Cost], latency: LatencyModel | None = None):
+        self._space, self._cost, self._latency = space, cost, latency
         self._known: dict[Encoder, dict[float, Cost]] = {}
+        self._limited: dict[Encoder, tuple[int, NDArray[np.int64]]] = {}
 
     def __call__(self, config: SubnetConfig) -> PartCost:
-        """Cost of a whole subnet."""
+        """Multiply-adds and bytes of a subnet, the same as `cost` says."""
         known = self._of(config.encoder)
         encoder = known[self._space.decoder_widths[0]].encoder
         return sum((known[width].decoders[task] for task, width in config.decoders), encoder)
 
-    def encoder_macs(self, encoder: Encoder) -> int:
-        """Multiply-adds of an encoder alone."""
-        return self._of(encoder)[self._space.decoder_widths[0]].encoder.macs
+    def nanoseconds(self, config: SubnetConfig) -> int | None:
+        """Estimated latency of a subnet; None where budgets are of multiply-adds."""
+        if self._latency is None:
+            return None
+        decoders, widths = self.decoders(config.encoder), self._space.decoder_widths
+        own = (decoders[self._space.tasks.index(task), widths.index(width)] for task, width in config.decoders)
+        return self.encoder(config.encoder) + int(sum(own))
 
-    def decoder_macs(self, encoder: Encoder) -> NDArray[np.int64]:
-        """(tasks, decoder widths): multiply-adds of each decoder on an encoder, in the space's order."""
-        known = self._of(encoder)
-        rows = [
-            [known[width].decoders[task].macs for width in self._space.decoder_widths] for task in self._space.tasks
-        ]
-        return np.array(rows, np.int64)
+    def encoder(self, encoder: Encoder) -> int:
+        """What an encoder alone takes of a budget."""
+        return self._parts(encoder)[0]
+
+    def decoders(self, encoder: Encoder) -> NDArray[np.int64]:
+        """(tasks, decoder widths): what each decoder on an encoder takes of a budget, in the space's order."""
+        return self._parts(encoder)[1]
+
+    def _parts(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
+        if encoder not in self._limited:
+            self._limited[encoder] = self._multiply_adds(encoder) if self._latency is None else self._times(encoder)
+        return self._limited[encoder]
+
+    def _multiply_adds(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
+        known = list(self._of(encoder).values())
+        rows = [[cost.decoders[task].macs for cost in known] for task in self._space.tasks]
+        return known[0].encoder.macs, np.array(rows, np.int64)
+
+    def _times(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
+        assert self._latency is not None
+        decoders = np.rint(self._latency.decoders(encoder) * NANOSECONDS).astype(np.int64)
+        return round(self._latency.encoder(encoder) * NANOSECONDS), decoders
 
     def _of(self, encoder: Encoder) -> dict[float, Cost]:
         """Costs by the width of all decoders."""

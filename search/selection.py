@@ -16,7 +16,7 @@ from .score import Yardstick
 
 
 def non_dominated(candidates: Sequence[Candidate], yardstick: Yardstick) -> list[Candidate]:
-    """Candidates that none beats in macs and every task's quality at once; of equals, the first in `_order`."""
+    """Candidates that none beats in cost and every task's quality at once; of equals, the first in `_order`."""
     ordered = sorted(candidates, key=_order)
     if not ordered:
         return []
@@ -25,20 +25,20 @@ def non_dominated(candidates: Sequence[Candidate], yardstick: Yardstick) -> list
 
 
 def objectives(candidates: Sequence[Candidate], yardstick: Yardstick) -> NDArray[np.float64]:
-    """(candidates, 1 + tasks), all minimised: macs, then each task's quality as error."""
+    """(candidates, 1 + tasks), all minimised: cost, then each task's quality as error."""
     rows = []
     for each in candidates:
         signs = {task.name: -1.0 if task.higher_is_better else 1.0 for task in yardstick.tasks}
-        rows.append([float(each.macs), *(signs[name] * each.quality[name] for name in signs)])
+        rows.append([float(each.cost), *(signs[name] * each.quality[name] for name in signs)])
     return np.array(rows, np.float64)
 
 
 def best_within(
-    candidates: Sequence[Candidate], yardstick: Yardstick, preference: Preference, macs: float
+    candidates: Sequence[Candidate], yardstick: Yardstick, preference: Preference, budget: float
 ) -> Candidate | None:
-    """The candidate of highest score among those of at most `macs`, the cheaper of equals; None where none fits."""
-    fitting = [each for each in candidates if each.macs <= macs]
-    return max(fitting, key=lambda each: (yardstick.score(preference, each.quality), -each.macs), default=None)
+    """The candidate of highest score among those of at most this cost, the cheaper of equals; None where none fits."""
+    fitting = [each for each in candidates if each.cost <= budget]
+    return max(fitting, key=lambda each: (yardstick.score(preference, each.quality), -each.cost), default=None)
 
 
 def choose(front: Sequence[Candidate], volume: Volume, always: Sequence[Candidate], size: int) -> list[Candidate]:

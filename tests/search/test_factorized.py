@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import random
 
 import pytest
 
@@ -8,6 +10,7 @@ from pliant.models.space import SubnetConfig
 from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized, best_decoders
+from pliant.search.latency import LatencyModel
 
 from .making import formula_problem, volume_of
 
@@ -42,8 +45,25 @@ def test_with_a_third_of_the_evaluations_it_finds_more_than_ecmt() -> None:
 
 def test_of_more_encoders_than_it_can_look_at_it_draws_some() -> None:
     problem, source = formula_problem(20, stages=4)
-    wide = problem.space.__class__(
-        4, problem.space.tasks, tuple(step / 8 for step in range(1, 9)), problem.space.decoder_widths
-    )
-    found = Factorized().search(problem.__class__(**{**vars(problem), "space": wide}))
+    wide = dataclasses.replace(problem.space, encoder_widths=tuple(step / 8 for step in range(1, 9)))
+    found = Factorized().search(dataclasses.replace(problem, space=wide))
     assert found.evaluations == len(set(source.asked)) == 20
+
+
+def test_a_search_for_latency_leaves_out_decoders_that_are_thinner_and_slower() -> None:
+    problem, _ = formula_problem(6)
+    space = problem.space
+
+    def milliseconds(config: SubnetConfig) -> float:
+        stair = {0.25: 0.3, 0.5: 0.9, 0.75: 0.8, 1.0: 1.2}
+        return sum(config.encoder) + sum(stair[width] for _, width in config.decoders)
+
+    rng = random.Random(0)
+    known = {config: milliseconds(config) for config in (space.sample(rng) for _ in range(60))}
+    latency = LatencyModel(space, problem.tasks, known)
+    found = Factorized().search(dataclasses.replace(problem, latency=latency)).candidates
+    assert all(each.cost == each.nanoseconds == pytest.approx(1e6 * milliseconds(each.config), 0.02) for each in found)
+    assert not any(width == 0.5 for each in found for _, width in each.config.decoders)
+    macs = Factorized().search(problem).candidates
+    assert all(each.cost == each.macs for each in macs)
+    assert any(width == 0.5 for each in macs for _, width in each.config.decoders)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pliant.models.space import SubnetConfig
 from pliant.search.algorithm import Candidate
-from pliant.search.hypervolume import MACS_REFERENCE, Volume
+from pliant.search.hypervolume import COST_REFERENCE, Volume
 from pliant.search.preference import standard_preferences
 from pliant.search.score import Yardstick
 from pliant.search.selection import best_within, choose, non_dominated, objectives
@@ -83,9 +83,9 @@ def test_hypervolume_is_the_area_under_the_steps(found: list[Candidate]) -> None
     areas = []
     for plane, loss in zip(planes, VOLUME.reference, strict=True):
         area, floor = 0.0, loss
-        corners = sorted((x, y) for x, y in plane if x < MACS_REFERENCE and y < loss)
+        corners = sorted((x, y) for x, y in plane if x < COST_REFERENCE and y < loss)
         for x, y in corners:
-            area += max(0.0, floor - y) * (MACS_REFERENCE - x)
+            area += max(0.0, floor - y) * (COST_REFERENCE - x)
             floor = min(floor, y)
         areas.append(area)
     assert VOLUME.of(planes) == pytest.approx(float(np.mean(areas)), abs=1e-12)
