@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .checked import real, whole
+from .checked import by_name, each, real, text, whole
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
 
 VERSION = 1
+_PARTS = ("conditions", "latency", "memory", "graphs")
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,17 @@ class MemoryUse:
 
 @dataclass(frozen=True)
 class DeviceProfile:
-    """Measurements by `Key.text` for one fingerprint; `conditions` is free text for people (who, when, how loaded)."""
+    """Measurements by `Key.text` for one fingerprint; `conditions` is free text for people (who, when, how loaded).
+
+    `graphs` says what graphs are, by digest, so that a search can learn from them: `{"encoder": widths by stage,
+    "decoders": width by task, "precision": name}`. Profiles that are only kept for plans have none.
+    """
 
     fingerprint: Fingerprint
     conditions: Mapping[str, str] = field(default_factory=dict)
     latency: Mapping[str, Measurement] = field(default_factory=dict)
     memory: Mapping[str, MemoryUse] = field(default_factory=dict)
+    graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def stale(self, now: Fingerprint) -> bool:
         """Whether the machine is no longer in the state that was measured."""
@@ -89,8 +95,8 @@ class DeviceProfile:
         for key, new in other.latency.items():
             if key not in latency or _replaces(new, latency[key]):
                 latency[key] = new
-        memory = {**self.memory, **other.memory}
-        return DeviceProfile(self.fingerprint, {**self.conditions, **other.conditions}, latency, memory)
+        memory, graphs = {**self.memory, **other.memory}, {**self.graphs, **other.graphs}
+        return DeviceProfile(self.fingerprint, {**self.conditions, **other.conditions}, latency, memory, graphs)
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal profile."""
@@ -100,6 +106,7 @@ class DeviceProfile:
             "conditions": dict(self.conditions),
             "latency": {key: value.to_json() for key, value in sorted(self.latency.items())},
             "memory": {key: value.to_json() for key, value in sorted(self.memory.items())},
+            "graphs": {digest: dict(graph) for digest, graph in sorted(self.graphs.items())},
         }
 
     @classmethod
@@ -109,17 +116,30 @@ class DeviceProfile:
             raise PliantError("not a device profile: not a JSON object")
         if entry.get("_version") != VERSION:
             raise PliantError(f"device profile of version {entry.get('_version')!r}; this pliant reads {VERSION}")
-        odd = set(entry) ^ {"_version", "fingerprint", "conditions", "latency", "memory"}
+        entry = {"graphs": {}, **entry}  # earlier profiles have none
+        odd = set(entry) ^ {"_version", "fingerprint", *_PARTS}
         if odd:
             raise PliantError(f"unknown or missing key {sorted(odd)[0]!r} in a device profile")
-        if not all(isinstance(entry[key], dict) for key in ("conditions", "latency", "memory")):
+        if not all(isinstance(entry[key], dict) for key in _PARTS):
             raise PliantError("not a device profile: its parts are not JSON objects")
         return cls(
             Fingerprint.from_json(entry["fingerprint"]),
             {str(key): str(value) for key, value in entry["conditions"].items()},
             {str(key): Measurement.from_json(value) for key, value in entry["latency"].items()},
             {str(key): MemoryUse.from_json(value) for key, value in entry["memory"].items()},
+            {str(key): _graph(value) for key, value in entry["graphs"].items()},
         )
+
+
+def _graph(entry: Any) -> dict[str, Any]:
+    try:
+        return {
+            "encoder": list(each(entry["encoder"], real)),
+            "decoders": by_name(entry["decoders"], real),
+            "precision": text(entry["precision"]),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise PliantError(f"not the description of a graph: {error!r}") from error
 
 
 def _replaces(new: Measurement, old: Measurement) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..devices.cache import MeasurementCache
 from ..devices.fingerprint import Fingerprint, read_fingerprint
@@ -143,7 +143,16 @@ def profile_suite(
     keys = {book.key(subnet).text for subnet in chosen}
     latency = {key: value for key, value in book.profile.latency.items() if key in keys}
     uses = {key: value for key, value in book.profile.memory.items() if key in keys}
-    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses)
+    graphs = {subnet.graphs["onnxruntime"].sha256: _described(subnet) for subnet in chosen}
+    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs)
+
+
+def _described(subnet: SubnetInfo) -> dict[str, Any]:
+    return {
+        "encoder": list(subnet.widths.encoder),
+        "decoders": dict(subnet.widths.decoders),
+        "precision": subnet.precision,
+    }
 
 
 def _conditions() -> dict[str, str]:
