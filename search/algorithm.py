@@ -10,6 +10,7 @@ from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
 from ..training.evaluator import Demand, Encoder, Table
+from .floors import NONE, Floors
 from .latency import LatencyModel
 from .preference import Preference
 
@@ -30,8 +31,8 @@ class Problem:
     """What to search.
 
     `evaluations` bounds the encoders that are truly evaluated, `population` is that of an evolution. With a `latency`
-    budgets are of latency, else of multiply-adds. The result depends on this and on nothing else: same problem, same
-    candidates.
+    budgets are of latency, else of multiply-adds. Below its `floors` nothing is worth having. The result depends on
+    this and on nothing else: same problem, same candidates.
     """
 
     space: SearchSpace
@@ -44,6 +45,7 @@ class Problem:
     seed: int = 0
     progress: Progress | None = None
     latency: LatencyModel | None = None
+    floors: Floors = NONE
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Archive:
             self._measure(config.encoder)
         self.narrowest, self.widest = self.candidate(space.narrowest), self.candidate(space.widest)
         self.yardstick = Yardstick(problem.tasks, self.widest.quality)
+        self.least = problem.floors.least(self.yardstick)
         self.volume = Volume.between(self.yardstick, problem.preferences, self.narrowest, self.widest)
         self._points = self.volume.points(self._keep(ends))
         for config in ends:

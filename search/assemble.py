@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..models.space import SubnetConfig
 from .algorithm import Candidate, Found, Problem
+from .floors import meets
 from .front import Front, FrontEntry, Provenance
 from .hypervolume import COST_REFERENCE, Volume
 from .score import Yardstick
@@ -16,13 +17,16 @@ from .selection import best_within, choose, non_dominated
 def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: int, origin: Provenance) -> Front:
     """At most `size` subnets: both ends, the best for each preference and budget, then those that add most.
 
-    `budgets` are shares of the widest's cost; where their answers are more than `size` asks for, only what they add
-    counts. `origin` is filled in with what the result says.
+    The narrowest is there whether it reaches the floors or not: it is what a suite falls back on. `budgets` are shares
+    of the widest's cost; where their answers are more than `size` asks for, only what they add counts. `origin` is
+    filled in with what the result says.
     """
     by_config = {each.config: each for each in found.candidates}
     low, high = by_config[problem.space.narrowest], by_config[problem.space.widest]
     volume = Volume.between(Yardstick(problem.tasks, high.quality), problem.preferences, low, high)
-    best = non_dominated(found.candidates, volume.yardstick)
+    least = problem.floors.least(volume.yardstick)
+    allowed = [each for each in found.candidates if meets(least, volume.yardstick, each.quality)]
+    best = non_dominated(allowed, volume.yardstick)
     ends = list(dict.fromkeys([low.config, high.config]))
     answers = _answers(best, volume, [share * high.cost for share in budgets])
     always = list(dict.fromkeys([*ends, *answers]))

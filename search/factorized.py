@@ -18,6 +18,7 @@ from ..training.evaluator import Encoder
 from .algorithm import Found, Problem
 from .archive import Archive
 from .ecmt import first_encoders
+from .floors import SLACK
 from .hypervolume import Points
 from .knapsack import Choices, best_choices
 from .predictor import Matrix, Predictor
@@ -95,8 +96,10 @@ def _relative(archive: Archive, encoder: Encoder) -> Matrix:
 
 
 def _choices(archive: Archive, encoder: Encoder, relative: Matrix) -> list[Choices]:
-    """The best decoders, for each preference and all budgets."""
+    """The best decoders that reach the floors, for each preference and all budgets."""
     costs, tasks = archive.costs.decoders(encoder), archive.problem.space.tasks
+    least = np.array([[archive.least.get(task, -np.inf)] for task in tasks])
+    relative = np.where(relative >= least - SLACK, relative, -np.inf)
     shares = [each.simplex for each in archive.problem.preferences]
     return [best_choices(relative * np.array([[share[task]] for task in tasks]), costs) for share in shares]
 

@@ -34,7 +34,8 @@ class Choices:
 def best_choices(gains: NDArray[np.float64], costs: NDArray[np.int64]) -> Choices:
     """All choices of one option for each task that none equals or beats in gain at the same or a lower cost.
 
-    `gains` and `costs` are (tasks, options); of choices with the same cost and gain, that of the first options is kept.
+    `gains` and `costs` are (tasks, options); an option that gains minus infinity is never chosen. Of choices with the
+    same cost and gain, that of the first options is kept.
     """
     found = Choices(np.zeros(1, np.int64), np.zeros(1), np.zeros((1, 0), np.int64))
     for gain, cost in zip(gains, costs, strict=True):

@@ -18,6 +18,7 @@ from ..devices.errors import BudgetError
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
 from ..training.evaluator import Encoder
+from .predictor import Fit
 
 Vector = NDArray[np.float64]
 PENALTIES = tuple(10.0**exponent for exponent in range(-4, 3))
@@ -54,6 +55,19 @@ class LatencyModel:
         base = self.encoder(encoder)
         widths, tasks = self._space.decoder_widths, self._space.tasks
         return np.array([[self(SubnetConfig(encoder, ((task, width),))) - base for width in widths] for task in tasks])
+
+    @classmethod
+    def held_out(
+        cls, space: SearchSpace, tasks: Sequence[Task], measured: Mapping[SubnetConfig, float], folds: int = 5
+    ) -> Fit:
+        """How well subnets are estimated that were not learned from, each once (cross-validation)."""
+        configs = list(measured)
+        estimated = dict.fromkeys(configs, 0.0)
+        for fold in range(folds):
+            others = configs[fold::folds]
+            model = cls(space, tasks, {each: measured[each] for each in configs if each not in others})
+            estimated.update({each: model(each) for each in others})
+        return Fit.of([estimated[each] for each in configs], [measured[each] for each in configs])
 
     def _features(self, config: SubnetConfig) -> Vector:
         encoder = np.array(config.encoder)

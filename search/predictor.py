@@ -8,9 +8,11 @@ squares and their products by two, and the strength of the penalty is chosen by 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import kendalltau
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
@@ -19,6 +21,20 @@ from ..training.evaluator import Encoder
 
 Matrix = NDArray[np.float64]
 PENALTIES = tuple(10.0**exponent for exponent in range(-4, 4))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How near estimates come to the truth: mean relative error, and Kendall's rank correlation (tau-b)."""
+
+    error: float
+    tau: float
+
+    @classmethod
+    def of(cls, estimated: Sequence[float], true: Sequence[float]) -> Fit:
+        """Compare estimates with what they are of, in the same order."""
+        guess, truth = np.array(estimated, np.float64), np.array(true, np.float64)
+        return cls(float(np.abs(guess / truth - 1.0).mean()), float(kendalltau(guess, truth)[0]))
 
 
 class Predictor:

@@ -1,0 +1,76 @@
+"""Where latencies come from: measured on this machine now, or on another one before (a device profile)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..devices.fingerprint import read_fingerprint
+from ..devices.measure import Measurement, Progress
+from ..models.space import SearchSpace, SubnetConfig
+from ..models.supernet import Supernet
+from .front import Latency
+from .timing import Timer
+
+PROBES = 80
+"""Subnets measured to learn from."""
+
+
+class Clock(Protocol):
+    """Measured latencies of one supernet's subnets on one device."""
+
+    def probe(self) -> dict[SubnetConfig, Latency]:
+        """Of subnets from all over the space, to learn from."""
+        ...
+
+    def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
+        """Of those of these subnets that can be measured."""
+        ...
+
+
+class ThisMachine:
+    """Measures now, at the median, with as many threads as are asked for (None: one for each core)."""
+
+    def __init__(self, supernet: Supernet, threads: int | None = None, progress: Progress | None = None):
+        self._space, self._progress = supernet.space, progress
+        self._time = Timer(supernet, threads)
+        self._where = read_fingerprint().cpu
+
+    def probe(self) -> dict[SubnetConfig, Latency]:
+        """Every pair of one width for the encoder and one for all decoders, and random subnets."""
+        return self.confirm(probes(self._space))
+
+    def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
+        """All of them."""
+        return {config: self._latency(each) for config, each in self._time(configs, progress=self._progress).items()}
+
+    def _latency(self, measurement: Measurement) -> Latency:
+        value = measurement.at(measurement.quantile)
+        assert value is not None  # the timer's effort has runs enough for its quantile
+        return Latency(value, "measured", self._where, measurement.quantile)
+
+
+class Profiled:
+    """What a device profile knows (profiled.py)."""
+
+    def __init__(self, known: dict[SubnetConfig, Latency]):
+        self._known = known
+
+    def probe(self) -> dict[SubnetConfig, Latency]:
+        """All of it."""
+        return dict(self._known)
+
+    def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
+        """Those that it has."""
+        return {config: self._known[config] for config in configs if config in self._known}
+
+
+def probes(space: SearchSpace, count: int = PROBES, seed: int = 0) -> list[SubnetConfig]:
+    """Subnets to learn from: uniform ones, then random ones; `count`, or as many as there are; always the same."""
+    rng = random.Random(f"probes/{seed}")
+    uniform = [space.uniform(one, other) for one in space.encoder_widths for other in space.decoder_widths]
+    found = dict.fromkeys([space.widest, space.narrowest, *uniform][:count])
+    while len(found) < min(count, len(space)):
+        found[space.sample(rng)] = None
+    return list(found)

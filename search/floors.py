@@ -1,0 +1,61 @@
+"""What quality a search may not go below: floors in a task's metric, and drops from the widest subnet's quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..devices.errors import BudgetError
+from .score import Yardstick
+
+SLACK = 1e-9
+"""A share of rounding: a floor of exactly what a subnet has is met."""
+
+
+@dataclass(frozen=True)
+class Floors:
+    """`floors` are worst values by task (at most, where lower is better), `drops` the largest losses.
+
+    A drop is relative to the widest: one of 0.05 allows 95 % of the widest's quality, errors inverted (score.py).
+    """
+
+    floors: Mapping[str, float] = field(default_factory=dict)
+    drops: Mapping[str, float] = field(default_factory=dict)
+
+    def least(self, yardstick: Yardstick) -> dict[str, float]:
+        """The least relative quality by task, for those that have one.
+
+        Raises BudgetError for a task that there is not, a drop that is no share, and a floor that even the widest
+        subnet does not reach.
+        """
+        tasks = {task.name: task for task in yardstick.tasks}
+        for name in (*self.floors, *self.drops):
+            if name not in tasks:
+                raise BudgetError(f"no task is called {name!r}: limit one of {', '.join(tasks)}")
+        found: dict[str, float] = {}
+        for name, drop in self.drops.items():
+            if not 0.0 <= drop < 1.0:
+                raise BudgetError(f"the drop of {name!r} must be a share from 0 to less than 1, not {drop:g}")
+            found[name] = 1.0 - drop
+        for name, floor in self.floors.items():
+            share = float(yardstick.relative([{**yardstick.widest, name: floor}])[0, list(tasks).index(name)])
+            if share > 1.0 + SLACK:
+                word = "under" if tasks[name].higher_is_better else "over"
+                raise BudgetError(
+                    f"even the widest subnet has {name} {tasks[name].metric} {yardstick.widest[name]:.4g}, {word} the "
+                    f"floor {floor:g}: lower it, or train longer"
+                )
+            found[name] = max(share, found.get(name, share))
+        return found
+
+
+NONE = Floors()
+
+
+def meets(least: Mapping[str, float], yardstick: Yardstick, quality: Mapping[str, float]) -> bool:
+    """Whether a quality reaches the least relative quality of every task that has one."""
+    shares = yardstick.relative([quality])[0]
+    return all(
+        share >= least.get(task.name, -float("inf")) - SLACK
+        for task, share in zip(yardstick.tasks, shares, strict=True)
+    )
