@@ -8,9 +8,11 @@ from typing import Protocol
 
 from ..devices.fingerprint import read_fingerprint
 from ..devices.measure import Measurement, Progress
+from ..devices.profile import DeviceProfile
 from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
 from .front import Latency
+from .profiled import profiled_latencies
 from .timing import Timer
 
 PROBES = 80
@@ -19,6 +21,11 @@ PROBES = 80
 
 class Clock(Protocol):
     """Measured latencies of one supernet's subnets on one device."""
+
+    @property
+    def where(self) -> str:
+        """The device's name."""
+        ...
 
     def probe(self) -> dict[SubnetConfig, Latency]:
         """Of subnets from all over the space, to learn from."""
@@ -30,16 +37,25 @@ class Clock(Protocol):
 
 
 class ThisMachine:
-    """Measures now, at the median, with as many threads as are asked for (None: one for each core)."""
+    """Measures now, at the median, with as many threads as are asked for (None: one for each core).
 
-    def __init__(self, supernet: Supernet, threads: int | None = None, progress: Progress | None = None):
-        self._space, self._progress = supernet.space, progress
+    `count` subnets are probed: half a second each.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        count: int = PROBES,
+    ):
+        self._space, self._progress, self._count = supernet.space, progress, count
         self._time = Timer(supernet, threads)
-        self._where = read_fingerprint().cpu
+        self.where = read_fingerprint().cpu
 
     def probe(self) -> dict[SubnetConfig, Latency]:
         """Every pair of one width for the encoder and one for all decoders, and random subnets."""
-        return self.confirm(probes(self._space))
+        return self.confirm(probes(self._space, self._count))
 
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
         """All of them."""
@@ -48,14 +64,15 @@ class ThisMachine:
     def _latency(self, measurement: Measurement) -> Latency:
         value = measurement.at(measurement.quantile)
         assert value is not None  # the timer's effort has runs enough for its quantile
-        return Latency(value, "measured", self._where, measurement.quantile)
+        return Latency(value, "measured", self.where, measurement.quantile)
 
 
 class Profiled:
-    """What a device profile knows (profiled.py)."""
+    """What a device profile knows of a supernet; BudgetError where it knows nothing."""
 
-    def __init__(self, known: dict[SubnetConfig, Latency]):
-        self._known = known
+    def __init__(self, profile: DeviceProfile, supernet: Supernet):
+        self.where = profile.fingerprint.board or profile.fingerprint.cpu
+        self._known = profiled_latencies(profile, supernet)
 
     def probe(self) -> dict[SubnetConfig, Latency]:
         """All of it."""

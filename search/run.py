@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..devices.errors import BudgetError, CheckpointError, DataError
@@ -18,8 +18,11 @@ from ..training.recalibrate import recalibration_batches
 from . import FRONT_SIZE
 from .algorithm import Algorithm, Problem, Progress
 from .assemble import make_front
+from .clock import Clock
+from .confirm import confirm, learn
 from .ecmt import Ecmt
 from .factorized import Factorized
+from .floors import NONE, Floors
 from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .log import EvaluationLog
@@ -53,13 +56,18 @@ def run_search(
     progress: Progress | None = None,
     data: SearchData | None = None,
     data_root: Path | None = None,
+    clock: Clock | None = None,
+    floors: Floors = NONE,
+    note: Callable[[str], None] | None = None,
 ) -> Front:
     """Search a trained supernet; what is left out is as the checkpoint's recipe says.
 
     `preferences` (task weights) are searched for beside the standard ones, `evaluations` bounds the encoders truly
     evaluated, `front_size` the subnets returned, `images` the validation images. With `out` (FRONT.json) the front is
     written there, its plot to FRONT.png, and evaluations to FRONT.log.jsonl as they are made; `resume` goes on from
-    that log, without it a log that is there is refused.
+    that log, without it a log that is there is refused. With a `clock` the search is for latency on its device instead
+    of multiply-adds, and the front's own latencies are measured, or marked as estimated; `floors` are limits of
+    quality. `note` is told in a line what there is to know beside the front.
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
     BudgetError (a preference for no task, a count that leaves nothing, a front that its own plot would overwrite).
@@ -73,16 +81,20 @@ def run_search(
     wanted = standard_preferences(checkpoint.space.tasks, given)
     data = data or open_search_data(checkpoint, images, data_root)
     digest = supernet_digest(checkpoint.supernet)
+    latency = None if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note)
     log = _open_log(out, digest, data, resume)
     try:
         evaluator = _evaluator(checkpoint, data, log)
         problem = _problem(checkpoint, evaluator, wanted, evaluations, seed, progress)
+        problem = replace(problem, latency=latency, floors=floors)
         found = _algorithm(algorithm).search(problem)
     finally:
         if log is not None:
             log.close()
     budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
     front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
+    if clock is not None and latency is not None:
+        front = confirm(front, clock, latency, note)
     if out is not None:
         _write(front, Path(out))
     return front

@@ -1,0 +1,105 @@
+"""Latency in a search: what is learned of it before, and the truth about the front after, without what it rules out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from ..models.space import SearchSpace, SubnetConfig
+from ..runtime.tasks import Task
+from .clock import Clock
+from .front import Front, FrontEntry, Latency
+from .latency import LatencyModel
+from .preference import Preference
+from .score import Yardstick
+
+LEAST_TO_JUDGE = 20
+"""Measured latencies from which it can be said how well others are estimated."""
+Note = Callable[[str], None] | None
+"""Is told a line that a user should see."""
+
+
+def learn(clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = None) -> LatencyModel:
+    """Latency of all subnets from those that the clock knows; BudgetError where these are too few."""
+    known = {config: each.value for config, each in clock.probe().items()}
+    model = LatencyModel(space, tasks, known)
+    if note is not None:
+        fit = LatencyModel.held_out(space, tasks, known) if len(known) >= LEAST_TO_JUDGE else None
+        told = "" if fit is None else f": held out, they are {fit.error:.1%} off (rank correlation {fit.tau:.2f})"
+        note(f"latencies are estimated from {len(known)} measured subnets{told}")
+    return model
+
+
+def confirm(front: Front, clock: Clock, model: LatencyModel, note: Note = None) -> Front:
+    """The front with its latencies, measured where the clock can and said to be estimated where not."""
+    configs = [entry.config for entry in front.entries]
+    measured = clock.confirm(configs)
+    estimated = {each: Latency(model(each), "estimated", clock.where) for each in configs}
+    timed, left_out = with_latencies(front, {**estimated, **measured})
+    if note is not None:
+        for line in left_out:
+            note(line)
+        missing = len(configs) - len(measured)
+        if missing:
+            note(f"{missing} of {len(configs)} latencies are estimated: export a suite, then profile it there")
+    return timed
+
+
+def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> tuple[Front, list[str]]:
+    """The front with the latency of every entry, and a line for each that is left out.
+
+    A subnet goes that another one equals or beats in every task and is no slower: it is thinner, or was estimated to be
+    quicker, and is not. Both ends stay. Preferences are named anew, by what the latencies say.
+    """
+    entries = [replace(entry, latency=latencies[entry.config]) for entry in front.entries]
+    yardstick = Yardstick(front.tasks, front.widest.quality)
+    better = {entry.config: _better(entry, entries, yardstick) for entry in entries}
+    ends = (front.space.narrowest, front.space.widest)
+    kept = [entry for entry in entries if entry.config in ends or better[entry.config] is None]
+    lines = [_line(entry, other) for entry in entries if entry not in kept and (other := better[entry.config])]
+    return replace(front, entries=tuple(_named(kept, front, yardstick))), lines
+
+
+def _better(entry: FrontEntry, others: Sequence[FrontEntry], yardstick: Yardstick) -> FrontEntry | None:
+    """One that is no slower and nowhere worse; of equals the first stays."""
+    mine = yardstick.relative([entry.quality])[0]
+    for other in others:
+        theirs = yardstick.relative([other.quality])[0]
+        no_worse = _milliseconds(other) <= _milliseconds(entry) and bool((theirs >= mine).all())
+        equal = _milliseconds(other) == _milliseconds(entry) and bool((theirs == mine).all())
+        if other is not entry and no_worse and (not equal or others.index(other) < others.index(entry)):
+            return other
+    return None
+
+
+def _named(entries: Sequence[FrontEntry], front: Front, yardstick: Yardstick) -> list[FrontEntry]:
+    """Each with the preferences on whose front, of score over latency, it lies."""
+    quick_first = sorted(entries, key=_milliseconds)
+    names: dict[SubnetConfig, tuple[str, ...]] = {entry.config: () for entry in entries}
+    for name, weights in front.preferences.items():
+        preference, best = Preference.of(weights, weights), -float("inf")
+        for entry in quick_first:
+            score = yardstick.score(preference, entry.quality)
+            if score > best:
+                names[entry.config] += (name,)
+                best = score
+    return [replace(entry, preferences=names[entry.config]) for entry in entries]
+
+
+def _line(entry: FrontEntry, other: FrontEntry) -> str:
+    thinner = entry.macs < other.macs
+    why = "thinner than another subnet but no faster" if thinner else "no faster than another subnet"
+    return (
+        f"left out {_widths(entry.config)}: {why}, {_milliseconds(entry):.3g} ms against {_milliseconds(other):.3g} ms "
+        f"of {_widths(other.config)}, and nowhere better"
+    )
+
+
+def _widths(config: SubnetConfig) -> str:
+    decoders = ", ".join(f"{task} {width:g}" for task, width in config.decoders)
+    return f"encoder {'-'.join(f'{width:g}' for width in config.encoder)}, {decoders}"
+
+
+def _milliseconds(entry: FrontEntry) -> float:
+    assert entry.latency is not None
+    return entry.latency.value

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pliant.devices.errors import BudgetError
+from pliant.models.space import SubnetConfig
+from pliant.search.clock import Profiled, ThisMachine, probes
+from pliant.search.confirm import learn, with_latencies
+from pliant.search.front import Front, FrontEntry, Latency, Provenance
+from pliant.search.run import run_search
+
+from .making import NAMES, TASKS, formula_problem, make_checkpoint, make_data, make_supernet
+from .test_profiled import make_profile
+
+SPACE = formula_problem()[0].space
+
+
+def made_front(rows: Sequence[tuple[float, float]]) -> tuple[Front, dict[SubnetConfig, Latency]]:
+    """Ends and, between them, subnets of (quality, milliseconds); the narrowest has (0.1, 1), the widest (1, 10)."""
+    configs = [SPACE.uniform(0.5, 0.5), SPACE.uniform(0.5, 0.75), SPACE.uniform(0.75, 0.5)][: len(rows)]
+    rows = [(0.1, 1.0), *rows, (1.0, 10.0)]
+    entries = [
+        FrontEntry(config, {"surfaces": quality, "depth": 0.1 / quality, "edges": quality}, 10 * index, 1)
+        for index, (config, (quality, _)) in enumerate(
+            zip([SPACE.narrowest, *configs, SPACE.widest], rows, strict=True)
+        )
+    ]
+    origin = Provenance("", "", "", "", 1, 1, 0, 0, 0, 0.0, {})
+    front = Front(tuple(entries), TASKS, SPACE, {"equal": dict.fromkeys(NAMES, 1.0)}, origin)
+    times = {entry.config: Latency(row[1], "measured", "here") for entry, row in zip(entries, rows, strict=True)}
+    return front, times
+
+
+def test_a_thinner_subnet_that_is_no_faster_is_left_out_and_said_so() -> None:
+    timed, lines = with_latencies(*made_front([(0.5, 4.0), (0.6, 3.9), (0.8, 8.0)]))
+    assert [entry.latency.value for entry in timed.entries if entry.latency] == [1.0, 3.9, 8.0, 10.0]
+    (line,) = lines
+    assert "thinner than another subnet but no faster, 4 ms against 3.9 ms" in line
+
+
+def test_of_equal_subnets_one_stays_and_both_ends_do() -> None:
+    timed, lines = with_latencies(*made_front([(0.5, 4.0), (0.5, 4.0)]))
+    assert len(timed.entries) == 3
+    assert len(lines) == 1
+    front, times = made_front([(1.0, 0.5)])
+    timed, lines = with_latencies(front, times)
+    assert len(timed.entries) == 3
+    assert not lines
+
+
+def test_preferences_go_by_what_was_measured() -> None:
+    timed, _ = with_latencies(*made_front([(0.5, 4.0), (0.6, 6.0)]))
+    assert [entry.preferences for entry in timed.entries] == [("equal",)] * 4
+    front, times = made_front([(1.0, 0.5)])
+    timed, _ = with_latencies(front, times)
+    assert [entry.preferences for entry in timed.entries] == [(), ("equal",), ()]
+
+
+@pytest.mark.parametrize("count", [1, 5, 16, 40])
+def test_probes_are_as_many_as_asked_or_as_there_are_and_always_the_same(count: int) -> None:
+    found = probes(SPACE, count)
+    assert len(found) == len(set(found)) == count
+    assert probes(SPACE, count) == found
+    assert len(probes(make_supernet().space, 1000)) == len(make_supernet().space)
+
+
+def test_a_search_for_latency_measures_its_front_here(tmp_path: Path) -> None:
+    notes: list[str] = []
+    checkpoint = make_checkpoint(tmp_path)
+    front = run_search(
+        checkpoint,
+        data=make_data(),
+        clock=ThisMachine(checkpoint.supernet, 1, count=20),
+        note=notes.append,
+        out=tmp_path / "front.json",
+    )
+    assert all(entry.latency is not None and entry.latency.kind == "measured" for entry in front.entries)
+    assert notes[0].startswith("latencies are estimated from 20 measured subnets: held out, they are ")
+    assert Front.load(tmp_path / "front.json") == front
+
+
+def test_a_profile_of_another_machine_serves_and_what_it_has_not_is_estimated(tmp_path: Path) -> None:
+    notes: list[str] = []
+    checkpoint = make_checkpoint(tmp_path)
+    profile = make_profile(checkpoint.supernet, probes(checkpoint.space, 24))
+    clock = Profiled(dataclasses.replace(profile), checkpoint.supernet)
+    front = run_search(checkpoint, data=make_data(), clock=clock, note=notes.append)
+    kinds = [entry.latency.kind for entry in front.entries if entry.latency]
+    assert len(kinds) == len(front.entries)
+    assert kinds.count("estimated") == len(kinds) - sum(entry.config in clock.probe() for entry in front.entries)
+    assert "estimated" in kinds
+    assert any("latencies are estimated: export a suite" in line for line in notes)
+
+
+def test_a_profile_of_few_subnets_is_not_enough(tmp_path: Path) -> None:
+    supernet = make_supernet()
+    clock = Profiled(make_profile(supernet, probes(supernet.space, 3)), supernet)
+    with pytest.raises(BudgetError, match="3 measured subnets tell nothing"):
+        learn(clock, supernet.space, supernet.tasks)
