@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import moocore
 import numpy as np
+from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.evaluator import Evaluator
 from pymoo.core.population import Population
@@ -23,6 +25,30 @@ from pymoo.problems.static import StaticProblem
 Genes = tuple[int, ...]
 # With a handful of levels a gene, the usual distribution index of 15 to 20 rounds back to the parent.
 SPREAD = 3.0
+
+
+def evolved(
+    levels: Sequence[int],
+    objectives: Callable[[list[Genes]], NDArray[np.float64]],
+    population: int,
+    generations: int,
+    seed: int,
+) -> list[Genes]:
+    """Non-dominated individuals of a whole evolution whose objectives, (n, k) and minimised, cost next to nothing."""
+    rng = np.random.default_rng(seed)
+    first = list(dict.fromkeys(tuple(int(gene) for gene in rng.integers(0, levels)) for _ in range(population)))
+    known = dict(zip(first, objectives(first), strict=True))
+    evolution = Evolution(levels, len(known[first[0]]), population, population, seed)
+    evolution.tell(first, list(known.values()))
+    for _ in range(generations):
+        brood = evolution.ask(lambda genes: True)
+        fresh = [genes for genes in brood if genes not in known]
+        if fresh:
+            known.update(zip(fresh, objectives(fresh), strict=True))
+        if brood:
+            evolution.tell(brood, [known[genes] for genes in brood])
+    kept = moocore.is_nondominated(np.array(list(known.values())))
+    return [genes for genes, keep in zip(known, kept, strict=True) if keep]
 
 
 class Evolution:

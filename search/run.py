@@ -25,11 +25,12 @@ from .factorized import Factorized
 from .floors import NONE, Floors
 from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
+from .joint import Joint
 from .log import EvaluationLog
 from .places import check_front_path, log_path, plot_path
 from .preference import Preference, standard_preferences
 
-ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt())}
+ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,11 @@ def _by_volume(points: Points, volume: Volume, chosen: Sequence[int], rest: Sequ
     return picked
 
 
+def spread(values: NDArray[np.float64], count: int) -> list[int]:
+    """Indices of at most `count` rows that lie far from each other, each axis scaled to its range."""
+    return _by_distance(_scaled(values), [], range(len(values)), count)
+
+
 def _by_distance(scaled: NDArray[np.float64], chosen: Sequence[int], rest: Sequence[int], room: int) -> list[int]:
     """Indices, each the farthest from all before it (Gonzalez, 1985)."""
     picked: list[int] = []

@@ -12,9 +12,21 @@ from pliant.search.run import ALGORITHMS
 
 from .making import formula_problem
 
-pytestmark = pytest.mark.parametrize("name", ALGORITHMS)
+every = pytest.mark.parametrize("name", ALGORITHMS)
+# What evaluates encoders, each with all decoders at once; others evaluate subnets.
+by_encoder = pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "joint"])
 
 
+@every
+@pytest.mark.parametrize("evaluations", [2, 3, 5, 30])
+def test_no_more_is_evaluated_than_allowed_and_nothing_twice(name: str, evaluations: int) -> None:
+    problem, source = formula_problem(evaluations)
+    found = ALGORITHMS[name].search(problem)
+    assert found.evaluations == len(source.asked) == evaluations
+    assert len({each.config for each in found.candidates}) == len(found.candidates)
+
+
+@by_encoder
 @pytest.mark.parametrize("evaluations", [2, 3, 5, 30])
 def test_no_more_encoders_are_evaluated_than_allowed_and_none_twice(name: str, evaluations: int) -> None:
     problem, source = formula_problem(evaluations)
@@ -22,12 +34,14 @@ def test_no_more_encoders_are_evaluated_than_allowed_and_none_twice(name: str, e
     assert found.evaluations == len(source.asked) == len(set(source.asked)) == evaluations
 
 
+@by_encoder
 def test_a_small_space_is_searched_wholly_and_then_it_ends(name: str) -> None:
     problem, source = formula_problem(1000, stages=2)
     found = ALGORITHMS[name].search(problem)
     assert found.evaluations == len(set(source.asked)) == 16
 
 
+@every
 def test_both_ends_are_found_even_when_no_preference_asks_for_them(name: str) -> None:
     problem, _ = formula_problem(4)
     found = ALGORITHMS[name].search(dataclasses.replace(problem, preferences=problem.preferences[1:2]))
@@ -36,6 +50,7 @@ def test_both_ends_are_found_even_when_no_preference_asks_for_them(name: str) ->
     assert len(configs) == len(found.candidates)
 
 
+@every
 @settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
 def test_the_same_seed_finds_the_same_and_another_does_not(name: str, seed: int) -> None:
@@ -44,6 +59,7 @@ def test_the_same_seed_finds_the_same_and_another_does_not(name: str, seed: int)
     assert ALGORITHMS[name].search(formula_problem(25, seed + 1)[0]).candidates != first.candidates
 
 
+@every
 def test_costs_are_those_of_the_whole_subnet(name: str) -> None:
     problem, _ = formula_problem(8)
     for each in ALGORITHMS[name].search(problem).candidates:
@@ -51,6 +67,7 @@ def test_costs_are_those_of_the_whole_subnet(name: str) -> None:
         assert (each.macs, each.bytes) == (cost.macs, cost.bytes)
 
 
+@every
 def test_progress_counts_up_and_hypervolume_never_falls(name: str) -> None:
     seen: list[tuple[int, int, float]] = []
     problem, _ = formula_problem(20)
@@ -62,6 +79,7 @@ def test_progress_counts_up_and_hypervolume_never_falls(name: str) -> None:
     assert volumes[-1] > volumes[0]
 
 
+@by_encoder
 def test_every_encoder_is_measured_with_all_decoders_at_once(name: str) -> None:
     """So any other preference can be answered from the log."""
     problem, source = formula_problem(4)

@@ -1,0 +1,130 @@
+"""Joint search over all widths of a subnet at once, by predictors in the loop (SimQ-NAS, 2023, arXiv 2312.13301).
+
+Rounds: some subnets are truly evaluated; predictors of each task's quality are trained on all of them; an NSGA-II on
+the predictors (pymoo; no true evaluation) evolves a population for all tasks and the cost together; of its
+non-dominated subnets those are evaluated next that lie farthest from what is known. Nothing of the network's structure
+is used: an evaluation is one subnet.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.space import SubnetConfig
+from .algorithm import Candidate, Found, Problem
+from .evolution import Genes, evolved
+from .hypervolume import Points, Volume
+from .parts import PartCosts
+from .predictor import Predictor
+from .score import Yardstick
+from .selection import spread
+
+FIRST = 16
+"""Subnets evaluated before anything is predicted."""
+ROUND = 8
+"""Subnets evaluated between two predictions."""
+POPULATION, GENERATIONS = 100, 40
+"""Of the inner evolution."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """All widths at once, by predictors in the loop."""
+
+    name: str = "joint"
+
+    def search(self, problem: Problem) -> Found:
+        """Evaluate a first few, then by turns learn, evolve on what was learned, and evaluate."""
+        known = _Known(problem)
+        rng = random.Random(f"joint/{problem.seed}")
+        while known.left and len(known.candidates) < min(FIRST, len(problem.space)):
+            known.evaluate(problem.space.sample(rng))
+        while known.left and len(known.candidates) < len(problem.space):
+            for config in _next(known, min(ROUND, known.left), rng):
+                known.evaluate(config)
+        return Found(tuple(known.candidates.values()), len(known.candidates))
+
+
+class _Known:
+    """Truly evaluated subnets, widest and narrowest among them."""
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        self.costs = PartCosts(problem.space, problem.cost, problem.latency)
+        self.candidates: dict[SubnetConfig, Candidate] = {}
+        self._points: Points | None = None
+        low, high = (self._measured(config) for config in (problem.space.narrowest, problem.space.widest))
+        self.yardstick = Yardstick(problem.tasks, high.quality)
+        problem.floors.least(self.yardstick)
+        self.volume = Volume.between(self.yardstick, problem.preferences, low, high)
+        self._report()
+
+    @property
+    def left(self) -> int:
+        return max(0, self.problem.evaluations - len(self.candidates))
+
+    def evaluate(self, config: SubnetConfig) -> None:
+        if config not in self.candidates and self.left:
+            self._measured(config)
+            self._report()
+
+    def _measured(self, config: SubnetConfig) -> Candidate:
+        if config not in self.candidates:
+            table = self.problem.source.table(config.encoder, {task: (width,) for task, width in config.decoders})
+            quality = {task: table[task][width] for task, width in config.decoders}
+            cost = self.costs(config)
+            nanoseconds = self.costs.nanoseconds(config)
+            self.candidates[config] = Candidate(config, quality, cost.macs, cost.bytes, nanoseconds)
+        return self.candidates[config]
+
+    def _report(self) -> None:
+        if self.problem.progress is not None:
+            total = max(self.problem.evaluations, len(self.candidates))
+            volume = self.volume.of(self.volume.points(list(self.candidates.values())))
+            self.problem.progress(len(self.candidates), total, volume)
+
+
+def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
+    """What to evaluate next; random subnets make up for what the evolution finds too few of."""
+    problem = known.problem
+    space = problem.space
+    levels = [len(space.encoder_widths)] * space.stages + [len(space.decoder_widths)] * len(space.tasks)
+    configs = list(known.candidates)
+    relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
+    predict = Predictor([_widths(config) for config in configs], relative)
+    high = known.candidates[space.widest]
+
+    def objectives(population: list[Genes]) -> NDArray[np.float64]:
+        found = [_config(problem, genes) for genes in population]
+        costs = np.array([_cost(known, config) for config in found]) / high.cost
+        return np.column_stack([costs, 1.0 - predict([_widths(config) for config in found])])
+
+    seed = problem.seed * 1009 + len(known.candidates)
+    front = evolved(levels, objectives, POPULATION, GENERATIONS, seed)
+    fresh = [genes for genes in front if _config(problem, genes) not in known.candidates]
+    chosen = [_config(problem, fresh[index]) for index in spread(objectives(fresh), count)] if fresh else []
+    while len(chosen) < count and len(known.candidates) + len(chosen) < len(space):
+        drawn = space.sample(rng)
+        if drawn not in known.candidates and drawn not in chosen:
+            chosen.append(drawn)
+    return chosen
+
+
+def _config(problem: Problem, genes: Genes) -> SubnetConfig:
+    space = problem.space
+    encoder = tuple(space.encoder_widths[gene] for gene in genes[: space.stages])
+    decoders = (space.decoder_widths[gene] for gene in genes[space.stages :])
+    return SubnetConfig(encoder, tuple(zip(space.tasks, decoders, strict=True)))
+
+
+def _widths(config: SubnetConfig) -> tuple[float, ...]:
+    return (*config.encoder, *(width for _, width in config.decoders))
+
+
+def _cost(known: _Known, config: SubnetConfig) -> int:
+    nanoseconds = known.costs.nanoseconds(config)
+    return known.costs(config).macs if nanoseconds is None else nanoseconds
