@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 PIP_NOISE := $(if $(V),,-qq)
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format suites bench bench-training sample clean
+.PHONY: help setup demo test lint format suites bench bench-training bench-search sample clean
 
 help:  ## what can be made
 	@printf 'make TARGET, where TARGET is one of\n'
@@ -50,6 +50,9 @@ bench: $(READY)  ## what is quick of benchmarks/, on those suites
 
 bench-training: $(READY)  ## does nested beat separate? hours; what is measured is skipped (ARGS="--data camvid --seeds 0")
 	@$(BIN)/python -m pliant.benchmarks.training $(ARGS)
+
+bench-search: $(READY)  ## which search finds the better subnets? on the supernets of bench-training
+	@$(BIN)/python -m pliant.benchmarks.search $(ARGS)
 
 sample: $(READY)  ## train the sample suite that ships in the package
 	@$(BIN)/python benchmarks/suites.py --sample runtime/sample

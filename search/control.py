@@ -40,6 +40,7 @@ class Control:
     uniformity: float
     response: float
     references: Mapping[str, float]
+    by_budget: tuple[float, ...]
 
 
 def protocol_preferences(tasks: Sequence[str], count: int = 20, seed: int = 0) -> tuple[Preference, ...]:
@@ -74,7 +75,8 @@ def measure_control(
         uniform.append(float(np.mean([_uniformity(share, row) for share, row in zip(shares, found, strict=True)])))
         responses.append(_response(shares, found))
     references = {task.name: float(error) for task, error in zip(tasks, reference, strict=True)}
-    return Control(float(np.mean(volumes)), float(np.mean(uniform)), float(np.mean(responses)), references)
+    control, uniformity, response = (float(np.mean(each)) for each in (volumes, uniform, responses))
+    return Control(control, uniformity, response, references, tuple(volumes))
 
 
 def errors(tasks: Sequence[Task], quality: Quality, widest: Quality) -> NDArray[np.float64]:

@@ -50,11 +50,12 @@ class LatencyModel:
         """Milliseconds of all that is not a decoder."""
         return self(SubnetConfig(encoder, ()))
 
-    def decoders(self, encoder: Encoder) -> Vector:
-        """(tasks, decoder widths): milliseconds that each decoder adds on this encoder, in the space's order."""
-        base = self.encoder(encoder)
-        widths, tasks = self._space.decoder_widths, self._space.tasks
-        return np.array([[self(SubnetConfig(encoder, ((task, width),))) - base for width in widths] for task in tasks])
+    def decoders(self, encoder: Encoder, widths: Sequence[float] | None = None) -> Vector:
+        """(tasks, widths): milliseconds that each decoder, of some widths or all, adds on this encoder."""
+        base, widths = self.encoder(encoder), self._space.decoder_widths if widths is None else widths
+        return np.array(
+            [[self(SubnetConfig(encoder, ((task, width),))) - base for width in widths] for task in self._space.tasks]
+        )
 
     @classmethod
     def held_out(

@@ -61,7 +61,7 @@ class PartCosts:
 
     def _times(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
         assert self._latency is not None
-        decoders = np.rint(self._latency.decoders(encoder) * NANOSECONDS).astype(np.int64)
+        decoders = np.rint(self._latency.decoders(encoder, self._space.decoder_widths) * NANOSECONDS).astype(np.int64)
         return round(self._latency.encoder(encoder) * NANOSECONDS), decoders
 
     def _of(self, encoder: Encoder) -> dict[float, Cost]:

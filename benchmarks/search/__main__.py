@@ -1,0 +1,127 @@
+"""`make bench-search`: every method on every trained supernet, then the dated file, its tables and its plot."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pliant import PliantError
+from pliant.models.cost import CostModel
+from pliant.search.algorithm import Problem
+from pliant.search.archive import Archive
+
+from ..dated import hardware_name
+from ..training.methods import SUBJECTS
+from .methods import METHODS
+from .report import plot, tables
+from .score import Ends, control, hypervolume, protocol
+from .subjects import REAL, Groups, trained
+from .truth import Truth
+
+VERSION = 1
+Entry = dict[str, Any]
+
+
+def main() -> int:
+    """Run all; 1 where a supernet is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m pliant.benchmarks.search")
+    parser.add_argument("--data", nargs="+", choices=SUBJECTS, default=list(REAL))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--evaluations", type=int, default=40, help="encoders, or subnets, that a method may evaluate")
+    parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where supernets were trained")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    chosen = parser.parse_args()
+    entry: Entry = {
+        "_version": VERSION,
+        "command": _command(chosen),
+        "hardware": hardware_name(),
+        "date": time.strftime("%Y-%m-%d"),
+        "evaluations": chosen.evaluations,
+        "rows": [],
+        "latency": {},
+    }
+    missing = False
+    for data in chosen.data:
+        try:
+            _run(data, chosen, entry)
+        except PliantError as error:
+            print(f"{data} is left out: {error}", file=sys.stderr)
+            missing = True
+    if entry["rows"]:
+        _write(entry, chosen.results)
+    return 1 if missing else 0
+
+
+def _command(chosen: argparse.Namespace) -> str:
+    given = {"data": chosen.data, "methods": chosen.methods, "seeds": chosen.seeds, "evaluations": [chosen.evaluations]}
+    return f"python -m {__package__} " + " ".join(f"--{key} {' '.join(map(str, what))}" for key, what in given.items())
+
+
+def _run(data: str, chosen: argparse.Namespace, entry: Entry) -> None:
+    """Every method and seed on one supernet; adds to the entry."""
+    checkpoint = trained(data, chosen.work)
+    truth = Truth(checkpoint, data, chosen.results / "search")
+    try:
+        model, fit = truth.latency_model()
+        entry["latency"][data] = {"held_out_error": fit.error, "held_out_tau": fit.tau}
+        groups = Groups.of(checkpoint.tasks)
+        problem = Problem(
+            checkpoint.space,
+            checkpoint.tasks,
+            CostModel(checkpoint.supernet),
+            truth.evaluator,
+            protocol(groups),
+            chosen.evaluations,
+            latency=model,
+        )
+        both = Archive(problem, lambda _archive, _encoder: ())
+        ends = Ends(both.narrowest, both.widest)
+        for name in chosen.methods:
+            for seed in chosen.seeds:
+                entry["rows"].append(_row(data, name, seed, problem, ends, groups, truth))
+    finally:
+        truth.close()
+
+
+def _row(data: str, name: str, seed: int, problem: Problem, ends: Ends, groups: Groups, truth: Truth) -> Entry:
+    began, ran = time.perf_counter(), truth.evaluator.effort.encoders
+    outcome = METHODS[name](replace(problem, seed=seed))
+    seconds, fresh = time.perf_counter() - began, truth.evaluator.effort.encoders - ran
+    steered = control(problem, outcome, ends, groups)
+    row = {
+        "data": data,
+        "method": name,
+        "seed": seed,
+        "evaluations": outcome.found.evaluations,
+        **hypervolume(problem, outcome, ends, groups, truth),
+        "uniformity": steered.uniformity,
+        "control": steered.control,
+        "response": steered.response,
+        "control_by_budget": list(steered.by_budget),
+        "control_references": dict(steered.references),
+    }
+    print(
+        f"{data} {name} {seed}: control {steered.control:.4f}, hypervolume {row['hypervolume']:.4f} "
+        f"({seconds:.0f} s, {fresh} encoders measured anew)",
+        file=sys.stderr,
+        flush=True,
+    )
+    return row
+
+
+def _write(entry: Entry, folder: Path) -> None:
+    print(tables(entry), end="")
+    path = folder / f"search-{hardware_name()}-{entry['date']}.json"
+    path.write_text(json.dumps(entry, indent=1) + "\n")
+    plot(entry, path.with_suffix(".png"))
+    print(path, path.with_suffix(".png"), sep="\n", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,143 @@
+"""What people read of the benchmark: tables in Markdown and a plot, made from the dated file only.
+
+python -m pliant.benchmarks.search.report benchmarks/results/search-HARDWARE-DATE.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Entry = dict[str, Any]
+BASE = "uniform-width"
+MEASURES = ("control", "hypervolume", "uniformity", "response")
+RESAMPLES = 10_000
+
+
+def tables(entry: Entry) -> str:
+    """The whole report as Markdown."""
+    said = f"`{entry['command']}`, {entry['hardware']}, {entry['date']}."
+    return "\n\n".join([said, *(_of_data(entry, data) for data in _names(entry, "data"))]) + "\n"
+
+
+def _of_data(entry: Entry, data: str) -> str:
+    fit = entry["latency"][data]
+    head = ["method", *MEASURES, f"control over {BASE}", "95 % interval"]
+    lines = [
+        f"### {data}",
+        "",
+        f"Latencies of subnets that were not learned from are estimated {fit['held_out_error']:.1%} off "
+        f"(Kendall's tau {fit['held_out_tau']:.2f}).",
+        "",
+        _line(head),
+        _line(["---"] * len(head)),
+    ]
+    for method in _names(entry, "method"):
+        rows = _rows(entry, data, method)
+        if rows:
+            lines.append(_line([method, *(_mean(rows, measure) for measure in MEASURES), *_over(entry, data, method)]))
+    return "\n".join(lines)
+
+
+def _over(entry: Entry, data: str, method: str) -> list[str]:
+    """How much more control than the base, and its interval by bootstrap over seeds and budgets."""
+    if method == BASE or not _rows(entry, data, BASE):
+        return ["", ""]
+    low, middle, high = control_ratio(_rows(entry, data, method), _rows(entry, data, BASE))
+    return [f"{middle - 1:+.1%}", f"{low - 1:+.1%} to {high - 1:+.1%}"]
+
+
+def control_ratio(rows: list[Entry], base: list[Entry], seed: int = 0) -> tuple[float, float, float]:
+    """Control of a method over a base's: 2.5 % quantile, ratio of means, 97.5 % quantile.
+
+    Budgets, the same for both, and seeds, each method's own, are drawn with replacement.
+    """
+    mine, theirs = (np.array([row["control_by_budget"] for row in each]) for each in (rows, base))
+    rng = np.random.default_rng(seed)
+    budgets = rng.integers(0, mine.shape[1], (RESAMPLES, mine.shape[1]))
+
+    def resampled(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        seeds = rng.integers(0, len(values), (RESAMPLES, len(values)))
+        by_seed = values[seeds].mean(1)
+        return np.asarray(np.take_along_axis(by_seed, budgets, 1).mean(1))
+
+    ratios = resampled(mine) / np.maximum(resampled(theirs), 1e-12)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(low), float(mine.mean() / max(theirs.mean(), 1e-12)), float(high)
+
+
+def _mean(rows: list[Entry], measure: str) -> str:
+    values = [row[measure] for row in rows]
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.4f}{spread}"
+
+
+def _names(entry: Entry, key: str) -> list[str]:
+    return list(dict.fromkeys(row[key] for row in entry["rows"]))
+
+
+def _rows(entry: Entry, data: str, method: str) -> list[Entry]:
+    return [row for row in entry["rows"] if row["data"] == data and row["method"] == method]
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def plot(entry: Entry, out: Path) -> None:
+    """Control at each budget, and hypervolume of each method with its spread, for every data set."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = _names(entry, "data")
+    figure, axes = pyplot.subplots(2, len(names), figsize=(4.8 * len(names), 7.5), squeeze=False)
+    for column, data in enumerate(names):
+        _plot_control(axes[0][column], entry, data)
+        _plot_volume(axes[1][column], entry, data)
+    figure.tight_layout()
+    figure.savefig(out, dpi=110)
+    pyplot.close(figure)
+
+
+def _plot_control(axis: Any, entry: Entry, data: str) -> None:
+    for method in _names(entry, "method"):
+        rows = _rows(entry, data, method)
+        if rows:
+            means = np.array([row["control_by_budget"] for row in rows]).mean(0)
+            axis.plot(np.arange(1, len(means) + 1) / (len(means) + 1), means, marker="o", markersize=3, label=method)
+    axis.set(title=data, xlabel="latency budget, from narrowest (0) to widest (1)", ylabel="control", xlim=(0, 1))
+    axis.legend(fontsize="small", frameon=False)
+
+
+def _plot_volume(axis: Any, entry: Entry, data: str) -> None:
+    methods = [method for method in _names(entry, "method") if _rows(entry, data, method)]
+    values = [[row["hypervolume"] for row in _rows(entry, data, method)] for method in methods]
+    means = [statistics.fmean(each) for each in values]
+    spreads = [statistics.stdev(each) if len(each) > 1 else 0.0 for each in values]
+    axis.errorbar(means, range(len(methods)), xerr=spreads, fmt="o", capsize=3)
+    axis.set(yticks=range(len(methods)), yticklabels=methods, xlabel="hypervolume over measured latency")
+    axis.invert_yaxis()
+
+
+def main() -> int:
+    """Print the tables of a result file, and draw its plot where that is asked for."""
+    parser = argparse.ArgumentParser(description="Tables and plot of a search benchmark's result file.")
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--plot", type=Path, metavar="PNG")
+    chosen = parser.parse_args()
+    entry = json.loads(chosen.result.read_text())
+    print(tables(entry), end="")
+    if chosen.plot:
+        plot(entry, chosen.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

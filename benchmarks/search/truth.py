@@ -1,0 +1,80 @@
+"""What was truly evaluated and measured of a supernet, stored: it serves all methods and seeds, and grows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pliant.devices.fingerprint import read_fingerprint
+from pliant.models.space import SubnetConfig
+from pliant.search.clock import probes
+from pliant.search.identity import batches_digest, supernet_digest
+from pliant.search.latency import LatencyModel
+from pliant.search.log import EvaluationLog
+from pliant.search.predictor import Fit
+from pliant.search.run import open_search_data
+from pliant.search.timing import Timer
+from pliant.training.checkpoint import Checkpoint
+from pliant.training.evaluator import Evaluator
+
+
+class Truth:
+    """Quality by encoder and decoder, and latency by subnet, of one trained supernet.
+
+    `evaluator` is a search's source of true quality: what it measures is kept in `folder`.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, data: str, folder: Path):
+        self.checkpoint = checkpoint
+        images = open_search_data(checkpoint)
+        digest = supernet_digest(checkpoint.supernet)
+        identity = {"supernet": digest, "images": batches_digest(images.recalibration, images.validation)}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log = EvaluationLog(folder / f"{data}.log.jsonl", identity, resume=True)
+        self.evaluator = Evaluator(
+            checkpoint.supernet,
+            images.recalibration,
+            images.validation,
+            known=self._log.entries,
+            keep=self._log.append,
+        )
+        self._times = _Times(folder / f"{data}-latency.json", checkpoint, digest)
+
+    def latency(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, float]:
+        """Milliseconds, measured here where they are not stored yet."""
+        return self._times(configs)
+
+    def latency_model(self) -> tuple[LatencyModel, Fit]:
+        """What is learned from measured subnets, and how well it estimates others that are held out."""
+        space, tasks = self.checkpoint.space, self.checkpoint.tasks
+        known = self.latency(probes(space))
+        return LatencyModel(space, tasks, known), LatencyModel.held_out(space, tasks, known)
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+
+class _Times:
+    """Measured latencies in a file, of one machine and one supernet's graphs."""
+
+    def __init__(self, path: Path, checkpoint: Checkpoint, digest: str):
+        self._path, self._supernet = path, checkpoint.supernet
+        self._head = {"supernet": digest, "fingerprint": read_fingerprint().digest}
+        self._known: dict[SubnetConfig, float] = {}
+        if path.exists():
+            entry = json.loads(path.read_text())
+            if all(entry.get(key) == value for key, value in self._head.items()):
+                self._known = {SubnetConfig.from_json(row["config"]): row["ms"] for row in entry["rows"]}
+
+    def __call__(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, float]:
+        missing = [config for config in dict.fromkeys(configs) if config not in self._known]
+        if missing:
+            for config, each in Timer(self._supernet, threads=1)(missing).items():
+                value = each.at(each.quantile)
+                assert value is not None
+                self._known[config] = value
+            rows = [{"config": config.to_json(), "ms": value} for config, value in self._known.items()]
+            self._path.write_text(json.dumps({**self._head, "rows": rows}) + "\n")
+        return {config: self._known[config] for config in configs}
