@@ -34,7 +34,9 @@ _CURVE = "training.validate_every=10"
 # What tuning on Red Kitchen found (docs/benchmarks.md). The recipes follow once all three data sets have confirmed it.
 _TUNED = ("training.sampling=stratified", "training.widest_weight=2", "training.soft_labels.weight=0.5")
 SUBJECTS = {
-    "redkitchen": Subject("redkitchen", ("data.size=[64, 80]", "training.epochs=60", _CURVE, *_TUNED)),
+    "redkitchen": Subject(
+        "redkitchen", ("data.size=[64, 80]", "training.epochs=60", "training.lr=0.004", _CURVE, *_TUNED)
+    ),
     "camvid": Subject("camvid", ("data.size=[96, 128]", "training.epochs=40", _CURVE, *_TUNED)),
     "cifar100-mtl": Subject(
         "cifar100-mtl",
