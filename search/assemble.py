@@ -11,7 +11,7 @@ from .floors import meets
 from .front import Front, FrontEntry, Provenance
 from .hypervolume import COST_REFERENCE, Volume
 from .score import Yardstick
-from .selection import best_within, choose, non_dominated
+from .selection import best_within, choose, non_dominated, objectives
 
 
 def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: int, origin: Provenance) -> Front:
@@ -42,11 +42,19 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
             each.name: (COST_REFERENCE, loss) for each, loss in zip(problem.preferences, volume.reference, strict=True)
         },
     )
+    beats = _beaten(chosen, found.candidates, volume.yardstick)
     entries = tuple(
-        FrontEntry(each.config, each.quality, each.macs, each.bytes, None, tuple(names[each.config])) for each in chosen
+        FrontEntry(each.config, each.quality, each.macs, each.bytes, None, tuple(names[each.config]), count)
+        for each, count in zip(chosen, beats, strict=True)
     )
     weights = {each.name: each.to_json() for each in problem.preferences}
     return Front(entries, problem.tasks, problem.space, weights, origin)
+
+
+def _beaten(chosen: Sequence[Candidate], every: Sequence[Candidate], yardstick: Yardstick) -> list[int]:
+    """For each of the chosen, how many others cost no less and are nowhere better."""
+    theirs = objectives(every, yardstick)
+    return [int((theirs >= mine).all(1).sum()) - 1 for mine in objectives(chosen, yardstick)]
 
 
 def _answers(best: Sequence[Candidate], volume: Volume, budgets: Sequence[float]) -> list[SubnetConfig]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..devices.checked import by_name, each, real, text, whole
+from ..devices.checked import by_name, each, nothing_or, real, text, whole
 from ..devices.errors import InputError, PliantError
 from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
@@ -37,7 +37,8 @@ class Latency:
 class FrontEntry:
     """One subnet: the metric by task, multiply-adds of one image, bytes of fp32 weights, latency where there is one.
 
-    `preferences` names those whose own front, of score over macs, it lies on.
+    `preferences` names those whose own front, of score over cost, it lies on; `beats` is how many of the subnets that
+    the search measured cost no less and are nowhere better (None in fronts of earlier versions).
     """
 
     config: SubnetConfig
@@ -46,6 +47,7 @@ class FrontEntry:
     bytes: int
     latency: Latency | None = None
     preferences: tuple[str, ...] = ()
+    beats: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -57,17 +59,19 @@ class FrontEntry:
             "bytes": self.bytes,
             "latency": latency,
             "preferences": list(self.preferences),
+            "beats": self.beats,
         }
 
     @classmethod
     def from_json(cls, entry: Any) -> FrontEntry:
         """Read what `to_json` wrote."""
-        values = _fields(cls, entry)
+        values = _fields(cls, {"beats": None, **entry} if isinstance(entry, dict) else entry)
         if values["latency"] is not None:
             values["latency"] = Latency(**_checked(Latency, values["latency"]))
         values["config"] = SubnetConfig.from_json(values["config"])
         values["quality"] = by_name(values["quality"], real)
         values["preferences"] = each(values["preferences"], text)
+        values["beats"] = nothing_or(values["beats"], whole)
         return cls(**{**values, "macs": whole(values["macs"]), "bytes": whole(values["bytes"])})
 
 
