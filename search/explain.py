@@ -58,11 +58,16 @@ class _Teller:
     def span(self, entry: FrontEntry, name: str) -> tuple[float, float | None] | None:
         """Budgets at which the entry is chosen for a preference: from its cost to that of the next better one."""
         preference = Preference.of(self.front.preferences[name], self.front.preferences[name])
-        mine = self.yardstick.score(preference, entry.quality)
+        mine, own = self.yardstick.score(preference, entry.quality), self.cost(entry)
         others = [(self.cost(each), self.yardstick.score(preference, each.quality)) for each in self.cheap_first]
-        if any(cost <= self.cost(entry) and score > mine for cost, score in others):
+        before = self.cheap_first.index(entry)
+        # Of equal scores the cheaper is chosen, of equal costs too the first.
+        if any(
+            cost <= own and (score > mine or (score == mine and place < before))
+            for place, (cost, score) in enumerate(others)
+        ):
             return None
-        return self.cost(entry), min((cost for cost, score in others if score > mine), default=None)
+        return own, min((cost for cost, score in others if score > mine), default=None)
 
     def headline(self, number: int, entry: FrontEntry) -> str:
         encoder = "-".join(f"{width:g}" for width in entry.config.encoder)
