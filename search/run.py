@@ -1,4 +1,4 @@
-"""`run_search`: from a checkpoint to a front, its log and its plot."""
+"""`run_search`: from a checkpoint to a front, its log, its plot and its page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .factorized import Factorized
 from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .log import EvaluationLog
-from .places import check_front_path, log_path, plot_path
+from .places import check_front_path, log_path, page_path, plot_path
 from .preference import Preference, standard_preferences
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt())}
@@ -58,11 +58,11 @@ def run_search(
 
     `preferences` (task weights) are searched for beside the standard ones, `evaluations` bounds the encoders truly
     evaluated, `front_size` the subnets returned, `images` the validation images. With `out` (FRONT.json) the front is
-    written there, its plot to FRONT.png, and evaluations to FRONT.log.jsonl as they are made; `resume` goes on from
-    that log, without it a log that is there is refused.
+    written there, its plot to FRONT.png, its page to FRONT.html, and evaluations to FRONT.log.jsonl as they are made;
+    `resume` goes on from that log, without it a log that is there is refused.
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
-    BudgetError (a preference for no task, a count that leaves nothing, a front that its own plot would overwrite).
+    BudgetError (a preference for no task, a count that leaves nothing, a front that its plot or page would overwrite).
     """
     if out is not None:
         check_front_path(out)
@@ -84,7 +84,7 @@ def run_search(
     budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
     front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
     if out is not None:
-        _write(front, Path(out))
+        write_front(front, Path(out))
     return front
 
 
@@ -174,8 +174,11 @@ def _origin(algorithm: str, digest: str, data: SearchData, problem: Problem) -> 
     return Provenance(algorithm, digest, data.name, data.split, images, recalibration, problem.seed, 0, 0, 0.0, {})
 
 
-def _write(front: Front, out: Path) -> None:
+def write_front(front: Front, out: Path) -> None:
+    """Write FRONT.json, and beside it the plot and the page."""
+    from .page import write_page
     from .plot import plot_front
 
     front.save(out)
     plot_front(front, plot_path(out))
+    write_page(front, page_path(out))
