@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.errors import InputError
-from ..search.places import log_path, plot_path
+from ..search.places import log_path
 from .progress import note, progress_bar
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def _run(out: Path, as_json: bool) -> None:
             plans = three_plans(suite, latency)
             write_sheet(suite, recipe, plans, out / "contact-sheet.png")
         report = report_json(suite, plans, preferring(suite, latency))
-    files = {"suite": "scenes.pliant", "pictures": "contact-sheet.png", "plot": "front.png", "front": "front.json"}
+    files = {"suite": "scenes.pliant", "pictures": "contact-sheet.png"}
+    files |= {"plot": "front.png", "page": "front.html", "front": "front.json"}
     report |= {what: str(out / name) for what, name in files.items()}
     report["minutes"] = (time.perf_counter() - began) / 60
     if as_json:
@@ -99,11 +100,11 @@ def _export(checkpoint: Path, front: Path, out: Path) -> None:
 
 
 def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Path) -> None:
-    """Write the front and its plot again, with what its fp32 subnets take on this machine."""
+    """Write the front, its plot and its page again, with what its fp32 subnets take on this machine."""
     from ..devices.fingerprint import read_fingerprint
     from ..models.space import SubnetConfig
     from ..search.front import Latency
-    from ..search.plot import plot_front
+    from ..search.run import write_front
 
     where = read_fingerprint().cpu
     known = {
@@ -115,6 +116,4 @@ def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Pat
     def of(config: SubnetConfig) -> Latency | None:
         return Latency(known[config], "measured", where, 0.5) if config in known else None
 
-    timed = front.measured(of)
-    timed.save(out)
-    plot_front(timed, plot_path(out))
+    write_front(front.measured(of), out)

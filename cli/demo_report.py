@@ -65,7 +65,7 @@ def print_report(report: dict[str, Any]) -> None:
     print(f"suite         {report['suite']}   (pliant inspect, plan, run, bench, verify)")
     print(f"latencies     of {THREADS} thread; --threads {THREADS} makes plan, run and bench comparable")
     print(f"pictures      {report['pictures']}")
-    print(f"front         {report['plot']}, {report['front']}")
+    print(f"front         {report['page']}, {report['plot']}, {report['front']}")
     print(f"took          {report['minutes']:.1f} min")
 
 

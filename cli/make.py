@@ -87,7 +87,7 @@ def search(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find the subnets worth shipping: measured quality against cost. Writes FRONT.json and FRONT.png.
+    """Find the subnets worth shipping: measured quality against cost. Writes FRONT.json, FRONT.png, and FRONT.html.
 
     \b
     Examples:

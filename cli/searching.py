@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..search.places import check_front_path, plot_path
+from ..search.places import check_front_path, page_path, plot_path
 from .places import check_file
 from .progress import note
 from .tables import macs, milliseconds, print_json, print_table, quality, quality_head, size
@@ -29,13 +29,13 @@ def run(
     most: int | None = None,
     evaluations: int | None = None,
 ) -> Front:
-    """Search, and write FRONT.json and FRONT.png; a wrong profile or place is found out before the work."""
+    """Search, and write FRONT.json, FRONT.png and FRONT.html; a wrong profile or place is found out before the work."""
     from ..devices.profile import read_profile
     from ..search.run import run_search
     from ..training.checkpoint import load_checkpoint
 
     check_front_path(out)
-    check_file(out, make=True, reads=[device], beside=[plot_path(out)])
+    check_file(out, make=True, reads=[device], beside=[plot_path(out), page_path(out)])
     profile = read_profile(device) if device is not None else None
     loaded = load_checkpoint(checkpoint)
     given = [*loaded.recipe.search.preferences, *([preference] if preference else [])]
@@ -59,7 +59,7 @@ def run(
 
 
 def _with_latency(front: Front, checkpoint: Checkpoint, profile: DeviceProfile, out: Path) -> Front:
-    from ..search.plot import plot_front
+    from ..search.run import write_front
 
     timed = front.measured(_latency_of(checkpoint, profile))
     known = sum(entry.latency is not None for entry in timed.entries)
@@ -67,8 +67,7 @@ def _with_latency(front: Front, checkpoint: Checkpoint, profile: DeviceProfile, 
         note(
             f"the profile has {known} of the front's {len(timed.entries)} subnets: export, then `pliant profile` there"
         )
-    timed.save(out)
-    plot_front(timed, plot_path(out))
+    write_front(timed, out)
     return timed
 
 
@@ -107,3 +106,4 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
     origin = front.provenance
     print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")
     print(f"plot: {plot_path(out)}")
+    print(f"page: {page_path(out)}")

@@ -1,4 +1,4 @@
-"""Where a search writes: FRONT.json, and beside it the plot and the log. Loads nothing, so that scripts may ask."""
+"""Where a search writes: FRONT.json, beside it the plot, the page and the log. Loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ def plot_path(out: str | Path) -> Path:
     return Path(out).with_suffix(".png")
 
 
+def page_path(out: str | Path) -> Path:
+    """Where the interactive page of a front that is written to FRONT.json goes."""
+    return Path(out).with_suffix(".html")
+
+
 def check_front_path(out: str | Path) -> None:
-    """Raise BudgetError where the plot would overwrite the front."""
-    if Path(out).suffix.lower() == ".png":
-        name = Path(out).with_suffix(".json").name
-        raise BudgetError(f"{out} is where the plot would go: call the front {name}, its plot goes beside it")
+    """Raise BudgetError where the plot or the page would overwrite the front."""
+    for what, place in (("plot", plot_path(out)), ("page", page_path(out))):
+        if Path(out).suffix.lower() == place.suffix:
+            name = Path(out).with_suffix(".json").name
+            raise BudgetError(f"{out} is where the {what} would go: call the front {name}, its {what} goes beside it")

@@ -54,7 +54,7 @@ def plot_front(front: Front, path: str | Path) -> None:
                     _panel(axes, front, index, cost)
                 else:
                     axes.set_axis_off()
-        figure.suptitle(_title(front), fontsize=11, x=0.01, ha="left")
+        figure.suptitle(title(front), fontsize=11, x=0.01, ha="left")
         legend = dict(pair for axes in panels.flat for pair in zip(*_swapped(axes), strict=True))
         figure.legend(
             list(legend.values()), list(legend), loc="outside lower left", ncols=min(len(legend), 2 * columns)
@@ -136,7 +136,8 @@ def _scale(front: Front, cost: str) -> tuple[float, str]:
     return 1.0, "multiply-adds"
 
 
-def _title(front: Front) -> str:
+def title(front: Front) -> str:
+    """In a line: the data, the subnets, and what they were found by."""
     origin = front.provenance
     return (
         f"{origin.data}: {len(front.entries)} subnets by {origin.algorithm}, from {origin.evaluations} evaluated "

@@ -1,4 +1,4 @@
-"""`run_search`: from a checkpoint to a front, its log and its plot."""
+"""`run_search`: from a checkpoint to a front, its log, its plot and its page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .joint import Joint
 from .log import EvaluationLog
-from .places import check_front_path, log_path, plot_path
+from .places import check_front_path, log_path, page_path, plot_path
 from .preference import Preference, standard_preferences
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
@@ -65,13 +65,13 @@ def run_search(
 
     `preferences` (task weights) are searched for beside the standard ones, `evaluations` bounds the encoders truly
     evaluated, `front_size` the subnets returned, `images` the validation images. With `out` (FRONT.json) the front is
-    written there, its plot to FRONT.png, and evaluations to FRONT.log.jsonl as they are made; `resume` goes on from
-    that log, without it a log that is there is refused. With a `clock` the search is for latency on its device instead
-    of multiply-adds, and the front's own latencies are measured, or marked as estimated; `floors` are limits of
-    quality. `note` is told in a line what there is to know beside the front.
+    written there, its plot to FRONT.png, its page to FRONT.html, and evaluations to FRONT.log.jsonl as they are made;
+    `resume` goes on from that log, without it a log that is there is refused. With a `clock` the search is for latency
+    on its device instead of multiply-adds, and the front's own latencies are measured, or marked as estimated; `floors`
+    are limits of quality. `note` is told in a line what there is to know beside the front.
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
-    BudgetError (a preference for no task, a count that leaves nothing, a front that its own plot would overwrite).
+    BudgetError (a preference for no task, a count that leaves nothing, a front that its plot or page would overwrite).
     """
     if out is not None:
         check_front_path(out)
@@ -97,7 +97,7 @@ def run_search(
     if clock is not None and latency is not None:
         front = confirm(front, clock, latency, note)
     if out is not None:
-        _write(front, Path(out))
+        write_front(front, Path(out))
     return front
 
 
@@ -187,8 +187,11 @@ def _origin(algorithm: str, digest: str, data: SearchData, problem: Problem) -> 
     return Provenance(algorithm, digest, data.name, data.split, images, recalibration, problem.seed, 0, 0, 0.0, {})
 
 
-def _write(front: Front, out: Path) -> None:
+def write_front(front: Front, out: Path) -> None:
+    """Write FRONT.json, and beside it the plot and the page."""
+    from .page import write_page
     from .plot import plot_front
 
     front.save(out)
     plot_front(front, plot_path(out))
+    write_page(front, page_path(out))

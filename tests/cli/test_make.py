@@ -68,6 +68,7 @@ def test_a_profile_gives_the_front_its_latency(made: Path, pliant: Terminal, tmp
     assert all(entry["latency"]["kind"] == "measured" for entry in front["entries"])
     assert json.loads((tmp_path / "front.json").read_text()) == front
     assert (tmp_path / "front.png").stat().st_size > 1000
+    assert '"kind":"measured"' in (tmp_path / "front.html").read_text()
 
 
 def test_the_demo_in_json(
@@ -88,7 +89,7 @@ def test_the_demo_in_json(
     for row in (*report["budgets"].values(), *report["preferences"].values()):
         assert row["latency_ms"] <= row["limit_ms"]
         assert set(row["quality"]) == set(row["decoder_widths"]) == {"segmentation", "depth"} == set(report["tasks"])
-    assert all(Path(report[what]).is_file() for what in ("suite", "pictures", "plot", "front"))
+    assert all(Path(report[what]).is_file() for what in ("suite", "pictures", "plot", "page", "front"))
     print_report(report)
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("tight", "preferred", report["suite"]))
@@ -101,6 +102,7 @@ def test_the_demo_in_json(
         ("search {made}/run --device {made}/tiny.yaml --out x.json", "tiny.yaml"),
         ("search {made}/run --out {made}", "folder"),
         ("search {made}/run --out x.png", "plot"),
+        ("search {made}/run --out x.html", "page"),
         ("search {made}/run --out {made}/front.json", "--resume"),
         ("search {made}/run --out /proc/front.json", "/proc"),
         ("export {made}/run --front {made}/front.json --out {made}", "folder"),

@@ -40,6 +40,7 @@ def test_a_front_holds_both_ends_and_true_numbers(tmp_path: Path) -> None:
     front = search(tmp_path)
     assert Front.load(tmp_path / "front.json") == front
     assert (tmp_path / "front.png").stat().st_size > 10_000
+    assert (tmp_path / "front.html").stat().st_size > 10_000
     assert front.provenance.evaluations == 8
     supernet, data = make_checkpoint(tmp_path).supernet, make_data()
     for entry in (front.narrowest, front.widest, front.entries[len(front.entries) // 2]):
@@ -122,10 +123,11 @@ def test_a_search_is_not_begun_over_another_ones_evaluations(tmp_path: Path) -> 
     assert log_path(tmp_path / "front.json").read_bytes() == kept
 
 
-def test_a_front_that_its_plot_would_overwrite_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["front.png", "front.html"])
+def test_a_front_that_its_plot_or_page_would_overwrite_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BudgetError, match=r"call the front front\.json"):
-        search(tmp_path, "front.png")
-    assert not log_path(tmp_path / "front.png").exists()
+        search(tmp_path, name)
+    assert not log_path(tmp_path / name).exists()
 
 
 @pytest.mark.parametrize(
