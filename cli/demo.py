@@ -85,10 +85,10 @@ def _train(recipe: Recipe, out: Path) -> None:
 
 
 def _search(checkpoint: Path, out: Path) -> Front:
-    from .searching import run
+    from .searching import Asked, run
 
     with progress_bar() as report:
-        return run(checkpoint, out, None, {}, log_path(out).exists(), report, FRONT_SIZE)
+        return run(Asked(checkpoint, out, size=FRONT_SIZE, resume=log_path(out).exists()), report)
 
 
 def _export(checkpoint: Path, front: Path, out: Path) -> None:

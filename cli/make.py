@@ -9,7 +9,7 @@ import typer
 
 from ..search import FRONT_SIZE
 from .failing import need_building_half
-from .options import Json, Prefer, pairs, path_argument, path_option
+from .options import Floor, Json, Prefer, Threads, pairs, path_argument, path_option
 from .progress import note, progress_bar
 
 _TRAIN = ("torch", "pydantic", "yaml")
@@ -74,9 +74,21 @@ def search(
     checkpoint: _Checkpoint,
     out: Annotated[Path, path_option("FRONT.json", "Where the front is written.")],
     device: Annotated[
-        Path | None, path_option("PROFILE.json", "Add latencies that `pliant profile` measured to the front.")
+        Path | None, path_option("PROFILE.json", "Search for latency on the device that `pliant profile` measured.")
     ] = None,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Search for latency on this machine: it is measured first.")
+    ] = False,
+    threads: Threads = None,
     prefer: Prefer = None,
+    floor: Floor = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK=SHARE", help="Largest loss of a task relative to the widest; may be repeated."),
+    ] = None,
+    algorithm: Annotated[
+        str | None, typer.Option(metavar="NAME", help="factorized, ecmt or joint [default: factorized].")
+    ] = None,
     most: Annotated[
         int, typer.Option("--size", min=2, metavar="N", help="Subnets on the front, at most.")
     ] = FRONT_SIZE,
@@ -85,6 +97,10 @@ def search(
         typer.Option("--evaluations", min=2, metavar="N", help="Encoders evaluated, at most; else as the recipe says."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
+    number: Annotated[
+        int | None,
+        typer.Option("--explain", min=1, metavar="N", help="Say why the N-th subnet is on FRONT.json; search nothing."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find the subnets worth shipping: measured quality against cost. Writes FRONT.json, FRONT.png, and FRONT.html.
@@ -92,14 +108,19 @@ def search(
     \b
     Examples:
       pliant search out/scenes --out out/front.json
-      pliant search out/scenes --prefer depth=2 --out out/front-depth.json
+      pliant search out/scenes --latency --prefer depth=2 --floor segmentation=0.6 --out out/front-depth.json
+      pliant search out/scenes --out out/front.json --explain 7
     """
-    preference = pairs("--prefer", prefer)
+    prefers, floors, drops = pairs("--prefer", prefer), pairs("--floor", floor), pairs("--drop", drop)
     need_building_half("search", *_SEARCH)
-    from .searching import print_front, run
+    from .searching import Asked, explain, print_front, run
 
+    if number is not None:
+        explain(out, number, as_json)
+        return
+    how = (device, latency, threads, prefers, floors, drops, algorithm, most, evaluations, resume)
     with progress_bar() as report:
-        front = run(checkpoint, out, device, preference, resume, report, most, evaluations)
+        front = run(Asked(checkpoint, out, *how), report)
     print_front(front, out, as_json)
 
 

@@ -1,93 +1,99 @@
-"""What `pliant search` does: search a checkpoint, add the latencies of a device profile, show the front."""
+"""What `pliant search` does: search a checkpoint, by multiply-adds or latency, show the front, explain a subnet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..devices.errors import BudgetError
 from ..search.places import check_front_path, page_path, plot_path
 from .places import check_file
 from .progress import note
-from .tables import macs, milliseconds, print_json, print_table, quality, quality_head, size
+from .tables import macs, milliseconds, print_folded, print_json, print_table, quality, quality_head, size
 
 if TYPE_CHECKING:
     from ..devices.profile import DeviceProfile
-    from ..models.space import SubnetConfig
-    from ..search.front import Front, Latency
+    from ..search.clock import Clock
+    from ..search.front import Front
     from ..training.checkpoint import Checkpoint
     from .progress import Report
 
 
-def run(
-    checkpoint: Path,
-    out: Path,
-    device: Path | None,
-    preference: dict[str, float],
-    resume: bool,
-    report: Report,
-    most: int | None = None,
-    evaluations: int | None = None,
-) -> Front:
+@dataclass(frozen=True)
+class Asked:
+    """What `pliant search` was asked for."""
+
+    checkpoint: Path
+    out: Path
+    device: Path | None = None
+    latency: bool = False
+    threads: int | None = None
+    prefer: dict[str, float] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict)
+    drops: dict[str, float] = field(default_factory=dict)
+    algorithm: str | None = None
+    size: int | None = None
+    evaluations: int | None = None
+    resume: bool = False
+
+
+def run(asked: Asked, report: Report) -> Front:
     """Search, and write FRONT.json, FRONT.png and FRONT.html; a wrong profile or place is found out before the work."""
     from ..devices.profile import read_profile
-    from ..search.run import run_search
+    from ..search.floors import Floors
+    from ..search.run import DEFAULT, run_search
     from ..training.checkpoint import load_checkpoint
 
+    out = asked.out
     check_front_path(out)
-    check_file(out, make=True, reads=[device], beside=[plot_path(out), page_path(out)])
-    profile = read_profile(device) if device is not None else None
-    loaded = load_checkpoint(checkpoint)
-    given = [*loaded.recipe.search.preferences, *([preference] if preference else [])]
+    check_file(out, make=True, reads=[asked.device], beside=[plot_path(out), page_path(out)])
+    if asked.device is not None and asked.latency:
+        raise BudgetError("--latency measures on this machine, --device was measured on another: give one of them")
+    profile = read_profile(asked.device) if asked.device is not None else None
+    loaded = load_checkpoint(asked.checkpoint)
 
     def show(done: int, most: int, hypervolume: float) -> None:
         report(f"searching, hypervolume {hypervolume:.4f}", done, most)
 
     try:
-        front = run_search(
+        return run_search(
             loaded,
-            preferences=given,
-            evaluations=evaluations,
-            front_size=most,
+            algorithm=asked.algorithm or DEFAULT,
+            preferences=[*loaded.recipe.search.preferences, *([asked.prefer] if asked.prefer else [])],
+            evaluations=asked.evaluations,
+            front_size=asked.size,
             out=out,
-            resume=resume,
+            resume=asked.resume,
             progress=show,
+            clock=_clock(asked, loaded, profile, report),
+            floors=Floors(asked.floors, asked.drops),
+            note=note,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped: what was measured is kept; go on with --resume (--out {out})") from None
-    return front if profile is None else _with_latency(front, loaded, profile, out)
 
 
-def _with_latency(front: Front, checkpoint: Checkpoint, profile: DeviceProfile, out: Path) -> Front:
-    from ..search.run import write_front
+def _clock(asked: Asked, loaded: Checkpoint, profile: DeviceProfile | None, report: Report) -> Clock | None:
+    from ..search.clock import Profiled, ThisMachine
 
-    timed = front.measured(_latency_of(checkpoint, profile))
-    known = sum(entry.latency is not None for entry in timed.entries)
-    if known < len(timed.entries):
-        note(
-            f"the profile has {known} of the front's {len(timed.entries)} subnets: export, then `pliant profile` there"
-        )
-    write_front(timed, out)
-    return timed
+    if profile is not None:
+        return Profiled(profile, loaded.supernet)
+    return ThisMachine(loaded.supernet, asked.threads, report) if asked.latency else None
 
 
-def _latency_of(checkpoint: Checkpoint, profile: DeviceProfile) -> Callable[[SubnetConfig], Latency | None]:
-    """Measurements belong to graphs, not to weights: the graph that a subnet would be exported as is looked up."""
-    from ..export.identity import GraphDigests
-    from ..search.front import Latency
+def explain(front: Path, number: int, as_json: bool) -> None:
+    """Say why a subnet is on a front that was written."""
+    from ..search.explain import explain as explained
+    from ..search.front import Front
 
-    digests = GraphDigests(checkpoint.supernet)
-    names = ",".join(sorted(task.name for task in checkpoint.tasks))
-    where = profile.fingerprint.board or profile.fingerprint.cpu
-
-    def of(config: SubnetConfig) -> Latency | None:
-        digest = digests(config)
-        keys = (key for key in profile.latency if key.startswith(f"{digest}/") and key.endswith(f"/{names}"))
-        found = next((profile.latency[key] for key in keys), None)
-        value = found.at(found.quantile) if found else None
-        return Latency(value, "measured", where, found.quantile) if found and value is not None else None
-
-    return of
+    found = explained(Front.load(front), number)
+    if as_json:
+        best = {name: {"from": low, "to": high} for name, (low, high) in found.best.items()}
+        print_json({"_version": 1, "number": number, **found.entry.to_json(), "best": best, "text": found.text})
+        return
+    for line in found.lines:
+        print_folded(line)
 
 
 def print_front(front: Front, out: Path, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
 from .clock import Clock
 from .front import Front, FrontEntry, Latency
-from .latency import LatencyModel
+from .latency import LEAST, LatencyModel
 from .preference import Preference
 from .score import Yardstick
 
@@ -19,9 +19,13 @@ Note = Callable[[str], None] | None
 """Is told a line that a user should see."""
 
 
-def learn(clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = None) -> LatencyModel:
-    """Latency of all subnets from those that the clock knows; BudgetError where these are too few."""
+def learn(clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = None) -> LatencyModel | None:
+    """Latency of all subnets from those that the clock knows; None where these are too few."""
     known = {config: each.value for config, each in clock.probe().items()}
+    if len(known) < LEAST:
+        if note is not None:
+            note(f"{clock.where}: latencies of {len(known)} subnets, of fewer than {LEAST}: searching by multiply-adds")
+        return None
     model = LatencyModel(space, tasks, known)
     if note is not None:
         fit = LatencyModel.held_out(space, tasks, known) if len(known) >= LEAST_TO_JUDGE else None
@@ -30,10 +34,15 @@ def learn(clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = 
     return model
 
 
-def confirm(front: Front, clock: Clock, model: LatencyModel, note: Note = None) -> Front:
-    """The front with its latencies, measured where the clock can and said to be estimated where not."""
+def confirm(front: Front, clock: Clock, model: LatencyModel | None, note: Note = None) -> Front:
+    """The front with its latencies, measured where the clock can and said to be estimated where not.
+
+    Without a model those that cannot be measured have none.
+    """
     configs = [entry.config for entry in front.entries]
     measured = clock.confirm(configs)
+    if model is None:
+        return front.measured(measured.get)
     estimated = {each: Latency(model(each), "estimated", clock.where) for each in configs}
     timed, left_out = with_latencies(front, {**estimated, **measured})
     if note is not None:

@@ -31,6 +31,7 @@ from .places import check_front_path, log_path, page_path, plot_path
 from .preference import Preference, standard_preferences
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
+DEFAULT = Factorized().name
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class SearchData:
 def run_search(
     checkpoint: str | Path | Checkpoint,
     *,
-    algorithm: str = "ecmt",
+    algorithm: str = DEFAULT,
     preferences: Iterable[Mapping[str, float]] | None = None,
     evaluations: int | None = None,
     front_size: int | None = None,
@@ -94,7 +95,7 @@ def run_search(
             log.close()
     budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
     front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
-    if clock is not None and latency is not None:
+    if clock is not None:
         front = confirm(front, clock, latency, note)
     if out is not None:
         write_front(front, Path(out))
