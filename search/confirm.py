@@ -15,6 +15,8 @@ from .score import Yardstick
 
 LEAST_TO_JUDGE = 20
 """Measured latencies from which it can be said how well others are estimated."""
+ROUGH = 0.1
+"""An error of estimated latencies that tells of disturbed measurements rather than of the model."""
 Note = Callable[[str], None] | None
 """Is told a line that a user should see."""
 
@@ -30,6 +32,8 @@ def learn(clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = 
     if note is not None:
         fit = LatencyModel.held_out(space, tasks, known) if len(known) >= LEAST_TO_JUDGE else None
         told = "" if fit is None else f": held out, they are {fit.error:.1%} off (rank correlation {fit.tau:.2f})"
+        if fit is not None and fit.error > ROUGH:
+            told += "; that is much: was the machine busy? Search again when it is idle"
         note(f"latencies are estimated from {len(known)} measured subnets{told}")
     return model
 

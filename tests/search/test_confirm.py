@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from pliant.models.space import SubnetConfig
 from pliant.search.clock import Profiled, ThisMachine, probes
-from pliant.search.confirm import with_latencies
+from pliant.search.confirm import learn, with_latencies
 from pliant.search.front import Front, FrontEntry, Latency, Provenance
 from pliant.search.run import run_search
 
@@ -93,6 +94,25 @@ def test_a_profile_of_another_machine_serves_and_what_it_has_not_is_estimated(tm
     assert kinds.count("estimated") == len(kinds) - sum(entry.config in clock.probe() for entry in front.entries)
     assert "estimated" in kinds
     assert any("latencies are estimated: export a suite" in line for line in notes)
+
+
+@pytest.mark.parametrize(("noise", "warned"), [(0.0, False), (1.5, True)])
+def test_latencies_that_tell_of_a_busy_machine_are_said_to_be_rough(noise: float, warned: bool) -> None:
+    notes: list[str] = []
+    rng = random.Random(0)
+
+    class Busy:
+        where = "here"
+
+        def probe(self) -> dict[SubnetConfig, Latency]:
+            drawn = probes(SPACE, 60)
+            return {each: Latency(sum(each.encoder) * (1 + noise * rng.random()), "measured", "here") for each in drawn}
+
+        def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
+            return {}
+
+    assert learn(Busy(), SPACE, TASKS, notes.append) is not None
+    assert ("was the machine busy?" in notes[0]) == warned
 
 
 def test_of_a_profile_of_few_subnets_only_what_it_has_is_told(tmp_path: Path) -> None:
