@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..devices.errors import BudgetError
@@ -22,21 +22,23 @@ class Floors:
     floors: Mapping[str, float] = field(default_factory=dict)
     drops: Mapping[str, float] = field(default_factory=dict)
 
-    def least(self, yardstick: Yardstick) -> dict[str, float]:
-        """The least relative quality by task, for those that have one.
-
-        Raises BudgetError for a task that there is not, a drop that is no share, and a floor that even the widest
-        subnet does not reach.
-        """
-        tasks = {task.name: task for task in yardstick.tasks}
+    def check(self, tasks: Collection[str]) -> None:
+        """Raise BudgetError for a task that there is not, and for a drop that is no share."""
         for name in (*self.floors, *self.drops):
             if name not in tasks:
                 raise BudgetError(f"no task is called {name!r}: limit one of {', '.join(tasks)}")
-        found: dict[str, float] = {}
         for name, drop in self.drops.items():
             if not 0.0 <= drop < 1.0:
                 raise BudgetError(f"the drop of {name!r} must be a share from 0 to less than 1, not {drop:g}")
-            found[name] = 1.0 - drop
+
+    def least(self, yardstick: Yardstick) -> dict[str, float]:
+        """The least relative quality by task, for those that have one.
+
+        Raises BudgetError as `check`, and for a floor that even the widest subnet does not reach.
+        """
+        tasks = {task.name: task for task in yardstick.tasks}
+        self.check(tasks)
+        found = {name: 1.0 - drop for name, drop in self.drops.items()}
         for name, floor in self.floors.items():
             share = float(yardstick.relative([{**yardstick.widest, name: floor}])[0, list(tasks).index(name)])
             if share > 1.0 + SLACK:

@@ -79,6 +79,8 @@ def run_search(
     _check_counts(evaluations, front_size, images)
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     _check_nested(checkpoint)
+    chosen = _algorithm(algorithm)
+    floors.check(checkpoint.space.tasks)
     given = checkpoint.recipe.search.preferences if preferences is None else tuple(preferences)
     wanted = standard_preferences(checkpoint.space.tasks, given)
     data = data or open_search_data(checkpoint, images, data_root)
@@ -89,7 +91,7 @@ def run_search(
         evaluator = _evaluator(checkpoint, data, log)
         problem = _problem(checkpoint, evaluator, wanted, evaluations, seed, progress)
         problem = replace(problem, latency=latency, floors=floors)
-        found = _algorithm(algorithm).search(problem)
+        found = chosen.search(problem)
     finally:
         if log is not None:
             log.close()

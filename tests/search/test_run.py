@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pliant import BudgetError, CheckpointError, DataError
+from pliant.search.floors import Floors
 from pliant.search.front import Front
 from pliant.search.places import log_path
 from pliant.search.run import run_search
@@ -135,14 +136,17 @@ def test_a_front_that_its_plot_or_page_would_overwrite_is_refused(tmp_path: Path
     [
         ({"preferences": [{"dept": 2.0}]}, "'dept'"),
         ({"algorithm": "best"}, "'best'.*ecmt"),
+        ({"floors": Floors({"dept": 1.0})}, "no task is called 'dept'"),
         ({"front_size": 1}, "front_size must be at least 2"),
         ({"evaluations": 0}, "evaluations must be at least 2"),
         ({"images": 0}, "images must be at least 1"),
     ],
 )
 def test_wrong_requests_are_one_line(tmp_path: Path, wrong: dict[str, object], message: str) -> None:
+    out = tmp_path / "front.json"
     with pytest.raises(BudgetError, match=message):
-        run_search(make_checkpoint(tmp_path), data=make_data(), **wrong)  # type: ignore[arg-type]
+        run_search(make_checkpoint(tmp_path), data=make_data(), out=out, **wrong)  # type: ignore[arg-type]
+    assert not log_path(out).exists()
 
 
 def test_a_separate_network_is_not_searched(tmp_path: Path) -> None:
