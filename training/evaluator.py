@@ -85,6 +85,11 @@ class Evaluator:
             self._measure(encoder, known, missing)
         return {task: {width: known.quality[task, width] for width in widths} for task, widths in demand.items()}
 
+    @property
+    def tables(self) -> dict[Encoder, Table]:
+        """All that is known of quality, by encoder."""
+        return {encoder: _nested(known.quality) for encoder, known in self._known.items() if known.quality}
+
     def quality(self, config: SubnetConfig) -> dict[str, float]:
         """Quality per task of one subnet."""
         table = self.table(config.encoder, {task: (width,) for task, width in config.decoders})

@@ -45,6 +45,7 @@ def main() -> int:
         "evaluations": chosen.evaluations,
         "rows": [],
         "latency": {},
+        "quality": {},
     }
     missing = False
     for data in chosen.data:
@@ -85,6 +86,8 @@ def _run(data: str, chosen: argparse.Namespace, entry: Entry) -> None:
         for name in chosen.methods:
             for seed in chosen.seeds:
                 entry["rows"].append(_row(data, name, seed, problem, ends, groups, truth))
+        if (learned := truth.quality_fit()) is not None:
+            entry["quality"][data] = {"held_out_error": learned.error, "held_out_tau": learned.tau}
     finally:
         truth.close()
 

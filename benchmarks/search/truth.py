@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
+
+import numpy as np
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
@@ -12,11 +16,14 @@ from pliant.search.clock import probes
 from pliant.search.identity import batches_digest, supernet_digest
 from pliant.search.latency import LatencyModel
 from pliant.search.log import EvaluationLog
-from pliant.search.predictor import Fit
+from pliant.search.predictor import Fit, Predictor
 from pliant.search.run import open_search_data
 from pliant.search.timing import Timer
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
+
+HELD_OUT = 20
+"""Encoders that were not learned from, without which a fit says nothing."""
 
 
 class Truth:
@@ -50,6 +57,25 @@ class Truth:
         space, tasks = self.checkpoint.space, self.checkpoint.tasks
         known = self.latency(probes(space))
         return LatencyModel(space, tasks, known), LatencyModel.held_out(space, tasks, known)
+
+    def quality_fit(self, known: int = 60) -> Fit | None:
+        """How well the quality of subnets is predicted from `known` measured encoders; None where few others are.
+
+        Error and rank correlation over encoders that were held out, averaged over tasks and decoder widths.
+        """
+        tables = [
+            (encoder, [value for task in sorted(table) for _, value in sorted(table[task].items())])
+            for encoder, table in self.evaluator.tables.items()
+        ]
+        full = max((len(values) for _, values in tables), default=0)
+        tables = [(encoder, values) for encoder, values in tables if len(values) == full]
+        if len(tables) < known + HELD_OUT:
+            return None
+        random.Random("quality").shuffle(tables)
+        encoders, values = [each for each, _ in tables], np.array([each for _, each in tables])
+        predicted = Predictor(encoders[:known], values[:known])(encoders[known:])
+        fits = [Fit.of(list(mine), list(true)) for mine, true in zip(predicted.T, values[known:].T, strict=True)]
+        return Fit(fmean(fit.error for fit in fits), fmean(fit.tau for fit in fits))
 
     def close(self) -> None:
         """Close the log."""
