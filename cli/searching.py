@@ -15,7 +15,7 @@ from .tables import macs, milliseconds, print_folded, print_json, print_table, q
 if TYPE_CHECKING:
     from ..devices.profile import DeviceProfile
     from ..search.clock import Clock
-    from ..search.front import Front
+    from ..search.front import Front, Latency
     from ..training.checkpoint import Checkpoint
     from .progress import Report
 
@@ -96,6 +96,16 @@ def explain(front: Path, number: int, as_json: bool) -> None:
         print_folded(line)
 
 
+def _shown(latency: Latency | None) -> str:
+    """Milliseconds; what was only estimated has a tilde."""
+    return ("~" if latency and latency.kind == "estimated" else "") + milliseconds(latency.value if latency else None)
+
+
+def _quantile(front: Front) -> str:
+    found = {round(100 * entry.latency.quantile) for entry in front.entries if entry.latency}
+    return "/".join(f"p{each}" for each in sorted(found))
+
+
 def print_front(front: Front, out: Path, as_json: bool) -> None:
     """The subnets of a front, from the narrowest to the widest."""
     if as_json:
@@ -105,10 +115,10 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
     heads = [quality_head(task) for task in front.tasks]
     rows = []
     for index, entry in enumerate(front.entries, 1):
-        latency = [milliseconds(entry.latency.value if entry.latency else None)] if timed else []
+        latency = [_shown(entry.latency)] if timed else []
         found = [quality(entry.quality[task.name]) for task in front.tasks]
         rows.append((str(index), macs(entry.macs), size(entry.bytes), *latency, *found, "; ".join(entry.preferences)))
-    print_table(("", "macs", "bytes", *(["p50\nms"] if timed else []), *heads, "best for"), rows)
+    print_table(("", "macs", "bytes", *([f"{_quantile(front)}\nms"] if timed else []), *heads, "best for"), rows)
     origin = front.provenance
     print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")
     print(f"plot: {plot_path(out)}")

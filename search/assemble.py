@@ -11,7 +11,7 @@ from .floors import meets
 from .front import Front, FrontEntry, Provenance
 from .hypervolume import COST_REFERENCE, Volume
 from .score import Yardstick
-from .selection import best_within, choose, non_dominated, objectives
+from .selection import Chooser, choose, non_dominated, objectives
 
 
 def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: int, origin: Provenance) -> Front:
@@ -24,8 +24,7 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
     by_config = {each.config: each for each in found.candidates}
     low, high = by_config[problem.space.narrowest], by_config[problem.space.widest]
     volume = Volume.between(Yardstick(problem.tasks, high.quality), problem.preferences, low, high)
-    least = problem.floors.least(volume.yardstick)
-    allowed = [each for each in found.candidates if meets(least, volume.yardstick, each.quality)]
+    allowed = [each for each in found.candidates if meets(problem.floors, volume.yardstick, each.quality)]
     best = non_dominated(allowed, volume.yardstick)
     ends = list(dict.fromkeys([low.config, high.config]))
     answers = _answers(best, volume, [share * high.cost for share in budgets])
@@ -59,7 +58,8 @@ def _beaten(chosen: Sequence[Candidate], every: Sequence[Candidate], yardstick: 
 
 def _answers(best: Sequence[Candidate], volume: Volume, budgets: Sequence[float]) -> list[SubnetConfig]:
     """The subnets that the searched preferences would get at the recipe's budgets."""
-    found = [best_within(best, volume.yardstick, each, cost) for cost in budgets for each in volume.preferences]
+    chosen = Chooser(best, volume.yardstick)
+    found = [chosen(each, cost) for cost in budgets for each in volume.preferences]
     return [each.config for each in found if each is not None]
 
 

@@ -47,7 +47,8 @@ def confirm(front: Front, clock: Clock, model: LatencyModel | None, note: Note =
     measured = clock.confirm(configs)
     if model is None:
         return front.measured(measured.get)
-    estimated = {each: Latency(model(each), "estimated", clock.where) for each in configs}
+    quantile = next((each.quantile for each in measured.values()), 0.5)
+    estimated = {each: Latency(model(each), "estimated", clock.where, quantile) for each in configs}
     timed, left_out = with_latencies(front, {**estimated, **measured})
     if note is not None:
         for line in left_out:
@@ -62,7 +63,8 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
     """The front with the latency of every entry, and a line for each that is left out.
 
     A subnet goes that another one equals or beats in every task and is no slower: it is thinner, or was estimated to be
-    quicker, and is not. Both ends stay. Preferences are named anew, by what the latencies say.
+    quicker, and is not. Only what was measured rules out, and is ruled out; both ends stay. Preferences are named anew,
+    by what the latencies say.
     """
     entries = [replace(entry, latency=latencies[entry.config]) for entry in front.entries]
     yardstick = Yardstick(front.tasks, front.widest.quality)
@@ -74,9 +76,11 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
 
 
 def _better(entry: FrontEntry, others: Sequence[FrontEntry], yardstick: Yardstick) -> FrontEntry | None:
-    """One that is no slower and nowhere worse; of equals the first stays."""
+    """One that is no slower and nowhere worse, both as measured; of equals the first stays."""
     mine = yardstick.relative([entry.quality])[0]
     for other in others:
+        if not (_measured(entry) and _measured(other)):
+            continue
         theirs = yardstick.relative([other.quality])[0]
         no_worse = _milliseconds(other) <= _milliseconds(entry) and bool((theirs >= mine).all())
         equal = _milliseconds(other) == _milliseconds(entry) and bool((theirs == mine).all())
@@ -111,6 +115,10 @@ def _line(entry: FrontEntry, other: FrontEntry) -> str:
 def _widths(config: SubnetConfig) -> str:
     decoders = ", ".join(f"{task} {width:g}" for task, width in config.decoders)
     return f"encoder {'-'.join(f'{width:g}' for width in config.encoder)}, {decoders}"
+
+
+def _measured(entry: FrontEntry) -> bool:
+    return entry.latency is not None and entry.latency.kind == "measured"
 
 
 def _milliseconds(entry: FrontEntry) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..devices.errors import BudgetError
 from ..runtime.budget import LATENCY, MACS
 from .front import Front, FrontEntry
@@ -110,5 +112,6 @@ class _Teller:
 
     def _compared(self, what: str, entry: FrontEntry, other: FrontEntry) -> str:
         mine, theirs = self.yardstick.relative([entry.quality, other.quality])
-        parts = [f"{task.name} {gain:+.1%}" for task, gain in zip(self.front.tasks, mine / theirs - 1.0, strict=True)]
+        gains = mine / np.maximum(theirs, 1e-9) - 1.0
+        parts = [f"{task.name} {gain:+.1%}" for task, gain in zip(self.front.tasks, gains, strict=True)]
         return f"{what}: {', '.join(parts)}"

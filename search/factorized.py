@@ -29,6 +29,9 @@ FIRST = 12
 """Encoders measured before anything is predicted."""
 ROUND = 4
 """Encoders measured between two predictions."""
+MOST, FEWEST = 512, 16
+"""Choices of decoders that are kept on an encoder, over all preferences, and for each at least. Where tasks are many
+there are more, at costs so near to each other that no budget tells them apart."""
 POOL = 1024
 """Encoders looked at in a round, where there are more."""
 
@@ -101,7 +104,9 @@ def _choices(archive: Archive, encoder: Encoder, relative: Matrix) -> list[Choic
     least = np.array([[archive.least.get(task, -np.inf)] for task in tasks])
     relative = np.where(relative >= least - SLACK, relative, -np.inf)
     shares = [each.simplex for each in archive.problem.preferences]
-    return [best_choices(relative * np.array([[share[task]] for task in tasks]), costs) for share in shares]
+    most = max(FEWEST, MOST // len(shares))
+    weights = [np.array([[share[task]] for task in tasks]) for share in shares]
+    return [best_choices(relative * each, costs).thinned(most) for each in weights]
 
 
 def _planes(archive: Archive, encoder: Encoder, relative: Matrix) -> Planes:

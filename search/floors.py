@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..devices.errors import BudgetError
+from ..runtime.tasks import Task
 from .score import Yardstick
 
 SLACK = 1e-9
@@ -41,7 +42,7 @@ class Floors:
         found = {name: 1.0 - drop for name, drop in self.drops.items()}
         for name, floor in self.floors.items():
             share = float(yardstick.relative([{**yardstick.widest, name: floor}])[0, list(tasks).index(name)])
-            if share > 1.0 + SLACK:
+            if not _reaches(tasks[name], yardstick.widest[name], floor):
                 word = "under" if tasks[name].higher_is_better else "over"
                 raise BudgetError(
                     f"even the widest subnet has {name} {tasks[name].metric} {yardstick.widest[name]:.4g}, {word} the "
@@ -54,10 +55,17 @@ class Floors:
 NONE = Floors()
 
 
-def meets(least: Mapping[str, float], yardstick: Yardstick, quality: Mapping[str, float]) -> bool:
-    """Whether a quality reaches the least relative quality of every task that has one."""
-    shares = yardstick.relative([quality])[0]
-    return all(
-        share >= least.get(task.name, -float("inf")) - SLACK
-        for task, share in zip(yardstick.tasks, shares, strict=True)
-    )
+def meets(floors: Floors, yardstick: Yardstick, quality: Mapping[str, float]) -> bool:
+    """Whether a quality reaches every floor, and loses no more than every drop allows.
+
+    Floors are compared as they are: where the widest scores nothing, or errs nowhere, shares of it tell nothing.
+    """
+    shares = dict(zip((task.name for task in yardstick.tasks), yardstick.relative([quality])[0], strict=True))
+    kept = all(shares[name] >= 1.0 - drop - SLACK for name, drop in floors.drops.items())
+    tasks = {task.name: task for task in yardstick.tasks}
+    return kept and all(_reaches(tasks[name], quality[name], floor) for name, floor in floors.floors.items())
+
+
+def _reaches(task: Task, value: float, floor: float) -> bool:
+    slack = SLACK * abs(floor)
+    return value >= floor - slack if task.higher_is_better else value <= floor + slack

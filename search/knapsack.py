@@ -30,6 +30,16 @@ class Choices:
         index = int(np.searchsorted(self.costs, budget, side="right")) - 1
         return index if index >= 0 else None
 
+    def thinned(self, most: int) -> Choices:
+        """At most `most` of them: the best of each of as many equal ranges of cost."""
+        if len(self.costs) <= most:
+            return self
+        low, high = self.costs[0], self.costs[-1]
+        ranges = ((self.costs - low) * most // (high - low + 1)).astype(np.int64)
+        # The last of a range gains most.
+        kept = np.flatnonzero(np.append(np.diff(ranges) > 0, True))
+        return Choices(self.costs[kept], self.gains[kept], self.options[kept])
+
 
 def best_choices(gains: NDArray[np.float64], costs: NDArray[np.int64]) -> Choices:
     """All choices of one option for each task that none equals or beats in gain at the same or a lower cost.

@@ -38,13 +38,16 @@ class LatencyModel:
         self._group = {task: groups.index(kind) for task, kind in kinds.items()}
         self._groups = len(groups)
         known = np.array(list(measured.values()), np.float64)
+        # In shares of the median: penalties mean the same on a fast device and on a slow one.
+        self._unit = float(np.median(known))
+        known = known / self._unit
         # An error counts by its share: a budget of one millisecond is as tight as one of ten.
         self._model = RidgeCV(PENALTIES)
         self._model.fit(np.stack([self._features(config) for config in measured]), known, 1.0 / known**2)
 
     def __call__(self, config: SubnetConfig) -> float:
         """Milliseconds of a subnet."""
-        return float(self._model.predict(self._features(config)[None])[0])
+        return float(self._model.predict(self._features(config)[None])[0]) * self._unit
 
     def encoder(self, encoder: Encoder) -> float:
         """Milliseconds of all that is not a decoder."""

@@ -85,9 +85,9 @@ def run_search(
     wanted = standard_preferences(checkpoint.space.tasks, given)
     data = data or open_search_data(checkpoint, images, data_root)
     digest = supernet_digest(checkpoint.supernet)
-    latency = None if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note)
     log = _open_log(out, digest, data, resume)
     try:
+        latency = None if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note)
         evaluator = _evaluator(checkpoint, data, log)
         problem = _problem(checkpoint, evaluator, wanted, evaluations, seed, progress)
         problem = replace(problem, latency=latency, floors=floors)

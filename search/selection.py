@@ -33,12 +33,30 @@ def objectives(candidates: Sequence[Candidate], yardstick: Yardstick) -> NDArray
     return np.array(rows, np.float64)
 
 
+class Chooser:
+    """Chooses from candidates, for any preference and budget; what does not depend on these is worked out once."""
+
+    def __init__(self, candidates: Sequence[Candidate], yardstick: Yardstick):
+        # Cheap first, and as they were given: of equal scores the first is chosen.
+        self._candidates = sorted(candidates, key=lambda each: each.cost)
+        self._costs = np.array([each.cost for each in self._candidates])
+        self._losses = 1.0 - yardstick.relative([each.quality for each in self._candidates])
+        self._tasks = [task.name for task in yardstick.tasks]
+
+    def __call__(self, preference: Preference, budget: float) -> Candidate | None:
+        """The candidate of highest score within the budget, the cheaper of equals; None where none fits."""
+        count = int(np.searchsorted(self._costs, budget, side="right"))
+        if not count:
+            return None
+        shares = np.array([preference.simplex[task] for task in self._tasks])
+        return self._candidates[int(np.argmin(self._losses[:count] @ shares))]
+
+
 def best_within(
     candidates: Sequence[Candidate], yardstick: Yardstick, preference: Preference, budget: float
 ) -> Candidate | None:
-    """The candidate of highest score among those of at most this cost, the cheaper of equals; None where none fits."""
-    fitting = [each for each in candidates if each.cost <= budget]
-    return max(fitting, key=lambda each: (yardstick.score(preference, each.quality), -each.cost), default=None)
+    """What a `Chooser` of these candidates chooses."""
+    return Chooser(candidates, yardstick)(preference, budget)
 
 
 def choose(front: Sequence[Candidate], volume: Volume, always: Sequence[Candidate], size: int) -> list[Candidate]:

@@ -13,7 +13,7 @@ from pliant.search.hypervolume import COST_REFERENCE, Volume
 from pliant.search.parts import NANOSECONDS
 from pliant.search.preference import Preference, standard_preferences
 from pliant.search.score import Yardstick
-from pliant.search.selection import best_within, choose, non_dominated
+from pliant.search.selection import Chooser, choose, non_dominated
 
 from .methods import Outcome
 from .subjects import Groups
@@ -40,10 +40,10 @@ def control(problem: Problem, outcome: Outcome, ends: Ends, groups: Groups) -> C
     """Control at ten latency budgets, by estimated latency: what does not fit any offer gets the narrowest subnet."""
     yardstick = Yardstick(problem.tasks, ends.widest.quality)
     of_groups = protocol_preferences([task.name for task in groups.tasks])
-    offers = {each: outcome.offers(groups.preference(each)) for each in of_groups}
+    offers = {each: Chooser(outcome.offers(groups.preference(each)), yardstick) for each in of_groups}
 
     def chosen(preference: Preference, budget: float) -> dict[str, float]:
-        found = best_within(offers[preference], yardstick, groups.preference(preference), budget)
+        found = offers[preference](groups.preference(preference), budget)
         return groups.quality((found or ends.narrowest).quality)
 
     low, high = groups.quality(ends.narrowest.quality), groups.quality(ends.widest.quality)

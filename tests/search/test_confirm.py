@@ -42,6 +42,14 @@ def test_a_thinner_subnet_that_is_no_faster_is_left_out_and_said_so() -> None:
     assert "thinner than another subnet but no faster, 4 ms against 3.9 ms" in line
 
 
+def test_an_estimate_rules_nothing_out() -> None:
+    front, times = made_front([(0.5, 4.0), (0.6, 3.9)])
+    guessed = front.entries[1].config
+    timed, lines = with_latencies(front, {**times, guessed: Latency(4.0, "estimated", "here")})
+    assert len(timed.entries) == 4
+    assert not lines
+
+
 def test_of_equal_subnets_one_stays_and_both_ends_do() -> None:
     timed, lines = with_latencies(*made_front([(0.5, 4.0), (0.5, 4.0)]))
     assert len(timed.entries) == 3

@@ -3,16 +3,21 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import random
+import time
 
 import pytest
 
-from pliant.models.space import SubnetConfig
+from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.runtime.tasks import Task
+from pliant.search.algorithm import Problem
 from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized, best_decoders
 from pliant.search.latency import LatencyModel
+from pliant.search.preference import standard_preferences
+from pliant.training.evaluator import Demand, Encoder, Table
 
-from .making import formula_problem, volume_of
+from .making import formula_cost, formula_problem, volume_of
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
@@ -41,6 +46,33 @@ def test_with_a_third_of_the_evaluations_it_finds_more_than_ecmt() -> None:
         few, _ = formula_problem(20, seed)
         many, _ = formula_problem(60, seed)
         assert volume_of(few, Factorized().search(few).candidates) > volume_of(many, Ecmt().search(many).candidates)
+
+
+def test_twenty_tasks_by_latency_are_searched_in_seconds() -> None:
+    """Costs in nanoseconds hardly ever meet, so choices would multiply."""
+    tasks = tuple(Task(f"t{index:02}", "classification", ("a", "b")) for index in range(20))
+    names = tuple(task.name for task in tasks)
+    space = SearchSpace(2, names)
+    rng = random.Random(0)
+
+    class Source:
+        def table(self, encoder: Encoder, demand: Demand) -> Table:
+            return {
+                task: {width: sum(encoder) * width**0.3 + 0.01 * rng.random() for width in widths}
+                for task, widths in demand.items()
+            }
+
+    def milliseconds(config: SubnetConfig) -> float:
+        return float(sum(config.encoder) + sum(0.01 * width**1.3 for _, width in config.decoders))
+
+    known = {config: milliseconds(config) for config in (space.sample(rng) for _ in range(40))}
+    latency = LatencyModel(space, tasks, known)
+    preferences = standard_preferences(names)
+    problem = Problem(space, tasks, formula_cost, Source(), preferences, 16, latency=latency)
+    began = time.process_time()
+    found = Factorized().search(problem)
+    assert time.process_time() - began < 60
+    assert len(found.candidates) < 16 * 512
 
 
 def test_of_more_encoders_than_it_can_look_at_it_draws_some() -> None:

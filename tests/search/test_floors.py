@@ -41,9 +41,19 @@ def test_what_cannot_be_kept_is_one_line(floors: Floors, message: str) -> None:
 
 
 def test_exactly_the_floor_is_enough() -> None:
-    least = Floors({"depth": 0.3}).least(YARDSTICK)
-    assert meets(least, YARDSTICK, {"surfaces": 0.1, "depth": 0.3, "edges": 0.1})
-    assert not meets(least, YARDSTICK, {"surfaces": 0.8, "depth": 0.31, "edges": 0.5})
+    floors = Floors({"depth": 0.3})
+    assert meets(floors, YARDSTICK, {"surfaces": 0.1, "depth": 0.3, "edges": 0.1})
+    assert not meets(floors, YARDSTICK, {"surfaces": 0.8, "depth": 0.31, "edges": 0.5})
+
+
+def test_a_widest_that_scores_nothing_or_never_errs_hides_no_floor() -> None:
+    nothing = Yardstick(TASKS, {"surfaces": 0.0, "depth": 0.0, "edges": 0.5})
+    with pytest.raises(BudgetError, match="even the widest subnet has surfaces miou 0, under the floor"):
+        Floors({"surfaces": 0.6}).least(nothing)
+    floors = Floors({"depth": 0.1})
+    floors.least(nothing)
+    assert meets(floors, nothing, {"surfaces": 0.0, "depth": 0.1, "edges": 0.5})
+    assert not meets(floors, nothing, {"surfaces": 0.0, "depth": 0.2, "edges": 0.5})
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

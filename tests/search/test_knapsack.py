@@ -46,6 +46,17 @@ def test_a_choice_is_what_its_options_add_up_to_and_none_is_beaten(problem: tupl
     assert (np.diff(found.gains) > 0).all()
 
 
+@given(problems, st.integers(1, 6))
+def test_thinned_the_most_gain_stays_and_no_more_than_asked_for(
+    problem: tuple[np.ndarray, np.ndarray], most: int
+) -> None:
+    whole = best_choices(*problem)
+    found = whole.thinned(most)
+    assert 1 <= len(found.costs) <= max(most, 1)
+    assert found.gains[-1] == whole.gains[-1]
+    assert set(found.costs) <= set(whole.costs)
+
+
 def test_twenty_tasks_with_decoders_of_one_shape_take_no_time() -> None:
     rng = np.random.default_rng(0)
     gains, costs = rng.random((20, 4)), np.tile(np.array([1, 4, 9, 16]), (20, 1))

@@ -38,6 +38,15 @@ def test_sixty_noisy_measurements_tell_of_all_others() -> None:
     assert kendalltau(estimated, true)[0] > 0.9
 
 
+@pytest.mark.parametrize("scale", [0.1, 1000.0])
+def test_a_slow_device_is_learned_as_well_as_a_fast_one(scale: float) -> None:
+    known = measured(60, noise=0.01)
+    model = LatencyModel(SPACE, TASKS, known)
+    other = LatencyModel(SPACE, TASKS, {config: scale * value for config, value in known.items()})
+    for config in measured(20, seed=3):
+        assert other(config) == pytest.approx(scale * model(config))
+
+
 def test_a_thinner_decoder_that_takes_longer_is_seen() -> None:
     decoders = LatencyModel(SPACE, TASKS, measured(60)).decoders(SPACE.widest.encoder)
     assert (decoders[:, 1] > decoders[:, 2]).all()
