@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.errors import BudgetError
-from ..search.places import check_front_path, page_path, plot_path
+from ..search.places import check_front_path, page_path, plot_path, stairs_path
 from .places import check_file
 from .progress import note
 from .tables import macs, milliseconds, print_folded, print_json, print_table, quality, quality_head, size
@@ -47,7 +47,7 @@ def run(asked: Asked, report: Report) -> Front:
 
     out = asked.out
     check_front_path(out)
-    check_file(out, make=True, reads=[asked.device], beside=[plot_path(out), page_path(out)])
+    check_file(out, make=True, reads=[asked.device], beside=[plot_path(out), page_path(out), stairs_path(out)])
     if asked.device is not None and asked.latency:
         raise BudgetError("--latency measures on this machine, --device was measured on another: give one of them")
     profile = read_profile(asked.device) if asked.device is not None else None
@@ -123,3 +123,5 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
     print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")
     print(f"plot: {plot_path(out)}")
     print(f"page: {page_path(out)}")
+    if stairs_path(out).exists() and timed:
+        print(f"latency by width: {stairs_path(out)}")

@@ -12,6 +12,7 @@ from .front import Front, FrontEntry, Latency
 from .latency import LEAST, LatencyModel
 from .preference import Preference
 from .score import Yardstick
+from .staircase import stairs
 
 LEAST_TO_JUDGE = 20
 """Measured latencies from which it can be said how well others are estimated."""
@@ -35,6 +36,10 @@ def learn(clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = 
         if fit is not None and fit.error > ROUGH:
             told += "; that is much: was the machine busy? Search again when it is idle"
         note(f"latencies are estimated from {len(known)} measured subnets{told}")
+        for stair in stairs(model, space, tasks):
+            if stair.wasted:
+                widths = ", ".join(f"{width:g}" for width in stair.wasted)
+                note(f"{stair.name}: width {widths} is no faster here than a wider one (estimated)")
     return model
 
 

@@ -22,6 +22,11 @@ def page_path(out: str | Path) -> Path:
     return Path(out).with_suffix(".html")
 
 
+def stairs_path(out: str | Path) -> Path:
+    """Where the latency staircase of a search for latency that writes FRONT.json goes."""
+    return Path(out).with_name(f"{Path(out).stem}-latency.png")
+
+
 def check_front_path(out: str | Path) -> None:
     """Raise BudgetError where the plot or the page would overwrite the front."""
     for what, place in (("plot", plot_path(out)), ("page", page_path(out))):

@@ -26,8 +26,9 @@ from .floors import NONE, Floors
 from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .joint import Joint
+from .latency import LatencyModel
 from .log import EvaluationLog
-from .places import check_front_path, log_path, page_path, plot_path
+from .places import check_front_path, log_path, page_path, plot_path, stairs_path
 from .preference import Preference, standard_preferences
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
@@ -68,8 +69,9 @@ def run_search(
     evaluated, `front_size` the subnets returned, `images` the validation images. With `out` (FRONT.json) the front is
     written there, its plot to FRONT.png, its page to FRONT.html, and evaluations to FRONT.log.jsonl as they are made;
     `resume` goes on from that log, without it a log that is there is refused. With a `clock` the search is for latency
-    on its device instead of multiply-adds, and the front's own latencies are measured, or marked as estimated; `floors`
-    are limits of quality. `note` is told in a line what there is to know beside the front.
+    on its device instead of multiply-adds, the front's own latencies are measured, or marked as estimated, and the
+    staircase goes to FRONT-latency.png; `floors` are limits of quality. `note` is told in a line what there is to know
+    beside the front.
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
     BudgetError (a preference for no task, a count that leaves nothing, a front that its plot or page would overwrite).
@@ -101,6 +103,8 @@ def run_search(
         front = confirm(front, clock, latency, note)
     if out is not None:
         write_front(front, Path(out))
+        if clock is not None and latency is not None:
+            _write_stairs(latency, checkpoint, clock.where, Path(out))
     return front
 
 
@@ -188,6 +192,12 @@ def _origin(algorithm: str, digest: str, data: SearchData, problem: Problem) -> 
     """Provenance as far as it is known before the result is."""
     images, recalibration = (sum(len(batch.images) for batch in each) for each in (data.validation, data.recalibration))
     return Provenance(algorithm, digest, data.name, data.split, images, recalibration, problem.seed, 0, 0, 0.0, {})
+
+
+def _write_stairs(latency: LatencyModel, checkpoint: Checkpoint, where: str, out: Path) -> None:
+    from .staircase import plot_stairs, stairs
+
+    plot_stairs(stairs(latency, checkpoint.space, checkpoint.tasks), where, stairs_path(out))
 
 
 def write_front(front: Front, out: Path) -> None:

@@ -89,6 +89,7 @@ def test_a_search_for_latency_measures_its_front_here(tmp_path: Path) -> None:
     assert all(entry.latency is not None and entry.latency.kind == "measured" for entry in front.entries)
     assert notes[0].startswith("latencies are estimated from 20 measured subnets: held out, they are ")
     assert Front.load(tmp_path / "front.json") == front
+    assert (tmp_path / "front-latency.png").stat().st_size > 10_000
 
 
 def test_a_profile_of_another_machine_serves_and_what_it_has_not_is_estimated(tmp_path: Path) -> None:
