@@ -1,4 +1,12 @@
-"""From (budget, preference) to subnets: preferences, true evaluation, the algorithms, the front."""
+"""From (budget, preference) to subnets: preferences, true evaluation, the algorithms, the front.
+
+what is asked    preference, floors;  score, hypervolume, control  how good subnets and choices are
+what is known    archive  true evaluations, log  on disk, identity  of what;  parts  costs, predictor  quality of others
+latency          timing, profiled  measured, clock  where;  latency  of others, staircase  by width, confirm  at the end
+algorithms       algorithm  their interface;  factorized (knapsack), ecmt (evolution), joint
+the front        selection, assemble;  front  as JSON, plot, page, explain  for people, places  of its files
+all of it        run
+"""
 
 # Subnets on a front where nobody says how many; here, so that `pliant search --help` need not load the search.
 FRONT_SIZE = 24

@@ -70,9 +70,7 @@ class Archive:
 
     def candidate(self, config: SubnetConfig) -> Candidate:
         """Any subnet of a measured encoder, whether it is kept or not."""
-        cost, table = self.costs(config), self.tables[config.encoder]
-        quality = {task: table[task][width] for task, width in config.decoders}
-        return Candidate(config, quality, cost.macs, cost.bytes, self.costs.nanoseconds(config))
+        return self.costs.candidate(config, self.tables[config.encoder])
 
     def found(self) -> Found:
         """The result."""

@@ -1,9 +1,10 @@
 """Factorized search: given the encoder, the best decoders follow exactly; only the encoder is searched.
 
 The tasks of a subnet share its encoder and nothing else. So one small table for each encoder, quality by (task, decoder
-width), holds every subnet on it, and for a preference and a budget the best of them are a knapsack (knapsack.py). What
-remains is to say which encoders to measure: a predictor learns the tables of all encoders from those measured,
-and those are next whose predicted subnets would add most hypervolume.
+width), holds every subnet on it, and for a preference and a budget the best of them are a knapsack (knapsack.py),
+solved exactly; of very many choices an even part is kept. What remains is to say which encoders to measure: a predictor
+learns the tables of all encoders from those measured, and those are next whose predicted subnets would add most
+hypervolume.
 """
 
 from __future__ import annotations

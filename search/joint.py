@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..models.space import SubnetConfig
 from .algorithm import Candidate, Found, Problem
 from .evolution import Genes, evolved
-from .hypervolume import Points, Volume
+from .hypervolume import Volume
 from .parts import PartCosts
 from .predictor import Predictor
 from .score import Yardstick
@@ -56,7 +56,6 @@ class _Known:
         self.problem = problem
         self.costs = PartCosts(problem.space, problem.cost, problem.latency)
         self.candidates: dict[SubnetConfig, Candidate] = {}
-        self._points: Points | None = None
         low, high = (self._measured(config) for config in (problem.space.narrowest, problem.space.widest))
         self.yardstick = Yardstick(problem.tasks, high.quality)
         problem.floors.least(self.yardstick)
@@ -75,10 +74,7 @@ class _Known:
     def _measured(self, config: SubnetConfig) -> Candidate:
         if config not in self.candidates:
             table = self.problem.source.table(config.encoder, {task: (width,) for task, width in config.decoders})
-            quality = {task: table[task][width] for task, width in config.decoders}
-            cost = self.costs(config)
-            nanoseconds = self.costs.nanoseconds(config)
-            self.candidates[config] = Candidate(config, quality, cost.macs, cost.bytes, nanoseconds)
+            self.candidates[config] = self.costs.candidate(config, table)
         return self.candidates[config]
 
     def _report(self) -> None:
@@ -100,7 +96,7 @@ def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
 
     def objectives(population: list[Genes]) -> NDArray[np.float64]:
         found = [_config(problem, genes) for genes in population]
-        costs = np.array([_cost(known, config) for config in found]) / high.cost
+        costs = np.array([known.costs.limited(config) for config in found]) / high.cost
         return np.column_stack([costs, 1.0 - predict([_widths(config) for config in found])])
 
     seed = problem.seed * 1009 + len(known.candidates)
@@ -123,8 +119,3 @@ def _config(problem: Problem, genes: Genes) -> SubnetConfig:
 
 def _widths(config: SubnetConfig) -> tuple[float, ...]:
     return (*config.encoder, *(width for _, width in config.decoders))
-
-
-def _cost(known: _Known, config: SubnetConfig) -> int:
-    nanoseconds = known.costs.nanoseconds(config)
-    return known.costs(config).macs if nanoseconds is None else nanoseconds

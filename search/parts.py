@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..models.cost import Cost, PartCost
 from ..models.space import SearchSpace, SubnetConfig
-from ..training.evaluator import Encoder
+from ..training.evaluator import Encoder, Table
+from .algorithm import Candidate
 from .latency import LatencyModel
 
 NANOSECONDS = 1e6
@@ -33,10 +34,16 @@ class PartCosts:
         encoder = known[self._space.decoder_widths[0]].encoder
         return sum((known[width].decoders[task] for task, width in config.decoders), encoder)
 
-    def nanoseconds(self, config: SubnetConfig) -> int | None:
-        """Estimated latency of a subnet; None where budgets are of multiply-adds."""
-        if self._latency is None:
-            return None
+    def candidate(self, config: SubnetConfig, table: Table) -> Candidate:
+        """A subnet with its costs, and its quality out of its encoder's table."""
+        quality = {task: table[task][width] for task, width in config.decoders}
+        cost = self(config)
+        return Candidate(
+            config, quality, cost.macs, cost.bytes, None if self._latency is None else self.limited(config)
+        )
+
+    def limited(self, config: SubnetConfig) -> int:
+        """What a subnet takes of a budget."""
         decoders, widths = self.decoders(config.encoder), self._space.decoder_widths
         own = (decoders[self._space.tasks.index(task), widths.index(width)] for task, width in config.decoders)
         return self.encoder(config.encoder) + int(sum(own))

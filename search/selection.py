@@ -52,13 +52,6 @@ class Chooser:
         return self._candidates[int(np.argmin(self._losses[:count] @ shares))]
 
 
-def best_within(
-    candidates: Sequence[Candidate], yardstick: Yardstick, preference: Preference, budget: float
-) -> Candidate | None:
-    """What a `Chooser` of these candidates chooses."""
-    return Chooser(candidates, yardstick)(preference, budget)
-
-
 def choose(front: Sequence[Candidate], volume: Volume, always: Sequence[Candidate], size: int) -> list[Candidate]:
     """At most `size` of a front, `always` among them (and more than `size` only if they are).
 

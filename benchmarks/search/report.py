@@ -5,15 +5,14 @@ python -m pliant.benchmarks.search.report benchmarks/results/search-HARDWARE-DAT
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-Entry = dict[str, Any]
+from ..reporting import Entry, read_and_report, table_line
+
 BASE = "uniform-width"
 MEASURES = ("control", "hypervolume", "uniformity", "response")
 RESAMPLES = 10_000
@@ -34,13 +33,15 @@ def _of_data(entry: Entry, data: str) -> str:
         f"Latencies of subnets that were not learned from are estimated {fit['held_out_error']:.1%} off "
         f"(Kendall's tau {fit['held_out_tau']:.2f}). {_learned(entry, data)}",
         "",
-        _line(head),
-        _line(["---"] * len(head)),
+        table_line(head),
+        table_line(["---"] * len(head)),
     ]
     for method in _names(entry, "method"):
         rows = _rows(entry, data, method)
         if rows:
-            lines.append(_line([method, *(_mean(rows, measure) for measure in MEASURES), *_over(entry, data, method)]))
+            lines.append(
+                table_line([method, *(_mean(rows, measure) for measure in MEASURES), *_over(entry, data, method)])
+            )
     return "\n".join(lines)
 
 
@@ -93,10 +94,6 @@ def _rows(entry: Entry, data: str, method: str) -> list[Entry]:
     return [row for row in entry["rows"] if row["data"] == data and row["method"] == method]
 
 
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def plot(entry: Entry, out: Path) -> None:
     """Control at each budget, and hypervolume of each method with its spread, for every data set."""
     import matplotlib
@@ -134,18 +131,5 @@ def _plot_volume(axis: Any, entry: Entry, data: str) -> None:
     axis.invert_yaxis()
 
 
-def main() -> int:
-    """Print the tables of a result file, and draw its plot where that is asked for."""
-    parser = argparse.ArgumentParser(description="Tables and plot of a search benchmark's result file.")
-    parser.add_argument("result", type=Path)
-    parser.add_argument("--plot", type=Path, metavar="PNG")
-    chosen = parser.parse_args()
-    entry = json.loads(chosen.result.read_text())
-    print(tables(entry), end="")
-    if chosen.plot:
-        plot(entry, chosen.plot)
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(read_and_report("search", tables, plot))

@@ -5,18 +5,15 @@ python -m pliant.benchmarks.training.report benchmarks/results/training-HARDWARE
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import statistics
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from ..reporting import Entry, read_and_report, table_line
 from .delta import Gain, gains, task_gains
 from .methods import MAIN, METHODS, SEPARATE, WIDTHS
-
-Entry = dict[str, Any]
 
 
 def tables(entry: Entry) -> str:
@@ -29,12 +26,12 @@ def tables(entry: Entry) -> str:
 def _of_data(entry: Entry, data: str) -> str:
     methods = [name for name in METHODS if any(_is(row, data, name) for row in entry["rows"])]
     compared = [name for name in methods if name != SEPARATE and gains(entry["rows"], data, name)]
-    head = _line(["gain over separate, mean of tasks", *(f"width {width:g}" for width in WIDTHS), "seeds"])
-    lines = [f"### {data}", "", head, _line(["---"] * (len(WIDTHS) + 2))]
+    head = table_line(["gain over separate, mean of tasks", *(f"width {width:g}" for width in WIDTHS), "seeds"])
+    lines = [f"### {data}", "", head, table_line(["---"] * (len(WIDTHS) + 2))]
     for method in compared:
         found = gains(entry["rows"], data, method)
         seeds = max((gain.seeds for gain in found.values()), default=0)
-        lines.append(_line([method, *(_percent(found.get(width)) for width in WIDTHS), str(seeds)]))
+        lines.append(table_line([method, *(_percent(found.get(width)) for width in WIDTHS), str(seeds)]))
     return "\n".join([*lines, "", *_values(entry, data, methods), "", *_costs(entry, data, methods)])
 
 
@@ -43,12 +40,15 @@ def _values(entry: Entry, data: str, methods: list[str]) -> list[str]:
     tasks = {row["task"]: row for row in entry["rows"] if row["data"] == data}
     if len(tasks) > 6:
         return _task_count(entry, data, methods)
-    lines = [_line(["task", "method", *(f"width {width:g}" for width in WIDTHS)]), _line(["---"] * (len(WIDTHS) + 2))]
+    lines = [
+        table_line(["task", "method", *(f"width {width:g}" for width in WIDTHS)]),
+        table_line(["---"] * (len(WIDTHS) + 2)),
+    ]
     for task, row in tasks.items():
         arrow = "higher" if row["higher_is_better"] else "lower"
         for method in [name for name in methods if name in MAIN]:
             cells = [_mean(entry, data, method, width, task) for width in WIDTHS]
-            lines.append(_line([f"{task}, {row['metric']} ({arrow} is better)", method, *cells]))
+            lines.append(table_line([f"{task}, {row['metric']} ({arrow} is better)", method, *cells]))
     return lines
 
 
@@ -67,14 +67,14 @@ def _task_count(entry: Entry, data: str, methods: list[str]) -> list[str]:
 def _costs(entry: Entry, data: str, methods: list[str]) -> list[str]:
     """Compute of training, and what is stored, per method."""
     lines = [
-        _line(["method", "training, multiply-adds", "seconds of one thread", "stored, MB (fp32)"]),
-        _line(["---"] * 4),
+        table_line(["method", "training, multiply-adds", "seconds of one thread", "stored, MB (fp32)"]),
+        table_line(["---"] * 4),
     ]
     for method in methods:
         jobs = [job for job in entry["jobs"] if job["data"] == data and job["method"] == method]
         means = {name: statistics.fmean(job[name] for job in jobs) for name in ("macs", "seconds", "parameter_bytes")}
         size = f"{means['parameter_bytes'] / 1e6:.1f}"
-        lines.append(_line([method, f"{means['macs']:.2e}", f"{means['seconds']:.0f}", size]))
+        lines.append(table_line([method, f"{means['macs']:.2e}", f"{means['seconds']:.0f}", size]))
     return lines
 
 
@@ -96,10 +96,6 @@ def _percent(gain: Gain | None) -> str:
         return "-"
     spread = "" if math.isnan(gain.spread) else f" ± {100 * gain.spread:.1f}"
     return f"{100 * gain.mean:+.1f}{spread} %"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def plot(entry: Entry, out: Path) -> None:
@@ -158,18 +154,5 @@ def _relative(quality: dict[str, float], last: dict[str, float], better: dict[st
     return statistics.fmean(ratios) if ratios else float("nan")
 
 
-def main() -> int:
-    """Print the tables of a result file, and draw its plot where that is asked for."""
-    parser = argparse.ArgumentParser(description="Tables and plots of a training benchmark's result file.")
-    parser.add_argument("result", type=Path)
-    parser.add_argument("--plot", type=Path, metavar="PNG")
-    chosen = parser.parse_args()
-    entry = json.loads(chosen.result.read_text())
-    print(tables(entry), end="")
-    if chosen.plot:
-        plot(entry, chosen.plot)
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(read_and_report("training", tables, plot))

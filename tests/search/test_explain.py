@@ -11,7 +11,7 @@ from pliant.search.factorized import Factorized
 from pliant.search.front import Front, Latency, Provenance
 from pliant.search.preference import Preference
 from pliant.search.score import Yardstick
-from pliant.search.selection import best_within
+from pliant.search.selection import Chooser
 
 from .making import formula_problem
 
@@ -25,13 +25,13 @@ def test_a_subnet_is_chosen_at_the_budgets_that_are_said_and_at_no_others(number
     found = explain(FRONT, number)
     candidates = {each.config: each for each in FOUND.candidates}
     shipped = [candidates[entry.config] for entry in FRONT.entries]
-    yardstick = Yardstick(FRONT.tasks, FRONT.widest.quality)
+    choose = Chooser(shipped, Yardstick(FRONT.tasks, FRONT.widest.quality))
     for name, weights in FRONT.preferences.items():
         preference = Preference.of(weights, weights)
         chosen = {
             macs
             for macs in sorted({entry.macs for entry in FRONT.entries})
-            if (best := best_within(shipped, yardstick, preference, macs)) and best.config == found.entry.config
+            if (best := choose(preference, macs)) and best.config == found.entry.config
         }
         low, high = found.best.get(name, (1.0, 0.0))
         said = {entry.macs for entry in FRONT.entries if low <= entry.macs and (high is None or entry.macs < high)}

@@ -12,7 +12,7 @@ from pliant.search.algorithm import Candidate
 from pliant.search.hypervolume import COST_REFERENCE, Volume
 from pliant.search.preference import standard_preferences
 from pliant.search.score import Yardstick
-from pliant.search.selection import best_within, choose, non_dominated, objectives
+from pliant.search.selection import Chooser, choose, non_dominated, objectives
 
 from .making import NAMES, TASKS
 
@@ -91,12 +91,12 @@ def test_hypervolume_is_the_area_under_the_steps(found: list[Candidate]) -> None
     assert VOLUME.of(planes) == pytest.approx(float(np.mean(areas)), abs=1e-12)
 
 
-def test_best_within_obeys_the_budget_and_the_preference() -> None:
+def test_a_chooser_obeys_the_budget_and_the_preference() -> None:
     sharp, deep, dear = candidate(0, 20, (5, 3, 2)), candidate(1, 20, (3, 0, 2)), candidate(2, 60, (9, 0, 9))
     favour = {each.name: each for each in PREFERENCES}
-    assert best_within([sharp, deep, dear], YARDSTICK, favour["depth=2"], 30) is deep
-    assert best_within([sharp, deep, dear], YARDSTICK, favour["depth=2"], 60) is dear
-    assert best_within([sharp, deep, dear], YARDSTICK, favour["equal"], 19) is None
+    assert Chooser([sharp, deep, dear], YARDSTICK)(favour["depth=2"], 30) is deep
+    assert Chooser([sharp, deep, dear], YARDSTICK)(favour["depth=2"], 60) is dear
+    assert Chooser([sharp, deep, dear], YARDSTICK)(favour["equal"], 19) is None
 
 
 def test_the_widest_scores_one_and_a_lower_error_scores_more() -> None:
