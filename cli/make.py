@@ -97,6 +97,10 @@ def search(
         typer.Option("--evaluations", min=2, metavar="N", help="Encoders evaluated, at most; else as the recipe says."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or `local` to start one."),
+    ] = None,
     number: Annotated[
         int | None,
         typer.Option("--explain", min=1, metavar="N", help="Say why the N-th subnet is on FRONT.json; search nothing."),
@@ -118,7 +122,7 @@ def search(
     if number is not None:
         explain(out, number, as_json)
         return
-    how = (device, latency, threads, prefers, floors, drops, algorithm, most, evaluations, resume)
+    how = (device, latency, threads, prefers, floors, drops, algorithm, most, evaluations, resume, cluster)
     with progress_bar() as report:
         front = run(Asked(checkpoint, out, *how), report)
     print_front(front, out, as_json)

@@ -36,6 +36,7 @@ class Asked:
     size: int | None = None
     evaluations: int | None = None
     resume: bool = False
+    cluster: str | None = None
 
 
 def run(asked: Asked, report: Report) -> Front:
@@ -69,6 +70,7 @@ def run(asked: Asked, report: Report) -> Front:
             clock=_clock(asked, loaded, profile, report),
             floors=Floors(asked.floors, asked.drops),
             note=note,
+            cluster=asked.cluster,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped: what was measured is kept; go on with --resume (--out {out})") from None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
-from ..training.evaluator import Demand, Encoder, Table
+from ..training.evaluator import Table, Wanted
 from .floors import NONE, Floors
 from .latency import LatencyModel
 from .preference import Preference
@@ -19,10 +19,13 @@ Progress = Callable[[int, int, float], None]
 
 
 class TableSource(Protocol):
-    """Where true quality comes from (`training.evaluator.Evaluator`)."""
+    """Where true quality comes from (`training.evaluator.Evaluator`, or a cluster)."""
 
-    def table(self, encoder: Encoder, demand: Demand) -> Table:
-        """Quality of the demanded decoders on an encoder: task -> decoder width -> metric."""
+    def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
+        """Quality of the demanded decoders on each encoder, in this order: task -> decoder width -> metric.
+
+        They are taken one by one, and may be measured side by side.
+        """
         ...
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..models.space import SubnetConfig
-from ..training.evaluator import Encoder, Table
+from ..training.evaluator import Encoder, Entry, Table
 from .algorithm import Candidate, Found, Problem
 from .hypervolume import Points, Volume
 from .parts import PartCosts
@@ -33,8 +33,7 @@ class Archive:
         self._variants = variants
         space = problem.space
         ends = list(dict.fromkeys([space.narrowest, space.widest]))
-        for config in ends:
-            self._measure(config.encoder)
+        self.tables.update(self._measured([config.encoder for config in ends]))
         self.narrowest, self.widest = self.candidate(space.narrowest), self.candidate(space.widest)
         self.yardstick = Yardstick(problem.tasks, self.widest.quality)
         self.least = problem.floors.least(self.yardstick)
@@ -59,14 +58,13 @@ class Archive:
         """(preferences, candidates, 2) of all that is kept: share of the widest's cost, and loss."""
         return self._points
 
-    def evaluate(self, encoder: Encoder) -> bool:
-        """Measure an encoder; False where it was known, or nothing is left."""
-        if encoder in self.tables or not self.left:
-            return False
-        self._measure(encoder)
-        self._add(encoder)
-        self._report()
-        return True
+    def evaluate(self, encoders: Iterable[Encoder]) -> None:
+        """Measure encoders, but those that are known, and no more than may be."""
+        fresh = [encoder for encoder in dict.fromkeys(encoders) if encoder not in self.tables]
+        for encoder, table in self._measured(fresh[: self.left]):
+            self.tables[encoder] = table
+            self._add(encoder)
+            self._report()
 
     def candidate(self, config: SubnetConfig) -> Candidate:
         """Any subnet of a measured encoder, whether it is kept or not."""
@@ -76,11 +74,12 @@ class Archive:
         """The result."""
         return Found(tuple(self.candidates.values()), len(self.tables))
 
-    def _measure(self, encoder: Encoder) -> None:
+    def _measured(self, encoders: Iterable[Encoder]) -> Iterator[Entry]:
         space = self.problem.space
-        if encoder not in self.tables:
-            everything = dict.fromkeys(space.tasks, space.decoder_widths)
-            self.tables[encoder] = self.problem.source.table(encoder, everything)
+        everything = dict.fromkeys(space.tasks, space.decoder_widths)
+        encoders = list(dict.fromkeys(encoders))
+        tables = self.problem.source.evaluate([(encoder, everything) for encoder in encoders])
+        return zip(encoders, tables, strict=True)
 
     def _add(self, encoder: Encoder) -> None:
         fresh = self._keep(SubnetConfig(encoder, decoders) for decoders in self._variants(self, encoder))

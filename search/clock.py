@@ -37,7 +37,7 @@ class Clock(Protocol):
 
 
 class ThisMachine:
-    """Measures now, at the median, with as many threads as are asked for (None: one for each core).
+    """Measures now, at a low quantile (timing.py), with as many threads as are asked for (None: one for each core).
 
     `count` subnets are probed: half a second each.
     """

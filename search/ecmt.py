@@ -31,8 +31,7 @@ class Ecmt:
         variants = rule_variants(problem.space, problem.preferences)
         archive = Archive(problem, lambda _archive, _encoder: variants)
         rng = random.Random(f"ecmt/{problem.seed}")
-        for encoder in first_encoders(problem.space, rng, min(problem.population, problem.evaluations)):
-            archive.evaluate(encoder)
+        archive.evaluate(first_encoders(problem.space, rng, min(problem.population, problem.evaluations)))
         runs = [_Run(archive, preference, index) for index, preference in enumerate(problem.preferences)]
         while archive.left:
             before = len(archive.encoders)
@@ -64,8 +63,8 @@ class _Run:
             individuals = [(encoder, ceiling) for encoder in fresh for ceiling in range(self._ceilings)]
             genes = [self._genes(encoder, ceiling) for encoder, ceiling in individuals]
             self.evolution.tell(genes, [self._objectives(*each) for each in individuals])
-        for genes_of_child in self.evolution.ask(lambda genes: self._encoder(genes) not in self.archive.encoders):
-            self.archive.evaluate(self._encoder(genes_of_child))
+        brood = self.evolution.ask(lambda genes: self._encoder(genes) not in self.archive.encoders)
+        self.archive.evaluate(self._encoder(genes) for genes in brood)
 
     @property
     def _ceilings(self) -> int:
@@ -102,4 +101,5 @@ def _immigrate(archive: Archive, rng: random.Random) -> bool:
     space = archive.problem.space
     known = set(archive.encoders)
     unknown = [encoder for encoder in itertools.islice(space.encoders(), 100_000) if encoder not in known]
-    return bool(unknown) and archive.evaluate(rng.choice(unknown))
+    archive.evaluate([rng.choice(unknown)] if unknown else [])
+    return bool(unknown)

@@ -47,11 +47,9 @@ class Factorized:
         """Measure a few encoders, then by turns predict all others and measure the most promising."""
         archive = Archive(problem, best_decoders)
         rng = random.Random(f"factorized/{problem.seed}")
-        for encoder in first_encoders(problem.space, rng, min(FIRST, problem.evaluations)):
-            archive.evaluate(encoder)
+        archive.evaluate(first_encoders(problem.space, rng, min(FIRST, problem.evaluations)))
         while archive.left and (unknown := _pool(archive, rng)):
-            for encoder in promising(archive, unknown, min(ROUND, archive.left)):
-                archive.evaluate(encoder)
+            archive.evaluate(promising(archive, unknown, min(ROUND, archive.left)))
         return archive.found()
 
 

@@ -9,12 +9,14 @@ is used: an evaluation is one subnet.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.space import SubnetConfig
+from ..training.evaluator import Table
 from .algorithm import Candidate, Found, Problem
 from .evolution import Genes, evolved
 from .hypervolume import Volume
@@ -41,11 +43,9 @@ class Joint:
         """Evaluate a first few, then by turns learn, evolve on what was learned, and evaluate."""
         known = _Known(problem)
         rng = random.Random(f"joint/{problem.seed}")
-        while known.left and len(known.candidates) < min(FIRST, len(problem.space)):
-            known.evaluate(problem.space.sample(rng))
+        known.evaluate(_first(known, min(known.left, FIRST - len(known.candidates)), rng))
         while known.left and len(known.candidates) < len(problem.space):
-            for config in _next(known, min(ROUND, known.left), rng):
-                known.evaluate(config)
+            known.evaluate(_next(known, min(ROUND, known.left), rng))
         return Found(tuple(known.candidates.values()), len(known.candidates))
 
 
@@ -56,7 +56,9 @@ class _Known:
         self.problem = problem
         self.costs = PartCosts(problem.space, problem.cost, problem.latency)
         self.candidates: dict[SubnetConfig, Candidate] = {}
-        low, high = (self._measured(config) for config in (problem.space.narrowest, problem.space.widest))
+        for config, table in self._measured([problem.space.narrowest, problem.space.widest]):
+            self.candidates[config] = self.costs.candidate(config, table)
+        low, high = (self.candidates[config] for config in (problem.space.narrowest, problem.space.widest))
         self.yardstick = Yardstick(problem.tasks, high.quality)
         problem.floors.least(self.yardstick)
         self.volume = Volume.between(self.yardstick, problem.preferences, low, high)
@@ -66,22 +68,31 @@ class _Known:
     def left(self) -> int:
         return max(0, self.problem.evaluations - len(self.candidates))
 
-    def evaluate(self, config: SubnetConfig) -> None:
-        if config not in self.candidates and self.left:
-            self._measured(config)
+    def evaluate(self, configs: Iterable[SubnetConfig]) -> None:
+        for config, table in self._measured(configs):
+            self.candidates[config] = self.costs.candidate(config, table)
             self._report()
 
-    def _measured(self, config: SubnetConfig) -> Candidate:
-        if config not in self.candidates:
-            table = self.problem.source.table(config.encoder, {task: (width,) for task, width in config.decoders})
-            self.candidates[config] = self.costs.candidate(config, table)
-        return self.candidates[config]
+    def _measured(self, configs: Iterable[SubnetConfig]) -> Iterator[tuple[SubnetConfig, Table]]:
+        configs = list(dict.fromkeys(configs))
+        wanted = [(each.encoder, {task: (width,) for task, width in each.decoders}) for each in configs]
+        return zip(configs, self.problem.source.evaluate(wanted), strict=True)
 
     def _report(self) -> None:
         if self.problem.progress is not None:
             total = max(self.problem.evaluations, len(self.candidates))
             volume = self.volume.of(self.volume.points(list(self.candidates.values())))
             self.problem.progress(len(self.candidates), total, volume)
+
+
+def _first(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
+    """`count` random subnets that are not known, or as many as there are."""
+    space, chosen = known.problem.space, dict[SubnetConfig, None]()
+    while len(chosen) < min(count, len(space) - len(known.candidates)):
+        drawn = space.sample(rng)
+        if drawn not in known.candidates:
+            chosen[drawn] = None
+    return list(chosen)
 
 
 def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:

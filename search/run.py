@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ..training.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device, open_split
 from ..training.recalibrate import recalibration_batches
 from . import FRONT_SIZE
-from .algorithm import Algorithm, Problem, Progress
+from .algorithm import Algorithm, Problem, Progress, TableSource
 from .assemble import make_front
 from .clock import Clock
 from .confirm import confirm, learn
@@ -62,6 +63,7 @@ def run_search(
     clock: Clock | None = None,
     floors: Floors = NONE,
     note: Callable[[str], None] | None = None,
+    cluster: str | None = None,
 ) -> Front:
     """Search a trained supernet; what is left out is as the checkpoint's recipe says.
 
@@ -71,7 +73,7 @@ def run_search(
     `resume` goes on from that log, without it a log that is there is refused. With a `clock` the search is for latency
     on its device instead of multiply-adds, the front's own latencies are measured, or marked as estimated, and the
     staircase goes to FRONT-latency.png; `floors` are limits of quality. `note` is told in a line what there is to know
-    beside the front.
+    beside the front. `cluster` is the address of a Ray cluster that evaluates (cluster.py).
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
     BudgetError (a preference for no task, a count that leaves nothing, a front that its plot or page would overwrite).
@@ -90,10 +92,10 @@ def run_search(
     log = _open_log(out, digest, data, resume)
     try:
         latency = None if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note)
-        evaluator = _evaluator(checkpoint, data, log)
-        problem = _problem(checkpoint, evaluator, wanted, evaluations, seed, progress)
-        problem = replace(problem, latency=latency, floors=floors)
-        found = chosen.search(problem)
+        with _source(_evaluator(checkpoint, data, log), data, cluster) as source:
+            problem = _problem(checkpoint, source, wanted, evaluations, seed, progress)
+            problem = replace(problem, latency=latency, floors=floors)
+            found = chosen.search(problem)
     finally:
         if log is not None:
             log.close()
@@ -166,9 +168,17 @@ def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | No
     return Evaluator(supernet, data.recalibration, data.validation, known=known, keep=keep)
 
 
+def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> AbstractContextManager[TableSource]:
+    if cluster is None:
+        return nullcontext(evaluator)
+    from .cluster import on_cluster
+
+    return on_cluster(cluster, evaluator, data.recalibration, data.validation)
+
+
 def _problem(
     checkpoint: Checkpoint,
-    evaluator: Evaluator,
+    source: TableSource,
     preferences: tuple[Preference, ...],
     evaluations: int | None,
     seed: int | None,
@@ -179,7 +189,7 @@ def _problem(
         checkpoint.space,
         checkpoint.tasks,
         CostModel(checkpoint.supernet),
-        evaluator,
+        source,
         preferences,
         settings.evaluations if evaluations is None else evaluations,
         settings.population,

@@ -8,7 +8,7 @@ come out, statistics included, as from `recalibrate` and `evaluate` on the whole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -29,6 +29,7 @@ Demand = Mapping[str, Collection[float]]
 Table = dict[str, dict[float, float]]
 """Task -> decoder width -> the task's metric, for one encoder; NaN where nothing is labelled."""
 Entry = tuple[Encoder, Table]
+Wanted = tuple[Encoder, Demand]
 Decoder = tuple[str, float]
 
 
@@ -77,13 +78,30 @@ class Evaluator:
         for encoder, table in known:
             self._of(encoder).quality.update(_flat(table))
 
+    def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
+        """A table for each, in this order, one measured after the other as they are taken."""
+        return (self.table(encoder, demand) for encoder, demand in wanted)
+
     def table(self, encoder: Encoder, demand: Demand) -> Table:
         """Quality of the demanded decoders on this encoder; what is not known yet is measured in one go."""
         known = self._of(encoder)
         missing = [pair for pair in _pairs(demand) if pair not in known.quality]
         if missing:
-            self._measure(encoder, known, missing)
+            found = self._measure(encoder, known, missing)
+            self.effort.encoders += 1
+            self.effort.decoders += len(missing)
+            self.learn(encoder, _nested(found))
         return {task: {width: known.quality[task, width] for width in widths} for task, widths in demand.items()}
+
+    def knows(self, encoder: Encoder, demand: Demand) -> bool:
+        """Whether a table needs no measuring."""
+        return all(pair in self._of(encoder).quality for pair in _pairs(demand))
+
+    def learn(self, encoder: Encoder, table: Table) -> None:
+        """Keep what was measured, here or elsewhere."""
+        if self._keep is not None:
+            self._keep(encoder, table)
+        self._of(encoder).quality.update(_flat(table))
 
     @property
     def tables(self) -> dict[Encoder, Table]:
@@ -107,16 +125,11 @@ class Evaluator:
     def _of(self, encoder: Encoder) -> _Known:
         return self._known.setdefault(encoder, _Known())
 
-    def _measure(self, encoder: Encoder, known: _Known, pairs: Sequence[Decoder]) -> None:
+    def _measure(self, encoder: Encoder, known: _Known, pairs: Sequence[Decoder]) -> dict[Decoder, float]:
         if not self._validation:
             raise DataError("quality cannot be measured without validation images")
         self._recalibrate(encoder, known, pairs)
-        found = self._validate(encoder, known, pairs)
-        self.effort.encoders += 1
-        self.effort.decoders += len(pairs)
-        if self._keep is not None:
-            self._keep(encoder, _nested(found))
-        known.quality.update(found)
+        return self._validate(encoder, known, pairs)
 
     def _recalibrate(self, encoder: Encoder, known: _Known, pairs: Iterable[Decoder]) -> None:
         missing = [pair for pair in pairs if pair not in known.decoders]

@@ -85,6 +85,5 @@ def _evaluated(problem: Problem, configs: Sequence[SubnetConfig]) -> Found:
     """These subnets and nothing else."""
     free = replace(problem, evaluations=10**9, progress=None)
     archive = Archive(free, lambda _archive, _encoder: ())
-    for config in configs:
-        archive.evaluate(config.encoder)
+    archive.evaluate(config.encoder for config in configs)
     return Found(tuple(archive.candidate(config) for config in configs), len(configs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from pliant.search.run import SearchData
 from pliant.search.score import Yardstick
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.data.batches import Batch
-from pliant.training.evaluator import Demand, Encoder, Table
+from pliant.training.evaluator import Demand, Encoder, Table, Wanted
 from pliant.training.recipe import Recipe
 
 TASKS = (
@@ -73,7 +74,10 @@ class Formula:
         self.asked: list[Encoder] = []
         self.demands: list[Demand] = []
 
-    def table(self, encoder: Encoder, demand: Demand) -> Table:
+    def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
+        return (self._table(encoder, demand) for encoder, demand in wanted)
+
+    def _table(self, encoder: Encoder, demand: Demand) -> Table:
         self.asked.append(encoder)
         self.demands.append(demand)
         gain = sum(share * width**0.5 for share, width in zip(self.importance, encoder, strict=True))
@@ -110,8 +114,7 @@ def volume_of(problem: Problem, candidates: tuple[Candidate, ...] | None) -> flo
     """Hypervolume of candidates, or of the whole space."""
     if candidates is None:
         archive = by_rule(dataclasses.replace(problem, evaluations=10_000))
-        for encoder in problem.space.encoders():
-            archive.evaluate(encoder)
+        archive.evaluate(problem.space.encoders())
         candidates = archive.found().candidates
     by_config = {each.config: each for each in candidates}
     low, high = by_config[problem.space.narrowest], by_config[problem.space.widest]

@@ -22,8 +22,7 @@ def test_evolution_beats_chance() -> None:
         problem, _ = formula_problem(60, seed)
         gaps["ecmt"] += whole - volume_of(problem, Ecmt().search(problem).candidates)
         archive = by_rule(problem)
-        for encoder in first_encoders(problem.space, random.Random(seed), 60):
-            archive.evaluate(encoder)
+        archive.evaluate(first_encoders(problem.space, random.Random(seed), 60))
         gaps["random"] += whole - volume_of(problem, archive.found().candidates)
     assert gaps["ecmt"] < 0.7 * gaps["random"]
 

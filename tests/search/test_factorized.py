@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import random
 import time
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -15,7 +16,7 @@ from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized, best_decoders
 from pliant.search.latency import LatencyModel
 from pliant.search.preference import standard_preferences
-from pliant.training.evaluator import Demand, Encoder, Table
+from pliant.training.evaluator import Table, Wanted
 
 from .making import formula_cost, formula_problem, volume_of
 
@@ -56,11 +57,12 @@ def test_twenty_tasks_by_latency_are_searched_in_seconds() -> None:
     rng = random.Random(0)
 
     class Source:
-        def table(self, encoder: Encoder, demand: Demand) -> Table:
-            return {
-                task: {width: sum(encoder) * width**0.3 + 0.01 * rng.random() for width in widths}
-                for task, widths in demand.items()
-            }
+        def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
+            for encoder, demand in wanted:
+                yield {
+                    task: {width: sum(encoder) * width**0.3 + 0.01 * rng.random() for width in widths}
+                    for task, widths in demand.items()
+                }
 
     def milliseconds(config: SubnetConfig) -> float:
         return float(sum(config.encoder) + sum(0.01 * width**1.3 for _, width in config.decoders))

@@ -29,7 +29,7 @@ def test_learning_beats_chance() -> None:
 
 def by_hand(problem: Problem, config: SubnetConfig) -> Candidate:
     """A candidate as truly evaluated."""
-    table = problem.source.table(config.encoder, {task: (width,) for task, width in config.decoders})
+    [table] = problem.source.evaluate([(config.encoder, {task: (width,) for task, width in config.decoders})])
     cost = problem.cost(config)
     quality = {task: table[task][width] for task, width in config.decoders}
     return Candidate(config, quality, cost.macs, cost.bytes)

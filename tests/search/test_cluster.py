@@ -1,0 +1,60 @@
+"""A real Ray cluster on this machine, and a real worker killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from pliant import PliantError
+from pliant.search.run import run_search
+
+from .making import make_checkpoint, make_data
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+
+def test_a_killed_worker_costs_only_its_own_evaluation(tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(done: int, total: int, volume: float) -> None:
+        if not killed:
+            killed.extend(workers()[:1])
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    checkpoint, data = make_checkpoint(tmp_path), make_data()
+    here = run_search(checkpoint, data=data, out=tmp_path / "here.json")
+    there = run_search(checkpoint, data=data, out=tmp_path / "there.json", cluster="local", progress=kill_one)
+    assert killed
+    assert there == here
+    assert (tmp_path / "there.log.jsonl").read_text() == (tmp_path / "here.log.jsonl").read_text()
+    assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379", "here:there"])
+def test_no_cluster_is_said_in_a_line(address: str, tmp_path: Path) -> None:
+    with pytest.raises(PliantError, match=f"no Ray cluster answers at '{address}'") as raised:
+        run_search(make_checkpoint(tmp_path), data=make_data(), cluster=address)
+    assert "\n" not in str(raised.value)
+
+
+def workers() -> list[int]:
+    """Processes of this machine that run an evaluation."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if name.startswith(b"ray::measured"):
+            found.append(int(folder.name))
+    return found
