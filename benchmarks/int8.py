@@ -25,6 +25,7 @@ from onnxruntime.quantization import CalibrationDataReader, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pliant.benchmarks.dated import save_dated
+from pliant.devices.dialect import get_dialect
 from pliant.export.build import signal_to_noise
 from pliant.export.deployed import Deployed
 from pliant.export.engine import Engine
@@ -129,7 +130,7 @@ def main() -> None:
     began = time.perf_counter()
     deployed = Deployed(extract_subnet(net, net.space.widest), net.architecture, net.tasks)
     template = export_template(deployed, SIZE)
-    lowered = lower(template, Policy())
+    lowered = lower(template, Policy(), get_dialect("onnxruntime"))
     results: dict[str, Any] = {"template_s": time.perf_counter() - began}
     wide = Wide(net, lowered)
     for width in (1.0, 0.75, 0.5, 0.25):

@@ -56,7 +56,7 @@ def _target(entry: Any) -> Target:
         tried=flag(entry["tried"]),
         our_choice=each(entry["our_choice"], text),
         notes=text(entry["notes"]),
-        sources=each(entry["sources"], _source),
+        sources=each(entry["sources"], read_source),
     )
 
 
@@ -86,6 +86,7 @@ def _power_modes(entry: Any) -> PowerModes:
     return PowerModes(text(entry["of"]), {int(number): name for number, name in by_name(entry["names"], text).items()})
 
 
-def _source(entry: Any) -> Source:
+def read_source(entry: Any) -> Source:
+    """Where a claim can be read."""
     only(entry, Source)
     return Source(each(entry["about"], text), text(entry["url"]), text(entry["says"]))

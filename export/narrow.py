@@ -25,8 +25,9 @@ def narrow(template: onnx.ModelProto, shapes: Shapes) -> onnx.ModelProto:
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             tensor.dims[:] = _shape(tensor, shapes)
-    # An int8 weight reaches its convolution through a DequantizeLinear.
-    restored = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    # A weight in int8 reaches its convolution through a DequantizeLinear, one in fp16 through a Cast.
+    through = ("DequantizeLinear", "Cast")
+    restored = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type in through}
     for node in model.graph.node:
         if node.op_type == "Conv":
             _regroup(node, restored.get(node.input[1], node.input[1]), wide, shapes)

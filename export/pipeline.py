@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 import torch
 
+from ..devices.dialect import get_dialect
 from ..devices.errors import ConfigError, ExportError
 from ..models.cost import CostModel
 from ..models.space import SubnetConfig
@@ -34,6 +35,7 @@ from .template import widest_template
 from .witness import tolerances
 
 MAX_BATCH = 256
+ENGINE = "onnxruntime"
 
 
 def export_suite(
@@ -121,7 +123,9 @@ class _Export:
     def _template(self) -> tuple[onnx.ModelProto, Lowered | None]:
         """The widest subnet's graph, and its int8 form where one is asked for."""
         template = widest_template(self.supernet)
-        return template, lower(template, self.settings.policy) if "int8" in self.settings.precisions else None
+        return template, lower(
+            template, self.settings.policy, get_dialect(ENGINE)
+        ) if "int8" in self.settings.precisions else None
 
     def _build(self, builder: Builder, configs: list[SubnetConfig]) -> list[Built]:
         built: list[Built] = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .lowering import Lowered, QuantizedLayer
+from .lowering import Lowered, QuantizedLayer, scale_name
 from .ranges import Range
 from .weights import Norm, SharedWeight, folded_bias, folded_scales, quantize_bias, share_weight
 
@@ -29,17 +29,24 @@ def own_arrays(
     lowered: Lowered, shared: Mapping[str, SharedWeight], parameters: Arrays, ranges: Mapping[str, Range]
 ) -> dict[str, NDArray[Any]]:
     """The arrays of one subnet by initializer name; `parameters` are the subnet's own in fp32."""
-    arrays: dict[str, NDArray[Any]] = {}
+    dialect, arrays = lowered.dialect, dict[str, NDArray[Any]]()
     for tensor, source in lowered.tensors.items():
+        if dialect.symmetric:
+            arrays[scale_name(tensor, dialect)] = np.array(ranges[source].symmetric())
+            continue
         scale, zero = ranges[source].parameters()
-        arrays[f"{tensor}/scale"], arrays[f"{tensor}/zero_point"] = np.array(scale), np.array(zero)
+        arrays[scale_name(tensor, dialect)], arrays[f"{tensor}/zero_point"] = np.array(scale), np.array(zero)
     for layer in lowered.layers:
         norm = read_norm(layer, parameters)
         channels = len(parameters[layer.weight])
         bias = folded_bias(None if layer.bias is None else parameters[layer.bias], norm, channels)
         scales = folded_scales(shared[layer.weight].scales[:channels], norm)
-        integers, bias_scales, scales = quantize_bias(bias, float(arrays[f"{layer.input}/scale"]), scales)
-        arrays[f"{layer.name}/bias"], arrays[f"{layer.name}/bias_scale"] = integers, bias_scales
+        if dialect.bias == "int32":
+            step = float(arrays[scale_name(layer.input, dialect)])
+            integers, bias_scales, scales = quantize_bias(bias, step, scales)
+            arrays[f"{layer.name}/bias"], arrays[f"{layer.name}/bias_scale"] = integers, bias_scales
+        else:
+            arrays[f"{layer.name}/folded_bias"] = bias
         arrays[f"{layer.name}/weight_scale"] = scales
     return arrays
 

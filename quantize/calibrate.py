@@ -31,6 +31,8 @@ def calibrate(
 
     Raises QuantizeError without images, with images of one constant, and where values are not finite.
     """
+    if not tensors:  # all in floats
+        return {}
     if any(batch.size for batch in batches) and all(batch.min() == batch.max() for batch in batches):
         raise QuantizeError("the calibration images are all one constant: give images that look like the real input")
     return find_ranges(merge_extremes(_observe(model, arrays, tensors, batches)))

@@ -1,4 +1,4 @@
-"""Which layers run in int8: a policy, frozen and versioned."""
+"""Which precision each layer has: a policy, frozen and versioned, that says nothing of any engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from ..devices.errors import QuantizeError
 
-VERSION = 1
+VERSION = 2
+PRECISIONS = ("fp32", "fp16", "int8")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 
@@ -20,38 +21,47 @@ class Policy:
     """A precision policy of one subnet.
 
     `name` is the precision that a suite states, `int8` for the usual policy; small letters, digits and `._-`.
-    `exclude`: shell patterns of layer names (`decoders.depth.*`) that stay in fp32. `heads`: also quantize the last
-    layer of each head, whose errors nothing averages out.
+    `layers` are pairs of a shell pattern of layer names (`decoders.depth.*`) and a precision; of those that match, the
+    last counts. A layer that none matches has the `default`, the last of each head, whose errors nothing averages
+    out, that of `heads`.
     """
 
     name: str = "int8"
-    exclude: tuple[str, ...] = ()
-    heads: bool = False
+    layers: tuple[tuple[str, str], ...] = ()
+    default: str = "int8"
+    heads: str = "fp32"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "exclude", tuple(self.exclude))
-        # It becomes a part of subnets' ids, and nothing that runs on integers may be taken for fp32.
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name in ("fp32", "fp16"):
+        object.__setattr__(self, "layers", tuple((str(pattern), precision) for pattern, precision in self.layers))
+        for precision in (self.default, self.heads, *(precision for _, precision in self.layers)):
+            if precision not in PRECISIONS:
+                raise QuantizeError(f"there is no precision {precision!r}: choose among {', '.join(PRECISIONS)}")
+        # It becomes a part of subnets' ids, and nothing of low precision may be taken for fp32.
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name) or self.name == "fp32":
             raise QuantizeError(
                 f"a policy cannot be called {self.name!r}: use up to 32 small letters, digits and ._-, as in 'careful'"
             )
 
-    def excludes(self, layer: str) -> bool:
-        """Whether a layer is told to stay in fp32."""
-        return any(fnmatchcase(layer, pattern) for pattern in self.exclude)
+    def of(self, layer: str, head: bool = False) -> str:
+        """The precision of a layer, or of any other node by its name; `head`: it is the last layer of one."""
+        for pattern, precision in reversed(self.layers):
+            if fnmatchcase(layer, pattern):
+                return precision
+        return self.heads if head else self.default
 
     def check(self, layers: Iterable[str]) -> None:
         """Raise QuantizeError where a pattern names no layer of the network."""
         known = sorted(layers)
-        for pattern in self.exclude:
+        for pattern, _ in self.layers:
             if not any(fnmatchcase(layer, pattern) for layer in known):
                 near = get_close_matches(pattern, known, n=1, cutoff=0.0)
                 hint = f"; the nearest is {near[0]!r}" if near else ""
-                raise QuantizeError(f"policy {self.name!r} excludes {pattern!r}, which names no layer{hint}")
+                raise QuantizeError(f"policy {self.name!r} speaks of {pattern!r}, which names no layer{hint}")
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal policy."""
-        return {"_version": VERSION, "name": self.name, "exclude": list(self.exclude), "heads": self.heads}
+        layers = [list(pair) for pair in self.layers]
+        return {"_version": VERSION, "name": self.name, "layers": layers, "default": self.default, "heads": self.heads}
 
     @classmethod
     def from_json(cls, entry: Any) -> Policy:
@@ -60,5 +70,5 @@ class Policy:
             raise QuantizeError(f"not a precision policy of version {VERSION}")
         try:
             return cls(**{key: value for key, value in entry.items() if key != "_version"})
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise QuantizeError(f"not a precision policy: {error}") from error

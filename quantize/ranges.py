@@ -27,6 +27,10 @@ class Range:
         scale = np.float32(max((high - low) / 255, 1e-12))
         return scale, np.uint8(np.clip(round(-low / float(scale)), 0, 255))
 
+    def symmetric(self) -> np.float32:
+        """Scale of signed int8 whose zero point is 0."""
+        return np.float32(max(-self.low, self.high, 127e-12) / 127)
+
 
 def merge_extremes(batches: Iterable[Mapping[str, Extremes]]) -> dict[str, Extremes]:
     """Extremes of all images, from those of each batch; QuantizeError where there are no images."""

@@ -8,6 +8,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from pliant.devices.dialect import get_dialect
 from pliant.devices.errors import QuantizeError
 from pliant.export.build import signal_to_noise
 from pliant.export.engine import Engine
@@ -22,6 +23,7 @@ from pliant.runtime.graph import parse_graph
 from .conftest import Exported
 from .making import statistics, waves
 
+ENGINE = get_dialect("onnxruntime")
 FLOOR_DB = 20.0
 """Signal over quantization noise that every raw output must keep."""
 
@@ -30,7 +32,7 @@ def both(
     exported: Exported, config: SubnetConfig, policy: Policy | None = None, images: int = 16
 ) -> tuple[Feed, Feed, Wide]:
     """A subnet in fp32 and in int8, calibrated on waves."""
-    lowered = lower(exported.template, policy or Policy())
+    lowered = lower(exported.template, policy or Policy(), ENGINE)
     wide = Wide(exported.net, lowered)
     fp32 = fp32_feed(exported.template, wide, config, statistics(exported.net, config))
     ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [waves(images)])
@@ -61,7 +63,7 @@ def test_ranges_matter(resnet: Exported) -> None:
     """The floor is no formality: calibrated on black images only, the same subnet is far below it."""
     config = resnet.net.space.narrowest
     fp32, _, wide = both(resnet, config)
-    lowered = lower(resnet.template, Policy())
+    lowered = lower(resnet.template, Policy(), ENGINE)
     dark = waves(4) // 32
     int8 = int8_feed(lowered, wide, fp32, calibrate(fp32.graph, fp32.arrays, lowered.ranged, [dark]))
     assert min(noise(resnet, fp32, int8).values()) < FLOOR_DB
@@ -77,7 +79,7 @@ def test_onnxruntime_runs_every_quantized_layer_on_integers(resnet: Exported, tm
     options.add_external_initializers([item.name for item in graph.external()], arrays)
     ort.InferenceSession(int8.data, options, providers=["CPUExecutionProvider"])
     operators = Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
-    layers = lower(resnet.template, Policy()).layers
+    layers = lower(resnet.template, Policy(), ENGINE).layers
     additions = sum(1 for node in resnet.template.graph.node if node.op_type == "Add" and "pliant" not in node.name)
     dense_heads = 4
     assert operators["QLinearConv"] == len(layers)
@@ -89,7 +91,7 @@ def test_onnxruntime_runs_every_quantized_layer_on_integers(resnet: Exported, tm
 def test_shared_integers_are_each_subnets_own_weights(resnet: Exported, width: float) -> None:
     """What a narrow subnet dequantizes is its own folded weight, rounded with the scale that it is given."""
     fp32, int8, wide = both(resnet, resnet.net.space.uniform(width))
-    for layer in lower(resnet.template, Policy()).layers:
+    for layer in lower(resnet.template, Policy(), ENGINE).layers:
         scales = int8.arrays[f"{layer.name}/weight_scale"]
         weight = fp32.arrays[layer.weight].astype(np.float64)
         if layer.norm is not None:
@@ -103,7 +105,7 @@ def test_shared_integers_are_each_subnets_own_weights(resnet: Exported, width: f
 
 
 def test_excluded_layers_and_heads_stay_in_fp32(resnet: Exported) -> None:
-    policy = Policy("careful", exclude=("decoders.depth.*",))
+    policy = Policy("careful", (("decoders.depth.*", "fp32"),))
     _, int8, _ = both(resnet, resnet.net.space.narrowest, policy, images=2)
     floating = {name for name, view in int8.views.items() if view.tensor.startswith("weights/")}
     assert "decoders.depth.fuse.0.weight" in floating
@@ -113,15 +115,15 @@ def test_excluded_layers_and_heads_stay_in_fp32(resnet: Exported) -> None:
 
 
 def test_heads_can_be_quantized_too(resnet: Exported) -> None:
-    names = {layer.name for layer in lower(resnet.template, Policy(heads=True)).layers}
-    assert names - {layer.name for layer in lower(resnet.template, Policy()).layers} == {
+    names = {layer.name for layer in lower(resnet.template, Policy(heads="int8"), ENGINE).layers}
+    assert names - {layer.name for layer in lower(resnet.template, Policy(), ENGINE).layers} == {
         f"decoders.{task}.head" for task in ("segmentation", "depth", "normals", "edges")
     }
 
 
 def test_a_policy_for_another_network_is_refused(resnet: Exported) -> None:
     with pytest.raises(QuantizeError, match="names no layer"):
-        lower(resnet.template, Policy(exclude=("backbone.*",)))
+        lower(resnet.template, Policy(layers=(("backbone.*", "fp32"),)), ENGINE)
 
 
 @pytest.mark.parametrize("value", [0, 128])

@@ -199,7 +199,7 @@ def test_a_graph_that_differs_from_the_network_is_not_written(
 
 
 def test_a_policy_is_named_by_the_suite(trained: Trained, tmp_path: Path) -> None:
-    policy = Policy("careful", exclude=("decoders.depth.*",))
+    policy = Policy("careful", (("decoders.depth.*", "fp32"),))
     report = trained.export(tmp_path / "x.pliant", policy=policy)
     with open_suite(tmp_path / "x.pliant") as suite:
         found = [(subnet.id, subnet.precision) for subnet in suite.subnets]
