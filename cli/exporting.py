@@ -34,6 +34,8 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
         out,
         data=data,
         calibration_images=recipe.quantize.calibration_images,
+        max_drop=recipe.quantize.max_drop,
+        evaluations=recipe.quantize.evaluations,
         quality_images=recipe.search.validation_images or len(validation),
         progress=report,
     )
@@ -50,6 +52,22 @@ def print_exported(report: ExportReport, out: Path, as_json: bool) -> None:
         for subnet in report.subnets
     ]
     print_table(("subnet", "macs", "bytes", *tasks), rows)
+    for line in _without_int8(report):
+        print(one_line(line))
     took = report.seconds.get("total", 0.0)
     print(f"fp32 graphs differ from torch by {report.worst_parity:.1e} of an output's range at most")
     print(one_line(f"{out}: {len(report.subnets)} subnets, {size(report.size)}, {took:.0f} s"))
+
+
+def _without_int8(report: ExportReport) -> list[str]:
+    """A line on blocks that stayed in fp32, and one on subnets that are not offered in int8."""
+    mixed = [subnet for subnet in report.subnets if subnet.floats]
+    integer = {subnet.id.partition("-")[0] for subnet in report.subnets if subnet.precision != "fp32"}
+    missing = [subnet.id for subnet in report.subnets if subnet.id.partition("-")[0] not in integer]
+    lines = []
+    if mixed:
+        blocks = ", ".join(sorted({block for subnet in mixed for block in subnet.floats}))
+        lines.append(f"mixed: {len(mixed)} subnets keep blocks in fp32, where int8 cost a task too much: {blocks}")
+    if missing and integer:
+        lines.append(f"not offered in int8, which costs a task more than quantize.max_drop: {', '.join(missing)}")
+    return lines

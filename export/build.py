@@ -22,6 +22,7 @@ from ..runtime.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
 from .feeds import Feed, Wide, fp32_feed, int8_feed
+from .mixing import Mixer
 from .parity import Parity, check_parity, compare_outputs, expected_outputs
 from .quality import Labelled, measure_quality
 from .report import SubnetReport
@@ -49,6 +50,9 @@ class Builder:
         lowered: Lowered | None,
         calibration: Sequence[NDArray[np.uint8]],
         quality: Labelled,
+        *,
+        max_drop: float | None = None,
+        evaluations: int = 48,
     ):
         self.wide = Wide(supernet, lowered)
         self.costs = CostModel(supernet)
@@ -59,21 +63,27 @@ class Builder:
         self._supernet, self._template, self._lowered = supernet, template, lowered
         self._calibration, self._quality = calibration, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
+        self._mixer = (
+            None
+            if lowered is None or max_drop is None
+            else Mixer(template, lowered, self.wide, self._tasks, quality, max_drop, evaluations)
+        )
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
         """The subnet in each precision, as `<name>-<precision>`; int8 goes by its policy's name.
 
-        Raises ExportError where parity fails.
+        Without int8 where that costs a task more than it may, however mixed. Raises ExportError where parity fails.
         """
         start = time.perf_counter()
         feed = fp32_feed(self._template, self.wide, config, statistics)
         images = self._quality.images[:PARITY_IMAGES]
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built = []
-        if "int8" in precisions:
-            integer, precision = self._quantize(feed)
+        quantized = self._quantize(feed, outputs, images) if "int8" in precisions else None
+        if quantized is not None:
+            integer, precision, floats = quantized
             noise = self._noise(f"{name}-{precision}", integer, outputs, images)
-            built.append(self._finish(name, precision, config, integer, {}, noise, start))
+            built.append(self._finish(name, precision, config, integer, {}, noise, start, floats))
             self._compare_answers(built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions:
@@ -91,11 +101,16 @@ class Builder:
         check_parity(what, parity)
         return outputs, parity
 
-    def _quantize(self, feed: Feed) -> tuple[Feed, str]:
-        """The subnet on integers, and what that precision is called."""
+    def _quantize(
+        self, feed: Feed, outputs: Outputs, images: NDArray[np.uint8]
+    ) -> tuple[Feed, str, tuple[str, ...]] | None:
+        """The subnet on integers, what that precision is called, and the blocks that stay in floats; None: too bad."""
         assert self._lowered is not None
         ranges = calibrate(feed.graph, feed.arrays, self._lowered.ranged, self._calibration)
-        return int8_feed(self._lowered, self.wide, feed, ranges), self._lowered.precision
+        if self._mixer is None:
+            return int8_feed(self._lowered, self.wide, feed, ranges), self._lowered.precision, ()
+        mixed, mixture = self._mixer.find(feed, ranges, outputs, images)
+        return (mixed, mixture.policy.name, mixture.floats) if mixture.kept else None
 
     def _noise(self, what: str, feed: Feed, expected: Outputs, images: NDArray[np.uint8]) -> dict[str, float]:
         names = [f"{task.name}/logits" for task in self._tasks]
@@ -117,6 +132,7 @@ class Builder:
         parity: Parity,
         noise: dict[str, float],
         start: float,
+        floats: tuple[str, ...] = (),
     ) -> Built:
         """Measure with exactly the session that the runtime builds: decoded outputs only."""
         name = f"{name}-{precision}"
@@ -130,7 +146,7 @@ class Builder:
         entry = SubnetEntry(name, precision, describe, feed.data, feed.views, feed.own, witness)
         seconds = time.perf_counter() - start
         size, macs = describe["bytes"], describe["macs"]
-        return Built(entry, SubnetReport(name, precision, macs, size, quality, parity, noise, seconds))
+        return Built(entry, SubnetReport(name, precision, macs, size, quality, parity, noise, seconds, floats))
 
     def _describe(self, config: SubnetConfig, feed: Feed, quality: dict[str, float]) -> dict[str, Any]:
         cost = self.costs(config)

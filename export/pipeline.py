@@ -49,18 +49,28 @@ def export_suite(
     recalibration_images: int = 128,
     precisions: Sequence[str] = PRECISIONS,
     policy: Policy | None = None,
+    max_drop: float | None = None,
+    evaluations: int = 48,
     progress: Progress | None = None,
     name: str | None = None,
 ) -> ExportReport:
     """Export the subnets of a front as one suite, proven and measured, then verified as the runtime reads it.
 
     Batch norm is recalibrated as the checkpoint's recipe says; of a bare supernet on `recalibration_images`.
-    Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). Nothing
-    is written, and an existing file stays, where any step fails. Raises ExportError (parity, engine, place),
-    QuantizeError (calibration, policy), DataError (images), ConfigError (a configuration of another space).
+    Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). With
+    `max_drop`, the share of a task's quality that int8 may cost, blocks that cost more stay in fp32 (`s01-mixed`), and
+    int8 is left out where none of at most `evaluations` policies suffices. Nothing is written, and an existing file
+    stays, where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy),
+    DataError (images), ConfigError (a configuration of another space).
     """
     settings = ExportSettings(
-        calibration_images, recalibration_images, quality_images, tuple(precisions), policy or Policy()
+        calibration_images,
+        recalibration_images,
+        quality_images,
+        tuple(precisions),
+        policy or Policy(),
+        max_drop=max_drop,
+        evaluations=evaluations,
     )
     supernet = source if isinstance(source, Supernet) else source.supernet
     target = Path(out)
@@ -112,7 +122,8 @@ class _Export:
             template, lowered = self._template()
         self.progress("template", 1, 1)
         images = [batch for batch, _ in calibration.batches(settings.batch)]
-        return Builder(self.supernet, template, lowered, images, quality)
+        most, evaluations = settings.max_drop, settings.evaluations
+        return Builder(self.supernet, template, lowered, images, quality, max_drop=most, evaluations=evaluations)
 
     def _recalibration(self) -> tuple[Batch, ...]:
         """Images as training saw them where its recipe is known, else as they are."""

@@ -13,7 +13,7 @@ VERSION = 1
 @dataclass(frozen=True)
 class SubnetReport:
     """One exported subnet. `parity` (fp32) is against torch; `noise_db` (int8) is each raw output's
-    signal-to-quantization-noise ratio against fp32, in decibels.
+    signal-to-quantization-noise ratio against fp32, in decibels; `floats` are the blocks that stayed in fp32.
     """
 
     id: str
@@ -24,6 +24,7 @@ class SubnetReport:
     parity: Parity
     noise_db: dict[str, float]
     seconds: float
+    floats: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -36,6 +37,7 @@ class SubnetReport:
             "parity": {name: statistics.to_json() for name, statistics in self.parity.items()},
             "noise_db": self.noise_db,
             "seconds": self.seconds,
+            "floats": list(self.floats),
         }
 
 

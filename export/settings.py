@@ -29,7 +29,11 @@ class ExportData:
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """Numbers of images by use, the precisions to make, the int8 policy, and the batch size of every step."""
+    """Numbers of images by use, the precisions to make, the int8 policy, and the batch size of every step.
+
+    `max_drop` is the share of any task's quality that int8 may cost: blocks stay in fp32 until it costs no more, within
+    so many `evaluations` a subnet, and a subnet for which none suffices is left out in int8. None: whatever it costs.
+    """
 
     calibration_images: int = 32
     recalibration_images: int = 128
@@ -37,6 +41,8 @@ class ExportSettings:
     precisions: tuple[str, ...] = PRECISIONS
     policy: Policy = field(default_factory=Policy)
     batch: int = 16
+    max_drop: float | None = None
+    evaluations: int = 48
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precisions", tuple(self.precisions))
@@ -49,3 +55,7 @@ class ExportSettings:
             raise QuantizeError("int8 cannot be calibrated without images: give at least one calibration image")
         if min(self.recalibration_images, self.quality_images, self.batch) < 1:
             raise ExportError("recalibration, quality measurement and batches need at least one image each")
+        if self.max_drop is not None and not 0.0 <= self.max_drop < 1.0:
+            raise QuantizeError(f"max_drop is a share of a task's quality, as in 0.01; not {self.max_drop!r}")
+        if self.max_drop is not None and "fp32" not in self.precisions:
+            raise QuantizeError("max_drop may leave out int8, and without fp32 nothing would be left: ask for both")

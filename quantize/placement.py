@@ -44,8 +44,7 @@ def rounded_values(graph: ir.Graph, nodes: list[ir.Node], dialect: Dialect) -> d
         found.update(dict.fromkeys(_rounded(node, nodes, dialect)))
         if dialect.results:
             found[activated(node.outputs[0])] = None
-    values = [value for value in found if value not in graph.outputs]
-    return {value: _range_of(value, values) for value in values}
+    return {value: _range_of(value) for value in found if value not in graph.outputs}
 
 
 def last_layers(graph: ir.Graph) -> set[ir.Node]:
@@ -161,9 +160,9 @@ def _depth(value: ir.Value) -> int:
     return depth
 
 
-def _range_of(value: ir.Value, values: list[ir.Value]) -> ir.Value:
-    """The quantized tensor that has the same range: pooling and resizing do not leave their input's."""
+def _range_of(value: ir.Value) -> ir.Value:
+    """The tensor whose range it has: pooling and resizing do not leave their input's."""
     source = value.producer()
-    if source is None or source.op_type not in _KEEPS_RANGE or source.inputs[0] not in values:
+    if source is None or source.op_type not in _KEEPS_RANGE or source.inputs[0] is None:
         return value
-    return _range_of(source.inputs[0], values)
+    return _range_of(source.inputs[0])

@@ -218,9 +218,15 @@ class SearchRecipe(Part):
 
 
 class QuantizeRecipe(Part):
-    """How to quantize: how many training images the ranges are calibrated on."""
+    """How to quantize: training images that ranges are calibrated on, and what int8 may cost.
+
+    `max_drop` is the share of any task's quality that it may cost (null: whatever it does): blocks stay in fp32 until
+    it costs no more, or `evaluations` policies were measured; then that subnet is not offered in int8.
+    """
 
     calibration_images: Count = 64
+    max_drop: Share | None = 0.01
+    evaluations: Count = 48
 
 
 class Recipe(Part):

@@ -1,0 +1,99 @@
+"""Int8 that loses no task more than it may: where all layers in int8 do, some blocks stay in fp32, found by running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..quantize.lowering import Lowered, lower
+from ..quantize.policy import Policy
+from ..quantize.ranges import Range
+from ..quantize.sensitivity import Loss, Mixture, Noise, mix
+from ..runtime.tasks import Task
+from .engine import Engine, Outputs
+from .feeds import Feed, Wide, int8_feed
+from .quality import Labelled, measure_quality
+
+NAME = "mixed"
+"""The precision that a suite states for a subnet with blocks in fp32."""
+
+
+class Mixer:
+    """Finds a policy for each subnet of one supernet; `whole` is the graph with all layers in int8 that may be.
+
+    `max_drop` is the share of a task's quality that int8 may cost, `evaluations` bounds the policies that are measured
+    for a subnet, each on all of the quality images.
+    """
+
+    def __init__(
+        self,
+        template: onnx.ModelProto,
+        whole: Lowered,
+        wide: Wide,
+        tasks: Sequence[Task],
+        quality: Labelled,
+        max_drop: float,
+        evaluations: int,
+    ):
+        self._template, self._whole, self._wide = template, whole, wide
+        self._tasks, self._quality = tuple(tasks), quality
+        self._max_drop, self._evaluations = max_drop, evaluations
+        self._noise: Noise | None = None
+
+    def find(
+        self, feed: Feed, ranges: Mapping[str, Range], expected: Outputs, images: NDArray[np.uint8]
+    ) -> tuple[Feed, Mixture]:
+        """The subnet in the best mixture, given in fp32; `expected` are its raw outputs on `images`."""
+        made: dict[Policy, Feed] = {}
+        base = self._quality_of(feed, "fp32")
+
+        def measure(policy: Policy) -> Loss:
+            made[policy] = self._lowered(policy, feed, ranges)
+            return self._loss(made[policy], policy.name, base, expected, images)
+
+        mixture = self._mix(measure, self._noise)
+        if not mixture.kept and self._noise is not None:
+            # What another subnet taught did not help: learn of this one.
+            mixture = self._mix(measure, None)
+        self._noise = self._noise or mixture.noise
+        return made[mixture.policy], mixture
+
+    def _mix(self, measure: Callable[[Policy], Loss], noise: Noise | None) -> Mixture:
+        layers = [layer.name for layer in self._whole.layers]
+        most = dict.fromkeys((task.name for task in self._tasks), self._max_drop)
+        return mix(measure, self._whole.policy, layers, most, self._evaluations, noise=noise, name=NAME)
+
+    def _lowered(self, policy: Policy, feed: Feed, ranges: Mapping[str, Range]) -> Feed:
+        same = policy == self._whole.policy
+        lowered = self._whole if same else lower(self._template, policy, self._whole.dialect)
+        return int8_feed(lowered, self._wide, feed, ranges)
+
+    def _quality_of(self, feed: Feed, what: str) -> dict[str, float]:
+        return measure_quality(Engine(feed, [task.name for task in self._tasks], what), self._tasks, self._quality)
+
+    def _loss(
+        self, feed: Feed, what: str, base: Mapping[str, float], expected: Outputs, images: NDArray[np.uint8]
+    ) -> Loss:
+        found = self._quality_of(feed, what)
+        names = {task.name: f"{task.name}/logits" for task in self._tasks}
+        outputs = Engine(feed, list(names.values()), what)(images)
+        return Loss(
+            {task.name: _drop(task, base[task.name], found[task.name]) for task in self._tasks},
+            {task: _noise(expected[name], outputs[name]) for task, name in names.items()},
+        )
+
+
+def _drop(task: Task, base: float, found: float) -> float:
+    """How much worse, as a share of what it was; negative where it is better."""
+    worse = base - found if task.higher_is_better else found - base
+    return worse / max(abs(base), 1e-12)
+
+
+def _noise(expected: NDArray[Any], actual: NDArray[Any]) -> float:
+    """Power of the difference over that of the signal, about its mean."""
+    wide = expected.astype(np.float64)
+    return float(((wide - actual) ** 2).mean() / max(float(wide.var()), 1e-30))
