@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
-from ..training.evaluator import Table, Wanted
+from ..training.evaluator import Demand, Encoder, Table
 from .floors import NONE, Floors
 from .latency import LatencyModel
-from .preference import Preference
+from .preference import Decoders, Preference
 
 Progress = Callable[[int, int, float], None]
 """Called after each true evaluation: how many are done, how many there may be, hypervolume so far."""
 
 
+class Trunk(NamedTuple):
+    """What the tasks of a subnet share: an encoder, and the precision that the whole subnet runs in."""
+
+    encoder: Encoder
+    precision: str = "fp32"
+
+    @classmethod
+    def of(cls, config: SubnetConfig) -> Trunk:
+        """The trunk of a subnet."""
+        return cls(config.encoder, config.precision)
+
+    def config(self, decoders: Decoders) -> SubnetConfig:
+        """The subnet with these decoders."""
+        return SubnetConfig(self.encoder, decoders, self.precision)
+
+
+Wanted = tuple[Trunk, Demand]
+
+
 class TableSource(Protocol):
-    """Where true quality comes from (`training.evaluator.Evaluator`, or a cluster)."""
+    """Where true quality comes from (source.py)."""
 
     def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
-        """Quality of the demanded decoders on each encoder, in this order: task -> decoder width -> metric.
+        """Quality of the demanded decoders on each trunk, in this order: task -> decoder width -> metric.
 
         They are taken one by one, and may be measured side by side.
         """
@@ -33,9 +52,9 @@ class TableSource(Protocol):
 class Problem:
     """What to search.
 
-    `evaluations` bounds the encoders that are truly evaluated, `population` is that of an evolution. With a `latency`
-    budgets are of latency, else of multiply-adds. Below its `floors` nothing is worth having. The result depends on
-    this and on nothing else: same problem, same candidates.
+    `evaluations` bounds the trunks that are truly evaluated, `population` is that of an evolution. With a `latency`, of
+    each of the `precisions`, budgets are of latency, else of multiply-adds. Below its `floors` nothing is worth having.
+    The result depends on this and on nothing else: same problem, same candidates.
     """
 
     space: SearchSpace
@@ -47,8 +66,9 @@ class Problem:
     population: int = 24
     seed: int = 0
     progress: Progress | None = None
-    latency: LatencyModel | None = None
+    latency: Mapping[str, LatencyModel] | None = None
     floors: Floors = NONE
+    precisions: tuple[str, ...] = ("fp32",)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..models.space import SearchSpace, SubnetConfig
 from ..training.evaluator import Encoder
-from .algorithm import Found, Problem
+from .algorithm import Found, Problem, Trunk
 from .archive import Archive
 from .evolution import Evolution, Genes
 from .preference import Preference, decoder_widths, rule_variants
@@ -29,15 +29,15 @@ class Ecmt:
     def search(self, problem: Problem) -> Found:
         """Measure a first population, then evolve it for all preferences in turn until evaluations are used up."""
         variants = rule_variants(problem.space, problem.preferences)
-        archive = Archive(problem, lambda _archive, _encoder: variants)
+        archive = Archive(problem, lambda _archive, _trunk: variants)
         rng = random.Random(f"ecmt/{problem.seed}")
-        archive.evaluate(first_encoders(problem.space, rng, min(problem.population, problem.evaluations)))
+        archive.evaluate(map(Trunk, first_encoders(problem.space, rng, min(problem.population, problem.evaluations))))
         runs = [_Run(archive, preference, index) for index, preference in enumerate(problem.preferences)]
         while archive.left:
-            before = len(archive.encoders)
+            before = len(archive.trunks)
             for run in runs:
                 run.generation()
-            if len(archive.encoders) == before and not _immigrate(archive, rng):
+            if len(archive.trunks) == before and not _immigrate(archive, rng):
                 break
         return archive.found()
 
@@ -57,14 +57,14 @@ class _Run:
 
     def generation(self) -> None:
         """Learn what was measured since, by anyone, and measure the next offspring's encoders."""
-        fresh = self.archive.encoders[self.told :]
-        self.told = len(self.archive.encoders)
+        fresh = self.archive.trunks[self.told :]
+        self.told = len(self.archive.trunks)
         if fresh:
-            individuals = [(encoder, ceiling) for encoder in fresh for ceiling in range(self._ceilings)]
+            individuals = [(trunk.encoder, ceiling) for trunk in fresh for ceiling in range(self._ceilings)]
             genes = [self._genes(encoder, ceiling) for encoder, ceiling in individuals]
             self.evolution.tell(genes, [self._objectives(*each) for each in individuals])
-        brood = self.evolution.ask(lambda genes: self._encoder(genes) not in self.archive.encoders)
-        self.archive.evaluate(self._encoder(genes) for genes in brood)
+        brood = self.evolution.ask(lambda genes: Trunk(self._encoder(genes)) not in self.archive.tables)
+        self.archive.evaluate(Trunk(self._encoder(genes)) for genes in brood)
 
     @property
     def _ceilings(self) -> int:
@@ -99,7 +99,7 @@ def first_encoders(space: SearchSpace, rng: random.Random, count: int) -> list[E
 def _immigrate(archive: Archive, rng: random.Random) -> bool:
     """Measure a random encoder that nobody has: the evolutions have converged, but evaluations are left."""
     space = archive.problem.space
-    known = set(archive.encoders)
-    unknown = [encoder for encoder in itertools.islice(space.encoders(), 100_000) if encoder not in known]
+    trunks = map(Trunk, itertools.islice(space.encoders(), 100_000))
+    unknown = [trunk for trunk in trunks if trunk not in archive.tables]
     archive.evaluate([rng.choice(unknown)] if unknown else [])
     return bool(unknown)

@@ -10,13 +10,13 @@ hypervolume.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import moocore
 import numpy as np
 
-from ..training.evaluator import Encoder
-from .algorithm import Found, Problem
+from .algorithm import Found, Problem, Trunk
 from .archive import Archive
 from .ecmt import first_encoders
 from .floors import SLACK
@@ -47,28 +47,34 @@ class Factorized:
         """Measure a few encoders, then by turns predict all others and measure the most promising."""
         archive = Archive(problem, best_decoders)
         rng = random.Random(f"factorized/{problem.seed}")
-        archive.evaluate(first_encoders(problem.space, rng, min(FIRST, problem.evaluations)))
+        archive.evaluate(_first(problem, rng))
         while archive.left and (unknown := _pool(archive, rng)):
             archive.evaluate(promising(archive, unknown, min(ROUND, archive.left)))
         return archive.found()
 
 
-def best_decoders(archive: Archive, encoder: Encoder) -> list[Decoders]:
-    """On a measured encoder, the decoders that are best for some preference of the problem at some budget."""
+def _first(problem: Problem, rng: random.Random) -> list[Trunk]:
+    """Encoders from both ends and between, the precisions by turns, so that each is seen on all kinds of them."""
+    count = min(FIRST * len(problem.precisions), problem.evaluations)
+    encoders = first_encoders(problem.space, rng, -(-count // len(problem.precisions)))
+    return [Trunk(encoder, precision) for encoder in encoders for precision in problem.precisions][:count]
+
+
+def best_decoders(archive: Archive, trunk: Trunk) -> list[Decoders]:
+    """On a measured trunk, the decoders that are best for some preference of the problem at some budget."""
     space = archive.problem.space
     found: dict[Decoders, None] = {}
-    for choices in _choices(archive, encoder, _relative(archive, encoder)):
+    for choices in _choices(archive, trunk, _relative(archive, trunk)):
         for options in choices.options:
             pairs = zip(space.tasks, options, strict=True)
             found[tuple((task, space.decoder_widths[option]) for task, option in pairs)] = None
     return list(found)
 
 
-def promising(archive: Archive, unknown: list[Encoder], count: int) -> list[Encoder]:
-    """The `count` encoders that are predicted to add most hypervolume, each to what those before it add."""
+def promising(archive: Archive, unknown: list[Trunk], count: int) -> list[Trunk]:
+    """The `count` trunks that are predicted to add most hypervolume, each to what those before it add."""
     offers = [
-        _planes(archive, encoder, relative)
-        for encoder, relative in zip(unknown, _predicted(archive, unknown), strict=True)
+        _planes(archive, trunk, relative) for trunk, relative in zip(unknown, _predicted(archive, unknown), strict=True)
     ]
     known: Planes = [_non_dominated(plane) for plane in archive.points]
     chosen: list[int] = []
@@ -79,17 +85,23 @@ def promising(archive: Archive, unknown: list[Encoder], count: int) -> list[Enco
     return [unknown[index] for index in chosen]
 
 
-def _predicted(archive: Archive, unknown: list[Encoder]) -> Matrix:
-    """(encoders, tasks, decoder widths) of relative quality."""
-    known = archive.encoders
-    values = np.stack([_relative(archive, encoder) for encoder in known])
-    predict = Predictor(known, values.reshape(len(known), -1))
-    return predict(unknown).reshape(len(unknown), *values.shape[1:])
+def _predicted(archive: Archive, unknown: list[Trunk]) -> Matrix:
+    """(trunks, tasks, decoder widths) of relative quality."""
+    known, precisions = archive.trunks, archive.problem.precisions
+    values = np.stack([_relative(archive, trunk) for trunk in known])
+    predict = Predictor([_features(trunk, precisions) for trunk in known], values.reshape(len(known), -1))
+    found = predict([_features(trunk, precisions) for trunk in unknown])
+    return found.reshape(len(unknown), *values.shape[1:])
 
 
-def _relative(archive: Archive, encoder: Encoder) -> Matrix:
+def _features(trunk: Trunk, precisions: Sequence[str]) -> tuple[float, ...]:
+    """Widths, and which of the precisions it is where there are several."""
+    return (*trunk.encoder, *(float(trunk.precision == each) for each in precisions[1:]))
+
+
+def _relative(archive: Archive, trunk: Trunk) -> Matrix:
     """(tasks, decoder widths): quality relative to the widest's, in the space's order."""
-    space, table = archive.problem.space, archive.tables[encoder]
+    space, table = archive.problem.space, archive.tables[trunk]
     by_width = archive.yardstick.relative(
         [{task: table[task][width] for task in space.tasks} for width in space.decoder_widths]
     )
@@ -97,9 +109,9 @@ def _relative(archive: Archive, encoder: Encoder) -> Matrix:
     return by_width.T[[order.index(task) for task in space.tasks]]
 
 
-def _choices(archive: Archive, encoder: Encoder, relative: Matrix) -> list[Choices]:
+def _choices(archive: Archive, trunk: Trunk, relative: Matrix) -> list[Choices]:
     """The best decoders that reach the floors, for each preference and all budgets."""
-    costs, tasks = archive.costs.decoders(encoder), archive.problem.space.tasks
+    costs, tasks = archive.costs.decoders(trunk), archive.problem.space.tasks
     least = np.array([[archive.least.get(task, -np.inf)] for task in tasks])
     relative = np.where(relative >= least - SLACK, relative, -np.inf)
     shares = [each.simplex for each in archive.problem.preferences]
@@ -108,10 +120,10 @@ def _choices(archive: Archive, encoder: Encoder, relative: Matrix) -> list[Choic
     return [best_choices(relative * each, costs).thinned(most) for each in weights]
 
 
-def _planes(archive: Archive, encoder: Encoder, relative: Matrix) -> Planes:
+def _planes(archive: Archive, trunk: Trunk, relative: Matrix) -> Planes:
     """For each preference (choices, 2): share of the widest's cost, and loss."""
-    base, most = archive.costs.encoder(encoder), archive.widest.cost
-    choices = _choices(archive, encoder, relative)
+    base, most = archive.costs.trunk(trunk), archive.widest.cost
+    choices = _choices(archive, trunk, relative)
     return [np.column_stack([(each.costs + base) / most, 1.0 - each.gains]) for each in choices]
 
 
@@ -124,10 +136,14 @@ def _non_dominated(plane: Points) -> Points:
     return kept
 
 
-def _pool(archive: Archive, rng: random.Random) -> list[Encoder]:
-    """Encoders that were not measured: all there are, or a draw of them."""
-    space, known = archive.problem.space, archive.tables
-    if len(space.encoder_widths) ** space.stages <= POOL:
-        return [encoder for encoder in space.encoders() if encoder not in known]
-    drawn = (tuple(rng.choice(space.encoder_widths) for _ in range(space.stages)) for _ in range(POOL))
-    return [encoder for encoder in dict.fromkeys(drawn) if encoder not in known]
+def _pool(archive: Archive, rng: random.Random) -> list[Trunk]:
+    """Trunks that were not measured: all there are, or a draw of them."""
+    space, precisions = archive.problem.space, archive.problem.precisions
+    if len(space.encoder_widths) ** space.stages * len(precisions) <= POOL:
+        encoders = list(space.encoders())
+    else:
+        count = POOL // len(precisions)
+        drawn = (tuple(rng.choice(space.encoder_widths) for _ in range(space.stages)) for _ in range(count))
+        encoders = list(dict.fromkeys(drawn))
+    trunks = (Trunk(encoder, precision) for encoder in encoders for precision in precisions)
+    return [trunk for trunk in trunks if trunk not in archive.tables]

@@ -1,4 +1,4 @@
-"""Joint search over all widths of a subnet at once, by predictors in the loop (SimQ-NAS, 2023, arXiv 2312.13301).
+"""Joint search over all widths of a subnet and its precision at once, by predictors (SimQ-NAS, arXiv 2312.13301, 2023).
 
 Rounds: some subnets are truly evaluated; predictors of each task's quality are trained on all of them; an NSGA-II on
 the predictors (pymoo; no true evaluation) evolves a population for all tasks and the cost together; of its
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.space import SubnetConfig
 from ..training.evaluator import Table
-from .algorithm import Candidate, Found, Problem
+from .algorithm import Candidate, Found, Problem, Trunk
 from .evolution import Genes, evolved
 from .hypervolume import Volume
 from .parts import PartCosts
@@ -35,7 +35,7 @@ POPULATION, GENERATIONS = 100, 40
 
 @dataclass(frozen=True)
 class Joint:
-    """All widths at once, by predictors in the loop."""
+    """All widths, and precisions, at once, by predictors in the loop."""
 
     name: str = "joint"
 
@@ -44,7 +44,7 @@ class Joint:
         known = _Known(problem)
         rng = random.Random(f"joint/{problem.seed}")
         known.evaluate(_first(known, min(known.left, FIRST - len(known.candidates)), rng))
-        while known.left and len(known.candidates) < len(problem.space):
+        while known.left and known.unknown:
             known.evaluate(_next(known, min(ROUND, known.left), rng))
         return Found(tuple(known.candidates.values()), len(known.candidates))
 
@@ -68,6 +68,16 @@ class _Known:
     def left(self) -> int:
         return max(0, self.problem.evaluations - len(self.candidates))
 
+    @property
+    def unknown(self) -> int:
+        """Subnets that were not evaluated."""
+        return len(self.problem.space) * len(self.problem.precisions) - len(self.candidates)
+
+    def draw(self, rng: random.Random) -> SubnetConfig:
+        """Any subnet, in any precision."""
+        drawn, precisions = self.problem.space.sample(rng), self.problem.precisions
+        return drawn if len(precisions) == 1 else replace(drawn, precision=rng.choice(precisions))
+
     def evaluate(self, configs: Iterable[SubnetConfig]) -> None:
         for config, table in self._measured(configs):
             self.candidates[config] = self.costs.candidate(config, table)
@@ -75,7 +85,7 @@ class _Known:
 
     def _measured(self, configs: Iterable[SubnetConfig]) -> Iterator[tuple[SubnetConfig, Table]]:
         configs = list(dict.fromkeys(configs))
-        wanted = [(each.encoder, {task: (width,) for task, width in each.decoders}) for each in configs]
+        wanted = [(Trunk.of(each), {task: (width,) for task, width in each.decoders}) for each in configs]
         return zip(configs, self.problem.source.evaluate(wanted), strict=True)
 
     def _report(self) -> None:
@@ -87,9 +97,9 @@ class _Known:
 
 def _first(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
     """`count` random subnets that are not known, or as many as there are."""
-    space, chosen = known.problem.space, dict[SubnetConfig, None]()
-    while len(chosen) < min(count, len(space) - len(known.candidates)):
-        drawn = space.sample(rng)
+    chosen = dict[SubnetConfig, None]()
+    while len(chosen) < min(count, known.unknown):
+        drawn = known.draw(rng)
         if drawn not in known.candidates:
             chosen[drawn] = None
     return list(chosen)
@@ -100,22 +110,23 @@ def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
     problem = known.problem
     space = problem.space
     levels = [len(space.encoder_widths)] * space.stages + [len(space.decoder_widths)] * len(space.tasks)
+    levels += [len(problem.precisions)] * (len(problem.precisions) > 1)
     configs = list(known.candidates)
     relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
-    predict = Predictor([_widths(config) for config in configs], relative)
+    predict = Predictor([_features(config, problem.precisions) for config in configs], relative)
     high = known.candidates[space.widest]
 
     def objectives(population: list[Genes]) -> NDArray[np.float64]:
         found = [_config(problem, genes) for genes in population]
         costs = np.array([known.costs.limited(config) for config in found]) / high.cost
-        return np.column_stack([costs, 1.0 - predict([_widths(config) for config in found])])
+        return np.column_stack([costs, 1.0 - predict([_features(config, problem.precisions) for config in found])])
 
     seed = problem.seed * 1009 + len(known.candidates)
     front = evolved(levels, objectives, POPULATION, GENERATIONS, seed)
     fresh = [genes for genes in front if _config(problem, genes) not in known.candidates]
     chosen = [_config(problem, fresh[index]) for index in spread(objectives(fresh), count)] if fresh else []
-    while len(chosen) < count and len(known.candidates) + len(chosen) < len(space):
-        drawn = space.sample(rng)
+    while len(chosen) < min(count, known.unknown):
+        drawn = known.draw(rng)
         if drawn not in known.candidates and drawn not in chosen:
             chosen.append(drawn)
     return chosen
@@ -123,10 +134,14 @@ def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
 
 def _config(problem: Problem, genes: Genes) -> SubnetConfig:
     space = problem.space
+    last = space.stages + len(space.tasks)
     encoder = tuple(space.encoder_widths[gene] for gene in genes[: space.stages])
-    decoders = (space.decoder_widths[gene] for gene in genes[space.stages :])
-    return SubnetConfig(encoder, tuple(zip(space.tasks, decoders, strict=True)))
+    decoders = (space.decoder_widths[gene] for gene in genes[space.stages : last])
+    precision = problem.precisions[genes[last] if len(genes) > last else 0]
+    return SubnetConfig(encoder, tuple(zip(space.tasks, decoders, strict=True)), precision)
 
 
-def _widths(config: SubnetConfig) -> tuple[float, ...]:
-    return (*config.encoder, *(width for _, width in config.decoders))
+def _features(config: SubnetConfig, precisions: tuple[str, ...]) -> tuple[float, ...]:
+    """Widths, and which of the precisions it is where there are several."""
+    flags = (float(config.precision == each) for each in precisions[1:])
+    return (*config.encoder, *(width for _, width in config.decoders), *flags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..models.cost import Cost, PartCost
 from ..models.space import SearchSpace, SubnetConfig
 from ..training.evaluator import Encoder, Table
-from .algorithm import Candidate
+from .algorithm import Candidate, Trunk
 from .latency import LatencyModel
 
 NANOSECONDS = 1e6
@@ -23,10 +23,15 @@ class PartCosts:
     Whole numbers, multiply-adds or nanoseconds, so that sums are exact whatever their order.
     """
 
-    def __init__(self, space: SearchSpace, cost: Callable[[SubnetConfig], Cost], latency: LatencyModel | None = None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        cost: Callable[[SubnetConfig], Cost],
+        latency: Mapping[str, LatencyModel] | None = None,
+    ):
         self._space, self._cost, self._latency = space, cost, latency
         self._known: dict[Encoder, dict[float, Cost]] = {}
-        self._limited: dict[Encoder, tuple[int, NDArray[np.int64]]] = {}
+        self._limited: dict[Trunk, tuple[int, NDArray[np.int64]]] = {}
 
     def __call__(self, config: SubnetConfig) -> PartCost:
         """Multiply-adds and bytes of a subnet, the same as `cost` says."""
@@ -44,32 +49,34 @@ class PartCosts:
 
     def limited(self, config: SubnetConfig) -> int:
         """What a subnet takes of a budget."""
-        decoders, widths = self.decoders(config.encoder), self._space.decoder_widths
+        trunk, widths = Trunk.of(config), self._space.decoder_widths
+        decoders = self.decoders(trunk)
         own = (decoders[self._space.tasks.index(task), widths.index(width)] for task, width in config.decoders)
-        return self.encoder(config.encoder) + int(sum(own))
+        return self.trunk(trunk) + int(sum(own))
 
-    def encoder(self, encoder: Encoder) -> int:
-        """What an encoder alone takes of a budget."""
-        return self._parts(encoder)[0]
+    def trunk(self, trunk: Trunk) -> int:
+        """What a trunk alone takes of a budget."""
+        return self._parts(trunk)[0]
 
-    def decoders(self, encoder: Encoder) -> NDArray[np.int64]:
-        """(tasks, decoder widths): what each decoder on an encoder takes of a budget, in the space's order."""
-        return self._parts(encoder)[1]
+    def decoders(self, trunk: Trunk) -> NDArray[np.int64]:
+        """(tasks, decoder widths): what each decoder on a trunk takes of a budget, in the space's order."""
+        return self._parts(trunk)[1]
 
-    def _parts(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
-        if encoder not in self._limited:
-            self._limited[encoder] = self._multiply_adds(encoder) if self._latency is None else self._times(encoder)
-        return self._limited[encoder]
+    def _parts(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
+        if trunk not in self._limited:
+            self._limited[trunk] = self._multiply_adds(trunk.encoder) if self._latency is None else self._times(trunk)
+        return self._limited[trunk]
 
     def _multiply_adds(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
         known = list(self._of(encoder).values())
         rows = [[cost.decoders[task].macs for cost in known] for task in self._space.tasks]
         return known[0].encoder.macs, np.array(rows, np.int64)
 
-    def _times(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
+    def _times(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
         assert self._latency is not None
-        decoders = np.rint(self._latency.decoders(encoder, self._space.decoder_widths) * NANOSECONDS).astype(np.int64)
-        return round(self._latency.encoder(encoder) * NANOSECONDS), decoders
+        model = self._latency[trunk.precision]
+        decoders = model.decoders(trunk.encoder, self._space.decoder_widths)
+        return round(model.encoder(trunk.encoder) * NANOSECONDS), np.rint(decoders * NANOSECONDS).astype(np.int64)
 
     def _of(self, encoder: Encoder) -> dict[float, Cost]:
         """Costs by the width of all decoders."""

@@ -31,6 +31,7 @@ from .latency import LatencyModel
 from .log import EvaluationLog
 from .places import check_front_path, log_path, page_path, plot_path, stairs_path
 from .preference import Preference, standard_preferences
+from .source import ByPrecision, EncoderSource
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
 DEFAULT = Factorized().name
@@ -93,8 +94,9 @@ def run_search(
     try:
         latency = None if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note)
         with _source(_evaluator(checkpoint, data, log), data, cluster) as source:
-            problem = _problem(checkpoint, source, wanted, evaluations, seed, progress)
-            problem = replace(problem, latency=latency, floors=floors)
+            tables = ByPrecision({"fp32": source})
+            problem = _problem(checkpoint, tables, wanted, evaluations, seed, progress)
+            problem = replace(problem, latency=None if latency is None else {"fp32": latency}, floors=floors)
             found = chosen.search(problem)
     finally:
         if log is not None:
@@ -168,7 +170,7 @@ def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | No
     return Evaluator(supernet, data.recalibration, data.validation, known=known, keep=keep)
 
 
-def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> AbstractContextManager[TableSource]:
+def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> AbstractContextManager[EncoderSource]:
     if cluster is None:
         return nullcontext(evaluator)
     from .cluster import on_cluster

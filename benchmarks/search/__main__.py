@@ -14,6 +14,7 @@ from pliant import PliantError
 from pliant.models.cost import CostModel
 from pliant.search.algorithm import Problem
 from pliant.search.archive import Archive
+from pliant.search.source import ByPrecision
 
 from ..dated import hardware_name
 from ..training.methods import SUBJECTS
@@ -76,12 +77,12 @@ def _run(data: str, chosen: argparse.Namespace, entry: Entry) -> None:
             checkpoint.space,
             checkpoint.tasks,
             CostModel(checkpoint.supernet),
-            truth.evaluator,
+            ByPrecision({"fp32": truth.evaluator}),
             protocol(groups),
             chosen.evaluations,
-            latency=model,
+            latency={"fp32": model},
         )
-        both = Archive(problem, lambda _archive, _encoder: ())
+        both = Archive(problem, lambda _archive, _trunk: ())
         ends = Ends(both.narrowest, both.widest)
         for name in chosen.methods:
             for seed in chosen.seeds:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Candidate, Found, Problem
+from pliant.search.algorithm import Candidate, Found, Problem, Trunk
 from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized
@@ -84,6 +84,6 @@ def _of(found: Found) -> Outcome:
 def _evaluated(problem: Problem, configs: Sequence[SubnetConfig]) -> Found:
     """These subnets and nothing else."""
     free = replace(problem, evaluations=10**9, progress=None)
-    archive = Archive(free, lambda _archive, _encoder: ())
-    archive.evaluate(config.encoder for config in configs)
+    archive = Archive(free, lambda _archive, _trunk: ())
+    archive.evaluate(Trunk.of(config) for config in configs)
     return Found(tuple(archive.candidate(config) for config in configs), len(configs))

@@ -23,7 +23,7 @@ GROUPS = Groups.of(TASKS)
 def problem_of(evaluations: int = 20) -> tuple[Problem, Ends]:
     problem, _ = formula_problem(evaluations)
     problem = dataclasses.replace(problem, preferences=protocol(GROUPS))
-    both = Archive(problem, lambda _archive, _encoder: ())
+    both = Archive(problem, lambda _archive, _trunk: ())
     return problem, Ends(both.narrowest, both.widest)
 
 

@@ -11,7 +11,7 @@ import torch
 from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
 from pliant.models.architecture import Architecture
 from pliant.runtime.tasks import Task
-from pliant.search.algorithm import Candidate, Problem
+from pliant.search.algorithm import Candidate, Problem, Trunk, Wanted
 from pliant.search.archive import Archive
 from pliant.search.hypervolume import Volume
 from pliant.search.preference import rule_variants, standard_preferences
@@ -19,7 +19,7 @@ from pliant.search.run import SearchData
 from pliant.search.score import Yardstick
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.data.batches import Batch
-from pliant.training.evaluator import Demand, Encoder, Table, Wanted
+from pliant.training.evaluator import Demand, Encoder, Table
 from pliant.training.recipe import Recipe
 
 TASKS = (
@@ -75,7 +75,7 @@ class Formula:
         self.demands: list[Demand] = []
 
     def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
-        return (self._table(encoder, demand) for encoder, demand in wanted)
+        return (self._table(trunk.encoder, demand) for trunk, demand in wanted)
 
     def _table(self, encoder: Encoder, demand: Demand) -> Table:
         self.asked.append(encoder)
@@ -107,14 +107,14 @@ def formula_problem(evaluations: int = 40, seed: int = 0, stages: int = 4) -> tu
 def by_rule(problem: Problem) -> Archive:
     """An archive that keeps the decoders of ECMT's rule."""
     variants = rule_variants(problem.space, problem.preferences)
-    return Archive(problem, lambda _archive, _encoder: variants)
+    return Archive(problem, lambda _archive, _trunk: variants)
 
 
 def volume_of(problem: Problem, candidates: tuple[Candidate, ...] | None) -> float:
     """Hypervolume of candidates, or of the whole space."""
     if candidates is None:
         archive = by_rule(dataclasses.replace(problem, evaluations=10_000))
-        archive.evaluate(problem.space.encoders())
+        archive.evaluate(map(Trunk, problem.space.encoders()))
         candidates = archive.found().candidates
     by_config = {each.config: each for each in candidates}
     low, high = by_config[problem.space.narrowest], by_config[problem.space.widest]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pliant.models.space import SearchSpace
+from pliant.search.algorithm import Trunk
 from pliant.search.ecmt import Ecmt, first_encoders
 from pliant.search.evolution import Evolution
 
@@ -22,7 +23,7 @@ def test_evolution_beats_chance() -> None:
         problem, _ = formula_problem(60, seed)
         gaps["ecmt"] += whole - volume_of(problem, Ecmt().search(problem).candidates)
         archive = by_rule(problem)
-        archive.evaluate(first_encoders(problem.space, random.Random(seed), 60))
+        archive.evaluate(map(Trunk, first_encoders(problem.space, random.Random(seed), 60)))
         gaps["random"] += whole - volume_of(problem, archive.found().candidates)
     assert gaps["ecmt"] < 0.7 * gaps["random"]
 

@@ -10,13 +10,13 @@ import pytest
 
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.runtime.tasks import Task
-from pliant.search.algorithm import Problem
+from pliant.search.algorithm import Problem, Wanted
 from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized, best_decoders
 from pliant.search.latency import LatencyModel
 from pliant.search.preference import standard_preferences
-from pliant.training.evaluator import Table, Wanted
+from pliant.training.evaluator import Table
 
 from .making import formula_cost, formula_problem, volume_of
 
@@ -58,7 +58,7 @@ def test_twenty_tasks_by_latency_are_searched_in_seconds() -> None:
 
     class Source:
         def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
-            for encoder, demand in wanted:
+            for (encoder, _), demand in wanted:
                 yield {
                     task: {width: sum(encoder) * width**0.3 + 0.01 * rng.random() for width in widths}
                     for task, widths in demand.items()
@@ -70,7 +70,7 @@ def test_twenty_tasks_by_latency_are_searched_in_seconds() -> None:
     known = {config: milliseconds(config) for config in (space.sample(rng) for _ in range(40))}
     latency = LatencyModel(space, tasks, known)
     preferences = standard_preferences(names)
-    problem = Problem(space, tasks, formula_cost, Source(), preferences, 16, latency=latency)
+    problem = Problem(space, tasks, formula_cost, Source(), preferences, 16, latency={"fp32": latency})
     began = time.process_time()
     found = Factorized().search(problem)
     assert time.process_time() - began < 60
@@ -95,7 +95,7 @@ def test_a_search_for_latency_leaves_out_decoders_that_are_thinner_and_slower() 
     rng = random.Random(0)
     known = {config: milliseconds(config) for config in (space.sample(rng) for _ in range(60))}
     latency = LatencyModel(space, problem.tasks, known)
-    found = Factorized().search(dataclasses.replace(problem, latency=latency)).candidates
+    found = Factorized().search(dataclasses.replace(problem, latency={"fp32": latency})).candidates
     assert all(each.cost == each.nanoseconds == pytest.approx(1e6 * milliseconds(each.config), 0.02) for each in found)
     assert not any(width == 0.5 for each in found for _, width in each.config.decoders)
     macs = Factorized().search(problem).candidates

@@ -6,7 +6,7 @@ import random
 import numpy as np
 
 from pliant.models.space import SearchSpace, SubnetConfig
-from pliant.search.algorithm import Candidate, Problem
+from pliant.search.algorithm import Candidate, Problem, Trunk
 from pliant.search.evolution import Genes, evolved
 from pliant.search.joint import Joint
 
@@ -29,7 +29,7 @@ def test_learning_beats_chance() -> None:
 
 def by_hand(problem: Problem, config: SubnetConfig) -> Candidate:
     """A candidate as truly evaluated."""
-    [table] = problem.source.evaluate([(config.encoder, {task: (width,) for task, width in config.decoders})])
+    [table] = problem.source.evaluate([(Trunk.of(config), {task: (width,) for task, width in config.decoders})])
     cost = problem.cost(config)
     quality = {task: table[task][width] for task, width in config.decoders}
     return Candidate(config, quality, cost.macs, cost.bytes)
