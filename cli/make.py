@@ -101,6 +101,7 @@ def search(
         str | None,
         typer.Option("--ray", metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or `local` to start one."),
     ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Search widths and precision together; with --latency.")] = False,
     number: Annotated[
         int | None,
         typer.Option("--explain", min=1, metavar="N", help="Say why the N-th subnet is on FRONT.json; search nothing."),
@@ -112,7 +113,7 @@ def search(
     \b
     Examples:
       pliant search out/scenes --out out/front.json
-      pliant search out/scenes --latency --prefer depth=2 --floor segmentation=0.6 --out out/front-depth.json
+      pliant search out/scenes --latency --int8 --prefer depth=2 --floor segmentation=0.6 --out out/front-depth.json
       pliant search out/scenes --out out/front.json --explain 7
     """
     prefers, floors, drops = pairs("--prefer", prefer), pairs("--floor", floor), pairs("--drop", drop)
@@ -122,7 +123,7 @@ def search(
     if number is not None:
         explain(out, number, as_json)
         return
-    how = (device, latency, threads, prefers, floors, drops, algorithm, most, evaluations, resume, cluster)
+    how = (device, latency, threads, prefers, floors, drops, algorithm, most, evaluations, resume, cluster, int8)
     with progress_bar() as report:
         front = run(Asked(checkpoint, out, *how), report)
     print_front(front, out, as_json)

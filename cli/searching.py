@@ -37,6 +37,7 @@ class Asked:
     evaluations: int | None = None
     resume: bool = False
     cluster: str | None = None
+    int8: bool = False
 
 
 def run(asked: Asked, report: Report) -> Front:
@@ -71,6 +72,7 @@ def run(asked: Asked, report: Report) -> Front:
             floors=Floors(asked.floors, asked.drops),
             note=note,
             cluster=asked.cluster,
+            int8=asked.int8,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped: what was measured is kept; go on with --resume (--out {out})") from None
@@ -114,13 +116,27 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
         print_json(front.to_json())
         return
     timed = any(entry.latency for entry in front.entries)
+    mixed = any(entry.config.precision != "fp32" for entry in front.entries)
     heads = [quality_head(task) for task in front.tasks]
     rows = []
     for index, entry in enumerate(front.entries, 1):
         latency = [_shown(entry.latency)] if timed else []
         found = [quality(entry.quality[task.name]) for task in front.tasks]
-        rows.append((str(index), macs(entry.macs), size(entry.bytes), *latency, *found, "; ".join(entry.preferences)))
-    print_table(("", "macs", "bytes", *([f"{_quantile(front)}\nms"] if timed else []), *heads, "best for"), rows)
+        precision = [entry.config.precision] if mixed else []
+        cost = (macs(entry.macs), size(entry.bytes), *precision, *latency)
+        rows.append((str(index), *cost, *found, "; ".join(entry.preferences)))
+    print_table(
+        (
+            "",
+            "macs",
+            "bytes",
+            *(["runs\nin"] if mixed else []),
+            *([f"{_quantile(front)}\nms"] if timed else []),
+            *heads,
+            "best for",
+        ),
+        rows,
+    )
     origin = front.provenance
     print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")
     print(f"plot: {plot_path(out)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from .template import widest_template
 from .witness import tolerances
 
 MAX_BATCH = 256
+Asked = Mapping[SubnetConfig, tuple[str, ...]]
 ENGINE = "onnxruntime"
 
 
@@ -59,7 +60,8 @@ def export_suite(
     Batch norm is recalibrated as the checkpoint's recipe says; of a bare supernet on `recalibration_images`.
     Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). With
     `max_drop`, the share of a task's quality that int8 may cost, blocks that cost more stay in fp32 (`s01-mixed`), and
-    int8 is left out where none of at most `evaluations` policies suffices. Nothing is written, and an existing file
+    int8 is left out where none of at most `evaluations` policies suffices. A front that names precisions is exported in
+    those, int8 mixed as `max_drop` says, and in fp32 where it cannot be kept. Nothing is written, and an existing file
     stays, where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy),
     DataError (images), ConfigError (a configuration of another space).
     """
@@ -78,7 +80,7 @@ def export_suite(
         raise ExportError(f"{target.parent} is not a folder: create it, or choose another place")
     recipe = None if isinstance(source, Supernet) else source.recipe.training
     export = _Export(supernet, data, settings, progress, recipe)
-    return export.run(_ordered(supernet, front), target, name or target.stem, _provenance(source))
+    return export.run(_ordered(supernet, front), _asked(front), target, name or target.stem, _provenance(source))
 
 
 class _Export:
@@ -96,14 +98,16 @@ class _Export:
         self.progress = progress or (lambda stage, done, total: None)
         self.seconds: dict[str, float] = {}
 
-    def run(self, configs: list[SubnetConfig], out: Path, name: str, provenance: dict[str, str]) -> ExportReport:
+    def run(
+        self, configs: list[SubnetConfig], asked: Asked, out: Path, name: str, provenance: dict[str, str]
+    ) -> ExportReport:
         """The whole export, with the supernet in evaluation mode meanwhile."""
         was_training = self.supernet.training
         self.supernet.eval()
         try:
             with self._clock("total"):
                 builder = self._prepare()
-                built = self._build(builder, configs)
+                built = self._build(builder, configs, asked)
                 content = self._content(builder, built, name, provenance)
                 with self._clock("write and verify"):
                     size = write_suite(content, out, self._verify)
@@ -138,14 +142,15 @@ class _Export:
             template, self.settings.policy, get_dialect(ENGINE)
         ) if "int8" in self.settings.precisions else None
 
-    def _build(self, builder: Builder, configs: list[SubnetConfig]) -> list[Built]:
+    def _build(self, builder: Builder, configs: list[SubnetConfig], asked: Asked) -> list[Built]:
         built: list[Built] = []
         digits = max(2, len(str(len(configs))))
         for index, config in enumerate(configs, 1):
             with self._clock("recalibrate"):
                 statistics = self.evaluator.statistics(config)
             with self._clock("subnets"):
-                built += builder.build(f"s{index:0{digits}d}", config, statistics, self.settings.precisions)
+                precisions = asked.get(config, self.settings.precisions)
+                built += builder.build(f"s{index:0{digits}d}", config, statistics, precisions)
             self.progress("subnets", index, len(configs))
         return built
 
@@ -203,6 +208,18 @@ def _ordered(supernet: Supernet, front: Sequence[SubnetConfig]) -> list[SubnetCo
             )
     costs = CostModel(supernet)
     return sorted(chosen, key=lambda config: (costs(config).macs, costs(config).bytes, config.encoder, config.decoders))
+
+
+def _asked(front: Sequence[SubnetConfig]) -> Asked:
+    """By widths, the precisions that a front of several precisions asks for; nothing where it is all fp32."""
+    if all(config.precision == "fp32" for config in front):
+        return {}
+    asked: dict[SubnetConfig, tuple[str, ...]] = {}
+    for config in front:
+        widths = SubnetConfig(config.encoder, config.decoders)
+        precision = "fp32" if config.precision == "fp32" else "int8"
+        asked[widths] = tuple(sorted({*asked.get(widths, ()), precision}))
+    return asked
 
 
 def _provenance(source: Checkpoint | Supernet) -> dict[str, str]:

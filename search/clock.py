@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from ..devices.fingerprint import read_fingerprint
@@ -11,12 +13,15 @@ from ..devices.measure import Measurement, Progress
 from ..devices.profile import DeviceProfile
 from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
+from ..quantize.policy import Policy
 from .front import Latency
 from .profiled import profiled_latencies
 from .timing import Timer
 
 PROBES = 80
 """Subnets measured to learn from."""
+Policies = Mapping[str, Policy]
+NONE: Policies = MappingProxyType({})
 
 
 class Clock(Protocol):
@@ -27,8 +32,8 @@ class Clock(Protocol):
         """The device's name."""
         ...
 
-    def probe(self) -> dict[SubnetConfig, Latency]:
-        """Of subnets from all over the space, to learn from."""
+    def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
+        """Of subnets from all over the space, to learn from: in fp32 and, where it can, by each of the policies."""
         ...
 
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
@@ -39,7 +44,7 @@ class Clock(Protocol):
 class ThisMachine:
     """Measures now, at a low quantile (timing.py), with as many threads as are asked for (None: one for each core).
 
-    `count` subnets are probed: half a second each.
+    `count` subnets are probed in each precision: half a second each.
     """
 
     def __init__(
@@ -49,13 +54,16 @@ class ThisMachine:
         progress: Progress | None = None,
         count: int = PROBES,
     ):
-        self._space, self._progress, self._count = supernet.space, progress, count
+        self._supernet, self._threads, self._progress, self._count = supernet, threads, progress, count
         self._time = Timer(supernet, threads)
         self.where = read_fingerprint().cpu
 
-    def probe(self) -> dict[SubnetConfig, Latency]:
+    def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
         """Every pair of one width for the encoder and one for all decoders, and random subnets."""
-        return self.confirm(probes(self._space, self._count))
+        if policies:
+            self._time = Timer(self._supernet, self._threads, policies)
+        drawn = probes(self._supernet.space, self._count)
+        return self.confirm([replace(config, precision=each) for each in ("fp32", *policies) for config in drawn])
 
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
         """All of them."""
@@ -74,8 +82,8 @@ class Profiled:
         self.where = profile.fingerprint.board or profile.fingerprint.cpu
         self._known = profiled_latencies(profile, supernet)
 
-    def probe(self) -> dict[SubnetConfig, Latency]:
-        """All of it."""
+    def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
+        """All of it; it knows of fp32 only."""
         return dict(self._known)
 
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.tasks import Task
-from .clock import Clock
+from .clock import NONE, Clock, Policies
 from .front import Front, FrontEntry, Latency
 from .latency import LEAST, LatencyModel
 from .preference import Preference
@@ -22,38 +22,53 @@ Note = Callable[[str], None] | None
 """Is told a line that a user should see."""
 
 
-def learn(clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = None) -> LatencyModel | None:
-    """Latency of all subnets from those that the clock knows; None where these are too few."""
-    known = {config: each.value for config, each in clock.probe().items()}
-    if len(known) < LEAST:
+def learn(
+    clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = None, policies: Policies = NONE
+) -> dict[str, LatencyModel]:
+    """Latency of all subnets by precision, from those that the clock knows; none for those that it knows little of."""
+    known: dict[str, dict[SubnetConfig, float]] = {precision: {} for precision in ("fp32", *policies)}
+    for config, each in clock.probe(policies).items():
+        known[config.precision][config] = each.value
+    if len(known["fp32"]) < LEAST:
         if note is not None:
-            note(f"{clock.where}: latencies of {len(known)} subnets, of fewer than {LEAST}: searching by multiply-adds")
-        return None
-    model = LatencyModel(space, tasks, known)
+            count = len(known["fp32"])
+            note(f"{clock.where}: latencies of {count} subnets, of fewer than {LEAST}: searching by multiply-adds")
+        return {}
+    models = {name: LatencyModel(space, tasks, each) for name, each in known.items() if len(each) >= LEAST}
     if note is not None:
-        fit = LatencyModel.held_out(space, tasks, known) if len(known) >= LEAST_TO_JUDGE else None
-        told = "" if fit is None else f": held out, they are {fit.error:.1%} off (rank correlation {fit.tau:.2f})"
-        if fit is not None and fit.error > ROUGH:
-            told += "; that is much: was the machine busy? Search again when it is idle"
-        note(f"latencies are estimated from {len(known)} measured subnets{told}")
-        for stair in stairs(model, space, tasks):
+        for precision in models:
+            note(_fit(precision if policies else "", known[precision], space, tasks))
+        for stair in stairs(models["fp32"], space, tasks):
             if stair.wasted:
                 widths = ", ".join(f"{width:g}" for width in stair.wasted)
                 note(f"{stair.name}: width {widths} is no faster here than a wider one (estimated)")
-    return model
+    return models
 
 
-def confirm(front: Front, clock: Clock, model: LatencyModel | None, note: Note = None) -> Front:
+def _fit(precision: str, known: Mapping[SubnetConfig, float], space: SearchSpace, tasks: Sequence[Task]) -> str:
+    """How well the latencies of a precision are estimated."""
+    fit = LatencyModel.held_out(space, tasks, known) if len(known) >= LEAST_TO_JUDGE else None
+    told = "" if fit is None else f": held out, they are {fit.error:.1%} off (rank correlation {fit.tau:.2f})"
+    if fit is not None and fit.error > ROUGH:
+        told += "; that is much: was the machine busy? Search again when it is idle"
+    return f"{precision} latencies are estimated from {len(known)} measured subnets{told}".strip()
+
+
+def confirm(front: Front, clock: Clock, models: Mapping[str, LatencyModel], note: Note = None) -> Front:
     """The front with its latencies, measured where the clock can and said to be estimated where not.
 
-    Without a model those that cannot be measured have none.
+    Without models those that cannot be measured have none. The fp32 twins of subnets of low precision are measured too:
+    one that is not faster than its twin has no place on a front.
     """
     configs = [entry.config for entry in front.entries]
-    measured = clock.confirm(configs)
-    if model is None:
+    twins = [replace(each, precision="fp32") for each in configs if each.precision != "fp32"]
+    measured = clock.confirm(list(dict.fromkeys([*configs, *twins])))
+    if not models:
         return front.measured(measured.get)
     quantile = next((each.quantile for each in measured.values()), 0.5)
-    estimated = {each: Latency(model(each), "estimated", clock.where, quantile) for each in configs}
+    estimated = {
+        each: Latency(models[each.precision](each), "estimated", clock.where, quantile) for each in [*configs, *twins]
+    }
     timed, left_out = with_latencies(front, {**estimated, **measured})
     if note is not None:
         for line in left_out:
@@ -74,9 +89,15 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
     entries = [replace(entry, latency=latencies[entry.config]) for entry in front.entries]
     yardstick = Yardstick(front.tasks, front.widest.quality)
     better = {entry.config: _better(entry, entries, yardstick) for entry in entries}
+    slow = {entry.config: line for entry in entries if (line := _slower_than_twin(entry, latencies))}
     ends = (front.space.narrowest, front.space.widest)
-    kept = [entry for entry in entries if entry.config in ends or better[entry.config] is None]
-    lines = [_line(entry, other) for entry in entries if entry not in kept and (other := better[entry.config])]
+    gone = {config for config, other in better.items() if other is not None} | set(slow)
+    kept = [entry for entry in entries if entry.config in ends or entry.config not in gone]
+    lines = [
+        slow.get(entry.config) or _line(entry, other)
+        for entry in entries
+        if entry not in kept and ((other := better[entry.config]) is not None or entry.config in slow)
+    ]
     return replace(front, entries=tuple(_named(kept, front, yardstick))), lines
 
 
@@ -94,6 +115,20 @@ def _better(entry: FrontEntry, others: Sequence[FrontEntry], yardstick: Yardstic
     return None
 
 
+def _slower_than_twin(entry: FrontEntry, latencies: Mapping[SubnetConfig, Latency]) -> str | None:
+    """A line on an entry of low precision that does not earn its place; None for all others."""
+    twin = latencies.get(replace(entry.config, precision="fp32"))
+    if entry.config.precision == "fp32" or twin is None or not _measured(entry) or twin.kind != "measured":
+        return None
+    if _milliseconds(entry) < twin.value:
+        return None
+    precision = entry.config.precision
+    return (
+        f"left out {_widths(replace(entry.config, precision='fp32'))}: in {precision} no faster than in fp32, "
+        f"{_milliseconds(entry):.3g} ms against {twin.value:.3g} ms"
+    )
+
+
 def _named(entries: Sequence[FrontEntry], front: Front, yardstick: Yardstick) -> list[FrontEntry]:
     """Each with the preferences on whose front, of score over latency, it lies."""
     quick_first = sorted(entries, key=_milliseconds)
@@ -108,7 +143,8 @@ def _named(entries: Sequence[FrontEntry], front: Front, yardstick: Yardstick) ->
     return [replace(entry, preferences=names[entry.config]) for entry in entries]
 
 
-def _line(entry: FrontEntry, other: FrontEntry) -> str:
+def _line(entry: FrontEntry, other: FrontEntry | None) -> str:
+    assert other is not None
     thinner = entry.macs < other.macs
     why = "thinner than another subnet but no faster" if thinner else "no faster than another subnet"
     return (
@@ -119,7 +155,8 @@ def _line(entry: FrontEntry, other: FrontEntry) -> str:
 
 def _widths(config: SubnetConfig) -> str:
     decoders = ", ".join(f"{task} {width:g}" for task, width in config.decoders)
-    return f"encoder {'-'.join(f'{width:g}' for width in config.encoder)}, {decoders}"
+    precision = "" if config.precision == "fp32" else f" in {config.precision}"
+    return f"encoder {'-'.join(f'{width:g}' for width in config.encoder)}, {decoders}{precision}"
 
 
 def _measured(entry: FrontEntry) -> bool:

@@ -15,11 +15,12 @@ from ..devices.errors import CheckpointError, PliantError
 from ..training.evaluator import Encoder, Entry, Table
 
 VERSION = 1
+FP32 = "fp32"
 _OTHER = {"supernet": "another supernet", "images": "other images", "_version": "another version of pliant"}
 
 
 class EvaluationLog:
-    """An open log; `entries` are those it held when it was opened.
+    """An open log; `entries` are those it held when it was opened, `by_precision` those of other precisions than fp32.
 
     Raises CheckpointError when `resume` finds the log of another supernet, other images, or no log at all in the file,
     and without `resume` when there is anything in it: evaluations are the costly part of a search.
@@ -29,9 +30,12 @@ class EvaluationLog:
         self.path = path
         header = {"_version": VERSION, "kind": "pliant search log", **identity}
         self.entries: list[Entry] = []
+        self.by_precision: dict[str, list[Entry]] = {}
         whole = 0
         if resume and path.exists():
-            self.entries, whole = _read(path, header)
+            found, whole = _read(path, header)
+            self.entries = found.pop(FP32, [])
+            self.by_precision = found
         elif path.exists() and path.stat().st_size:
             raise CheckpointError(f"{path} holds a search already: go on with --resume, or choose another --out")
         try:
@@ -44,10 +48,11 @@ class EvaluationLog:
         if not whole:
             self._write(header)
 
-    def append(self, encoder: Encoder, table: Table) -> None:
+    def append(self, encoder: Encoder, table: Table, precision: str = FP32) -> None:
         """Add an evaluation; on the disk when this returns."""
         rows = {task: [[width, value] for width, value in row.items()] for task, row in table.items()}
-        self._write({"encoder": list(encoder), "quality": rows})
+        said = {} if precision == FP32 else {"precision": precision}
+        self._write({"encoder": list(encoder), **said, "quality": rows})
 
     def close(self) -> None:
         """Close the file."""
@@ -62,16 +67,19 @@ class EvaluationLog:
             raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
 
 
-def _read(path: Path, header: dict[str, Any]) -> tuple[list[Entry], int]:
-    """Entries of a log, and how many of its bytes are whole lines."""
+def _read(path: Path, header: dict[str, Any]) -> tuple[dict[str, list[Entry]], int]:
+    """Entries of a log by precision, and how many of its bytes are whole lines."""
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1
     if not whole:
-        return [], 0
+        return {}, 0
     lines = data[:whole].splitlines()
     _check_header(path, lines[0], header)
     try:
-        return [_entry(json.loads(line)) for line in lines[1:]], whole
+        found: dict[str, list[Entry]] = {}
+        for line in map(json.loads, lines[1:]):
+            found.setdefault(str(line.get("precision", FP32)), []).append(_entry(line))
+        return found, whole
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: remove it and search again") from error
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..devices.errors import BudgetError, CheckpointError, DataError
 from ..models.cost import CostModel
+from ..quantize.policy import Policy
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.data.batches import Batch
 from ..training.evaluate import load_batches
@@ -19,7 +20,7 @@ from ..training.recalibrate import recalibration_batches
 from . import FRONT_SIZE
 from .algorithm import Algorithm, Problem, Progress, TableSource
 from .assemble import make_front
-from .clock import Clock
+from .clock import Clock, ThisMachine
 from .confirm import confirm, learn
 from .ecmt import Ecmt
 from .factorized import Factorized
@@ -35,6 +36,8 @@ from .source import ByPrecision, EncoderSource
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
 DEFAULT = Factorized().name
+NO_LOSS = 0.01
+"""What int8 may cost a task before a mixture with fp32 is searched too, where the recipe sets no limit."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def run_search(
     floors: Floors = NONE,
     note: Callable[[str], None] | None = None,
     cluster: str | None = None,
+    int8: bool = False,
 ) -> Front:
     """Search a trained supernet; what is left out is as the checkpoint's recipe says.
 
@@ -74,7 +78,8 @@ def run_search(
     `resume` goes on from that log, without it a log that is there is refused. With a `clock` the search is for latency
     on its device instead of multiply-adds, the front's own latencies are measured, or marked as estimated, and the
     staircase goes to FRONT-latency.png; `floors` are limits of quality. `note` is told in a line what there is to know
-    beside the front. `cluster` is the address of a Ray cluster that evaluates (cluster.py).
+    beside the front. `cluster` is the address of a Ray cluster that evaluates in fp32 (cluster.py). With `int8`, which
+    needs a clock that measures, widths and precision are searched together.
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
     BudgetError (a preference for no task, a count that leaves nothing, a front that its plot or page would overwrite).
@@ -82,6 +87,7 @@ def run_search(
     if out is not None:
         check_front_path(out)
     _check_counts(evaluations, front_size, images)
+    _check_int8(int8, clock, algorithm)
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
     _check_nested(checkpoint)
     chosen = _algorithm(algorithm)
@@ -92,11 +98,13 @@ def run_search(
     digest = supernet_digest(checkpoint.supernet)
     log = _open_log(out, digest, data, resume)
     try:
-        latency = None if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note)
-        with _source(_evaluator(checkpoint, data, log), data, cluster) as source:
-            tables = ByPrecision({"fp32": source})
+        evaluator = _evaluator(checkpoint, data, log)
+        policies, integers = _integers(checkpoint, evaluator, data, log) if int8 else ({}, {})
+        latency = {} if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note, policies)
+        with _source(evaluator, data, cluster) as source:
+            tables = ByPrecision({"fp32": source, **integers})
             problem = _problem(checkpoint, tables, wanted, evaluations, seed, progress)
-            problem = replace(problem, latency=None if latency is None else {"fp32": latency}, floors=floors)
+            problem = replace(problem, latency=latency or None, floors=floors, precisions=tuple(latency) or ("fp32",))
             found = chosen.search(problem)
     finally:
         if log is not None:
@@ -107,8 +115,8 @@ def run_search(
         front = confirm(front, clock, latency, note)
     if out is not None:
         write_front(front, Path(out))
-        if clock is not None and latency is not None:
-            _write_stairs(latency, checkpoint, clock.where, Path(out))
+        if clock is not None and latency:
+            _write_stairs(latency["fp32"], checkpoint, clock.where, Path(out))
     return front
 
 
@@ -140,6 +148,13 @@ def _check_counts(evaluations: int | None, front_size: int | None, images: int |
             raise BudgetError(f"{name} must be at least {least}, not {value}")
 
 
+def _check_int8(int8: bool, clock: Clock | None, algorithm: str) -> None:
+    if int8 and not isinstance(clock, ThisMachine):
+        raise BudgetError("int8 saves no multiply-adds: search for it by latency, measured on this machine (--latency)")
+    if int8 and algorithm == Ecmt().name:
+        raise BudgetError("ECMT's rule knows no precision: search with --algorithm factorized or joint")
+
+
 def _algorithm(name: str) -> Algorithm:
     if name not in ALGORITHMS:
         raise BudgetError(f"there is no search algorithm {name!r}: choose one of {', '.join(ALGORITHMS)}")
@@ -168,6 +183,17 @@ def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | No
     supernet = checkpoint.supernet.to(choose_device(checkpoint.recipe.training.device))
     known = log.entries if log is not None else ()
     return Evaluator(supernet, data.recalibration, data.validation, known=known, keep=keep)
+
+
+def _integers(
+    checkpoint: Checkpoint, evaluator: Evaluator, data: SearchData, log: EvaluationLog | None
+) -> tuple[dict[str, Policy], Mapping[str, EncoderSource]]:
+    """Policies of low precision, and where the quality of subnets in each comes from."""
+    from .integers import Images, integer_sources
+
+    how = checkpoint.recipe.quantize
+    images = Images.of(data.recalibration, data.validation, how.calibration_images)
+    return integer_sources(evaluator, images, NO_LOSS if how.max_drop is None else how.max_drop, how.evaluations, log)
 
 
 def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> AbstractContextManager[EncoderSource]:

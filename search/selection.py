@@ -123,4 +123,4 @@ def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _order(candidate: Candidate) -> tuple[object, ...]:
     """From cheap to wide, and then by widths: never by the order in which things were found."""
     config = candidate.config
-    return (candidate.macs, candidate.bytes, config.encoder, config.decoders)
+    return (candidate.macs, candidate.bytes, config.encoder, config.decoders, config.precision)

@@ -5,19 +5,20 @@ A subnet's graph depends on its widths alone, so the statistics that stand in it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ..devices.dialect import get_dialect
 from ..devices.measure import Effort, Measurement, Progress, measure
 from ..export.engine import Engine
-from ..export.feeds import Wide, fp32_feed
-from ..export.template import widest_template
+from ..export.forms import Forms
 from ..models.norm import SlimBatchNorm2d
 from ..models.setting import Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
+from ..quantize.policy import Policy
 
 TOGETHER = 8
 """Subnets timed in turns."""
@@ -27,11 +28,14 @@ EFFORT = Effort(runs=42, spread=0.02, seconds=0.5, warmup=1)
 
 
 class Timer:
-    """Measured latency of a supernet's fp32 subnets in onnxruntime, with `threads` (None: one for each core)."""
+    """Measured latency of a supernet's subnets in onnxruntime, with `threads` (None: one for each core).
 
-    def __init__(self, supernet: Supernet, threads: int | None = None):
+    Each runs in the precision that it names, fp32 or one of the `policies`.
+    """
+
+    def __init__(self, supernet: Supernet, threads: int | None = None, policies: Mapping[str, Policy] | None = None):
         self._supernet, self._threads = supernet, threads
-        self._template, self._wide = widest_template(supernet), Wide(supernet)
+        self._forms = Forms(supernet, policies or {}, get_dialect("onnxruntime"))
         self._image = np.zeros((1, supernet.architecture.height, supernet.architecture.width, 3), np.uint8)
 
     def __call__(
@@ -50,7 +54,8 @@ class Timer:
         return found
 
     def _call(self, config: SubnetConfig) -> Callable[[], object]:
-        feed = fp32_feed(self._template, self._wide, config, _statistics_at_hand(self._supernet, config))
+        fp32 = self._forms.fp32(config, _statistics_at_hand(self._supernet, config))
+        feed = self._forms.of(config, fp32, self._forms.unmeasured())
         names = [task.name for task in self._supernet.tasks]
         engine = Engine(feed, names, "a subnet to be timed", self._threads)
         return lambda: engine(self._image)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +230,12 @@ def test_quality_images_without_labels_are_an_error_that_names_the_task(trained:
     with pytest.raises(DataError, match="none of the 4 quality images is labelled for 'segmentation'"):
         trained.export(tmp_path / "x.pliant", data=unlabelled, precisions=("fp32",))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_front_of_several_precisions_is_exported_in_those(trained: Trained, tmp_path: Path) -> None:
+    space = trained.net.space
+    front = [space.widest, space.narrowest, replace(space.uniform(0.75, 0.5), precision="mixed")]
+    front.append(replace(space.widest, precision="int8"))
+    export_suite(trained.net, front, tmp_path / "x.pliant", data=trained.data, calibration_images=8, quality_images=8)
+    with open_suite(tmp_path / "x.pliant") as suite:
+        assert [subnet.id for subnet in suite.subnets] == ["s01-fp32", "s02-int8", "s03-int8", "s03-fp32"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pliant.models.space import SubnetConfig
-from pliant.search.clock import Profiled, ThisMachine, probes
+from pliant.search.clock import NONE, Policies, Profiled, ThisMachine, probes
 from pliant.search.confirm import learn, with_latencies
 from pliant.search.front import Front, FrontEntry, Latency, Provenance
 from pliant.search.run import run_search
@@ -40,6 +40,22 @@ def test_a_thinner_subnet_that_is_no_faster_is_left_out_and_said_so() -> None:
     assert [entry.latency.value for entry in timed.entries if entry.latency] == [1.0, 3.9, 8.0, 10.0]
     (line,) = lines
     assert "thinner than another subnet but no faster, 4 ms against 3.9 ms" in line
+
+
+def test_int8_that_is_no_faster_than_its_twin_is_left_out_and_said_so() -> None:
+    """Though it is on the front by quality: the twin is not, for it is the same speed and was not chosen."""
+    front, times = made_front([(0.5, 4.0), (0.6, 5.0)])
+    slow, fast = (dataclasses.replace(entry.config, precision="int8") for entry in front.entries[1:3])
+    entries = [
+        dataclasses.replace(entry, config=config)
+        for entry, config in zip(front.entries, [SPACE.narrowest, slow, fast, SPACE.widest], strict=True)
+    ]
+    front = dataclasses.replace(front, entries=tuple(entries))
+    times = {**times, slow: times[dataclasses.replace(slow, precision="fp32")], fast: Latency(4.5, "measured", "here")}
+    timed, lines = with_latencies(front, times)
+    assert [entry.config for entry in timed.entries] == [SPACE.narrowest, fast, SPACE.widest]
+    (line,) = lines
+    assert "in int8 no faster than in fp32, 4 ms against 4 ms" in line
 
 
 def test_an_estimate_rules_nothing_out() -> None:
@@ -113,14 +129,14 @@ def test_latencies_that_tell_of_a_busy_machine_are_said_to_be_rough(noise: float
     class Busy:
         where = "here"
 
-        def probe(self) -> dict[SubnetConfig, Latency]:
+        def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
             drawn = probes(SPACE, 60)
             return {each: Latency(sum(each.encoder) * (1 + noise * rng.random()), "measured", "here") for each in drawn}
 
         def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
             return {}
 
-    assert learn(Busy(), SPACE, TASKS, notes.append) is not None
+    assert set(learn(Busy(), SPACE, TASKS, notes.append)) == {"fp32"}
     assert ("was the machine busy?" in notes[0]) == warned
 
 

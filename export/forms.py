@@ -1,0 +1,44 @@
+"""A supernet's subnets in any precision, as graphs and arrays: what a search times and judges before a suite is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..devices.dialect import Dialect
+from ..models.setting import Statistics
+from ..models.space import SubnetConfig
+from ..models.supernet import Supernet
+from ..quantize.lowering import lower
+from ..quantize.policy import Policy
+from ..quantize.ranges import Range
+from .feeds import Feed, Wide, fp32_feed, int8_feed
+from .template import widest_template
+
+FP32 = "fp32"
+
+
+class Forms:
+    """Feeds of one supernet's subnets, by the precision that a configuration names: fp32, or one of the `policies`."""
+
+    def __init__(self, supernet: Supernet, policies: Mapping[str, Policy], dialect: Dialect):
+        self.supernet, self.policies, self.dialect = supernet, dict(policies), dialect
+        self.template = widest_template(supernet)
+        self.lowered = {name: lower(self.template, policy, dialect) for name, policy in policies.items()}
+        # Weights are shared by all policies: those of the one with most of them in integers are all there are.
+        whole = max(self.lowered.values(), key=lambda each: len(each.layers), default=None)
+        self.wide = Wide(supernet, whole)
+        self.ranged = tuple(sorted({name for each in self.lowered.values() for name in each.ranged}))
+
+    def fp32(self, config: SubnetConfig, statistics: Statistics) -> Feed:
+        """A subnet in fp32, whatever precision it names."""
+        return fp32_feed(self.template, self.wide, config, statistics)
+
+    def of(self, config: SubnetConfig, fp32: Feed, ranges: Mapping[str, Range]) -> Feed:
+        """The subnet in its own precision, given in fp32; `ranges` of all `ranged` tensors."""
+        if config.precision == FP32:
+            return fp32
+        return int8_feed(self.lowered[config.precision], self.wide, fp32, ranges)
+
+    def unmeasured(self) -> dict[str, Range]:
+        """Ranges that nobody observed, for a subnet that is only to be timed."""
+        return dict.fromkeys(self.ranged, Range(-1.0, 1.0))

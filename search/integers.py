@@ -1,0 +1,177 @@
+"""Quality of subnets in int8, measured by the engine that would run them, and the policies worth searching among.
+
+As in fp32, a task's output depends on the encoder and its own decoder only, ranges included: one graph with a width for
+all decoders measures that width for every task.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..devices.dialect import get_dialect
+from ..export.build import PARITY_IMAGES
+from ..export.engine import Engine
+from ..export.feeds import Feed
+from ..export.forms import Forms
+from ..export.mixing import NAME as MIXED
+from ..export.mixing import Mixer
+from ..export.quality import Labelled, measure_quality
+from ..models.space import SubnetConfig
+from ..quantize.calibrate import calibrate
+from ..quantize.policy import Policy
+from ..quantize.ranges import Range
+from ..training.data.batches import Batch
+from ..training.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wanted
+from .log import EvaluationLog
+
+WHOLE = Policy().name
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a search in int8 looks at: uint8 batches (N, H, W, 3) for ranges, labelled images for quality."""
+
+    calibration: tuple[NDArray[np.uint8], ...]
+    quality: Labelled
+
+    @classmethod
+    def of(cls, calibration: Iterable[Batch], quality: Iterable[Batch], count: int) -> Images:
+        """The first `count` images for ranges, and all of the others."""
+        images = np.concatenate([np.asarray(batch.images) for batch in calibration])[:count]
+        quality = list(quality)
+        targets = tuple(
+            {task: np.asarray(labels[index]) for task, labels in batch.targets.items()}
+            for batch in quality
+            for index in range(len(batch.images))
+        )
+        shown = Labelled(np.concatenate([np.asarray(batch.images) for batch in quality]), targets)
+        return cls(tuple(images[start : start + 16] for start in range(0, len(images), 16)), shown)
+
+
+class IntegerEvaluator:
+    """Tables of encoders in one precision that is not fp32; `fp32` knows the batch-norm statistics.
+
+    `known` tables are not measured again; `keep` is given each new one.
+    """
+
+    def __init__(
+        self,
+        forms: Forms,
+        precision: str,
+        fp32: Evaluator,
+        images: Images,
+        *,
+        known: Iterable[Entry] = (),
+        keep: Callable[[Encoder, Table], None] | None = None,
+    ):
+        self._forms, self._precision, self._fp32, self._images = forms, precision, fp32, images
+        self._tasks = forms.supernet.tasks
+        self._keep = keep
+        self._known: dict[Encoder, Table] = {}
+        self.encoders = 0
+        for encoder, table in known:
+            self._learn(encoder, table)
+
+    def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
+        """A table for each, in this order, one measured after the other as they are taken."""
+        return (self.table(encoder, demand) for encoder, demand in wanted)
+
+    def table(self, encoder: Encoder, demand: Demand) -> Table:
+        """Quality of the demanded decoders on this encoder; what is not known yet is measured."""
+        known = self._known.setdefault(encoder, {})
+        missing = {task: [w for w in widths if w not in known.get(task, {})] for task, widths in demand.items()}
+        if any(missing.values()):
+            found = self._measured(encoder, missing)
+            if self._keep is not None:
+                self._keep(encoder, found)
+            self._learn(encoder, found)
+            self.encoders += 1
+        return {task: {width: self._known[encoder][task][width] for width in widths} for task, widths in demand.items()}
+
+    def _measured(self, encoder: Encoder, missing: dict[str, list[float]]) -> Table:
+        table: Table = {task: {} for task, widths in missing.items() if widths}
+        for index in range(max(map(len, missing.values()))):
+            config = self._config(encoder, missing, index)
+            fp32 = self._forms.fp32(config, self._fp32.statistics(config))
+            feed = self._forms.of(config, fp32, _ranges(self._forms, fp32, self._images))
+            quality = _quality(self._forms, feed, self._images)
+            for task, widths in missing.items():
+                if index < len(widths):
+                    table[task][widths[index]] = quality[task]
+        return table
+
+    def _config(self, encoder: Encoder, missing: dict[str, list[float]], index: int) -> SubnetConfig:
+        """One graph: for each task the next width that is missing, any where none is."""
+        narrowest = self._forms.supernet.space.decoder_widths[0]
+        chosen = {
+            task.name: (missing.get(task.name) or [narrowest])[min(index, len(missing.get(task.name) or [0]) - 1)]
+            for task in self._tasks
+        }
+        return SubnetConfig(encoder, tuple(chosen.items()), self._precision)
+
+    def _learn(self, encoder: Encoder, table: Table) -> None:
+        mine = self._known.setdefault(encoder, {})
+        for task, row in table.items():
+            mine.setdefault(task, {}).update(row)
+
+
+def integer_sources(
+    fp32: Evaluator, images: Images, max_drop: float, evaluations: int, log: EvaluationLog | None = None
+) -> tuple[dict[str, Policy], dict[str, IntegerEvaluator]]:
+    """The policies that are worth searching among, and a source of tables for each; the log's are known.
+
+    `max_drop` and `evaluations` are those of `find_policies`.
+    """
+    dialect = get_dialect("onnxruntime")
+    policies = find_policies(Forms(fp32.supernet, {WHOLE: Policy()}, dialect), fp32, images, max_drop, evaluations)
+    forms = Forms(fp32.supernet, policies, dialect)
+    sources = {}
+    for name, policy in policies.items():
+        # A table holds for this policy only, which may be another one by the same name after a change of images.
+        key = f"{name}-{hashlib.sha256(json.dumps(policy.to_json()).encode()).hexdigest()[:8]}"
+        known = () if log is None else log.by_precision.get(key, ())
+        keep = None if log is None else partial(_append, log, key)
+        sources[name] = IntegerEvaluator(forms, name, fp32, images, known=known, keep=keep)
+    return policies, sources
+
+
+def _append(log: EvaluationLog, precision: str, encoder: Encoder, table: Table) -> None:
+    log.append(encoder, table, precision)
+
+
+def find_policies(
+    forms: Forms, fp32: Evaluator, images: Images, max_drop: float, evaluations: int
+) -> dict[str, Policy]:
+    """All in int8, and where that costs a task of a uniform subnet more than `max_drop` of it, with few blocks in fp32.
+
+    `forms` knows the whole policy. The blocks are those that any of the uniform subnets needs in fp32.
+    """
+    whole, space = forms.lowered[WHOLE], forms.supernet.space
+    mixer = Mixer(forms.template, whole, forms.wide, forms.supernet.tasks, images.quality, max_drop, evaluations)
+    names = [f"{task.name}/logits" for task in forms.supernet.tasks]
+    shown = images.quality.images[:PARITY_IMAGES]
+    layers: dict[tuple[str, str], None] = {}
+    for width in space.encoder_widths:
+        config = space.uniform(width, min(space.decoder_widths, key=lambda each: abs(each - width)))
+        feed = forms.fp32(config, fp32.statistics(config))
+        expected = Engine(feed, names, "a subnet in fp32")(shown)
+        _, mixture = mixer.find(feed, _ranges(forms, feed, images), expected, shown)
+        layers.update(dict.fromkeys(mixture.policy.layers))
+    return {WHOLE: whole.policy, **({MIXED: Policy(MIXED, tuple(layers))} if layers else {})}
+
+
+def _ranges(forms: Forms, fp32: Feed, images: Images) -> dict[str, Range]:
+    return calibrate(fp32.graph, fp32.arrays, forms.ranged, images.calibration)
+
+
+def _quality(forms: Forms, feed: Feed, images: Images) -> dict[str, float]:
+    tasks = forms.supernet.tasks
+    engine = Engine(feed, [task.name for task in tasks], "a subnet that is searched")
+    return measure_quality(engine, tasks, images.quality)

@@ -1,0 +1,122 @@
+"""Int8 in a search: tables by real engines, precision as a choice beside widths."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pliant import BudgetError
+from pliant.devices.dialect import get_dialect
+from pliant.export.engine import Engine
+from pliant.export.forms import Forms
+from pliant.export.quality import measure_quality
+from pliant.models.space import SubnetConfig
+from pliant.quantize.calibrate import calibrate
+from pliant.quantize.policy import Policy
+from pliant.search.algorithm import Problem, Trunk
+from pliant.search.clock import ThisMachine
+from pliant.search.factorized import Factorized
+from pliant.search.integers import Images, IntegerEvaluator
+from pliant.search.joint import Joint
+from pliant.search.latency import LatencyModel
+from pliant.search.run import run_search
+from pliant.training.evaluator import Evaluator
+
+from .making import NAMES, TASKS, formula_problem, make_batches, make_checkpoint, make_data, make_supernet
+
+INT8 = {"int8": Policy()}
+
+
+@pytest.fixture(scope="module")
+def integers() -> IntegerEvaluator:
+    supernet = make_supernet()
+    recalibration, validation = make_batches(2, 0), make_batches(2, 1)
+    forms = Forms(supernet, INT8, get_dialect("onnxruntime"))
+    return IntegerEvaluator(forms, "int8", Evaluator(supernet, recalibration), Images.of(recalibration, validation, 4))
+
+
+def test_a_table_holds_what_each_subnet_measures_by_itself(integers: IntegerEvaluator) -> None:
+    """Ranges included: given the encoder, no task depends on another one's decoder."""
+    forms, images = integers._forms, integers._images
+    encoder = (0.5, 1.0, 1.0, 0.5)
+    table = integers.table(encoder, dict.fromkeys(NAMES, (0.5, 1.0)))
+    for widths in ((0.5, 1.0, 0.5), (1.0, 1.0, 0.5)):
+        config = SubnetConfig(encoder, tuple(zip(NAMES, widths, strict=True)), "int8")
+        fp32 = forms.fp32(config, integers._fp32.statistics(config))
+        feed = forms.of(config, fp32, calibrate(fp32.graph, fp32.arrays, forms.ranged, images.calibration))
+        alone = measure_quality(Engine(feed, list(NAMES), "alone"), TASKS, images.quality)
+        assert alone == {task: table[task][width] for task, width in config.decoders}
+
+
+def test_what_is_known_is_not_measured_again(integers: IntegerEvaluator) -> None:
+    encoder, kept = (1.0, 1.0, 0.5, 0.5), []
+    first = integers.table(encoder, {"depth": (0.5,), "edges": (1.0,)})
+    again = IntegerEvaluator(
+        integers._forms,
+        "int8",
+        integers._fp32,
+        integers._images,
+        known=[(encoder, first)],
+        keep=lambda *e: kept.append(e),
+    )
+    assert again.table(encoder, {"depth": (0.5,), "edges": (1.0,)}) == first
+    assert (again.encoders, kept) == (0, [])
+    again.table(encoder, {"depth": (0.5, 1.0)})
+    assert kept == [(encoder, {"depth": {1.0: again.table(encoder, {"depth": (1.0,)})["depth"][1.0]}})]
+
+
+def priced(problem: Problem) -> Problem:
+    """By latency: int8 takes half, and by the formula loses nothing."""
+    drawn = [problem.space.sample(random.Random(seed)) for seed in range(60)]
+    known = {config: problem.cost(config).macs / 1000 for config in drawn}
+    models = {
+        "fp32": LatencyModel(problem.space, problem.tasks, known),
+        "int8": LatencyModel(problem.space, problem.tasks, {config: each / 2 for config, each in known.items()}),
+    }
+    return replace(problem, latency=models, precisions=("fp32", "int8"))
+
+
+@pytest.mark.parametrize("algorithm", [Factorized(), Joint()], ids=["factorized", "joint"])
+def test_where_int8_costs_half_and_loses_nothing_it_is_found(algorithm: Factorized | Joint) -> None:
+    problem = priced(formula_problem(40)[0])
+    found = algorithm.search(problem)
+    assert found.evaluations == 40
+    fp32 = {each.config: each for each in found.candidates if each.config.precision == "fp32"}
+    int8 = [each for each in found.candidates if each.config.precision == "int8"]
+    assert {problem.space.widest, problem.space.narrowest} <= set(fp32)
+    assert len(int8) > len(found.candidates) / 4
+    for each in int8:
+        twin = fp32.get(replace(each.config, precision="fp32"))
+        assert twin is None or each.cost < 0.6 * twin.cost
+    assert [each.config for each in algorithm.search(problem).candidates] == [each.config for each in found.candidates]
+    assert Trunk.of(int8[0].config).config(int8[0].config.decoders) == int8[0].config
+
+
+def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both(tmp_path: Path) -> None:
+    checkpoint, data = make_checkpoint(tmp_path), make_data()
+    clock = ThisMachine(checkpoint.supernet, threads=1, count=12)
+    notes: list[str] = []
+    out = tmp_path / "front.json"
+    front = run_search(checkpoint, data=data, out=out, clock=clock, int8=True, note=notes.append)
+    assert {entry.config.precision for entry in front.entries} <= {"fp32", "int8", "mixed"}
+    assert all(entry.latency and entry.latency.kind == "measured" for entry in front.entries)
+    log = (tmp_path / "front.log.jsonl").read_text()
+    assert '"precision": "int8-' in log
+    assert any(line.startswith("int8 latencies are estimated from 12") for line in notes)
+    lines = len(log.splitlines())
+    run_search(checkpoint, data=data, out=out, clock=clock, int8=True, resume=True)
+    again = (tmp_path / "front.log.jsonl").read_text()
+    assert again.startswith(log)
+    assert len(again.splitlines()) < 2 * lines
+
+
+def test_precision_without_latency_is_refused(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path)
+    with pytest.raises(BudgetError, match=r"int8 saves no multiply-adds.*--latency"):
+        run_search(checkpoint, data=make_data(), int8=True)
+    clock = ThisMachine(checkpoint.supernet, threads=1, count=12)
+    with pytest.raises(BudgetError, match="ECMT's rule knows no precision"):
+        run_search(checkpoint, data=make_data(), int8=True, clock=clock, algorithm="ecmt")
