@@ -14,7 +14,6 @@ from pliant import PliantError
 from pliant.models.cost import CostModel
 from pliant.search.algorithm import Problem
 from pliant.search.archive import Archive
-from pliant.search.source import ByPrecision
 
 from ..dated import hardware_name
 from ..training.methods import SUBJECTS
@@ -70,17 +69,20 @@ def _run(data: str, chosen: argparse.Namespace, entry: Entry) -> None:
     checkpoint = trained(data, chosen.work)
     truth = Truth(checkpoint, data, chosen.results / "search")
     try:
-        model, fit = truth.latency_model()
-        entry["latency"][data] = {"held_out_error": fit.error, "held_out_tau": fit.tau}
+        models, fits = truth.latency_models()
+        entry["latency"][data] = {
+            precision: {"held_out_error": fit.error, "held_out_tau": fit.tau} for precision, fit in fits.items()
+        }
         groups = Groups.of(checkpoint.tasks)
         problem = Problem(
             checkpoint.space,
             checkpoint.tasks,
             CostModel(checkpoint.supernet),
-            ByPrecision({"fp32": truth.evaluator}),
+            truth.source,
             protocol(groups),
             chosen.evaluations,
-            latency={"fp32": model},
+            latency=models,
+            precisions=tuple(models),
         )
         both = Archive(problem, lambda _archive, _trunk: ())
         ends = Ends(both.narrowest, both.widest)
@@ -94,9 +96,9 @@ def _run(data: str, chosen: argparse.Namespace, entry: Entry) -> None:
 
 
 def _row(data: str, name: str, seed: int, problem: Problem, ends: Ends, groups: Groups, truth: Truth) -> Entry:
-    began, ran = time.perf_counter(), truth.evaluator.effort.encoders
+    began, ran = time.perf_counter(), truth.measured
     outcome = METHODS[name](replace(problem, seed=seed))
-    seconds, fresh = time.perf_counter() - began, truth.evaluator.effort.encoders - ran
+    seconds, fresh = time.perf_counter() - began, truth.measured - ran
     steered = control(problem, outcome, ends, groups)
     row = {
         "data": data,

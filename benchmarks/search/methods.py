@@ -12,8 +12,12 @@ from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized
 from pliant.search.joint import Joint
+from pliant.search.parts import PartCosts
 from pliant.search.preference import Preference, rule_variants
+from pliant.search.score import Yardstick
+from pliant.search.selection import non_dominated
 
+INT8 = "int8"
 Offers = Callable[[Preference], Sequence[Candidate]]
 
 
@@ -34,12 +38,12 @@ def uniform_width(problem: Problem) -> Outcome:
 def encoder_only(problem: Problem) -> Outcome:
     """Slim the encoder only, searched; decoders at full width."""
     space = replace(problem.space, decoder_widths=(1.0,))
-    return _of(Factorized().search(replace(problem, space=space)))
+    return _of(Factorized().search(replace(_in_fp32(problem), space=space)))
 
 
 def ecmt(problem: Problem) -> Outcome:
     """ECMT's rule: a preference's decoders by the rule, under any ceiling; the encoder searched."""
-    found = Ecmt().search(problem)
+    found = Ecmt().search(_in_fp32(problem))
 
     def offers(preference: Preference) -> list[Candidate]:
         allowed = set(rule_variants(problem.space, [preference]))
@@ -50,7 +54,36 @@ def ecmt(problem: Problem) -> Outcome:
 
 def joint_fp32(problem: Problem) -> Outcome:
     """All widths at once, by predictors."""
+    return _of(Joint().search(_in_fp32(problem)))
+
+
+def search_then_int8(problem: Problem) -> Outcome:
+    """Search in fp32 with half of the evaluations; with the rest measure what was best in int8, and rank anew."""
+    searched = Factorized().search(replace(_in_fp32(problem), evaluations=-(-problem.evaluations // 2)))
+    best = non_dominated(searched.candidates, Yardstick(problem.tasks, _widest(problem, searched).quality))
+    trunks = dict.fromkeys(Trunk(each.config.encoder, INT8) for each in best)
+    left = list(trunks)[: max(0, problem.evaluations - searched.evaluations)]
+    space = problem.space
+    everything = dict.fromkeys(space.tasks, space.decoder_widths)
+    tables = problem.source.evaluate([(trunk, everything) for trunk in left])
+    costs = PartCosts(space, problem.cost, problem.latency)
+    twins = [
+        costs.candidate(trunk.config(each.config.decoders), table)
+        for trunk, table in zip(left, tables, strict=True)
+        for each in best
+        if each.config.encoder == trunk.encoder
+    ]
+    return _of(Found((*searched.candidates, *twins), searched.evaluations + len(left)))
+
+
+def joint(problem: Problem) -> Outcome:
+    """All widths and precision at once, by predictors."""
     return _of(Joint().search(problem))
+
+
+def factorized_int8(problem: Problem) -> Outcome:
+    """Exact decoders; the encoder and precision searched."""
+    return _of(Factorized().search(problem))
 
 
 def random_search(problem: Problem) -> Outcome:
@@ -64,7 +97,7 @@ def random_search(problem: Problem) -> Outcome:
 
 def factorized(problem: Problem) -> Outcome:
     """Exact decoders, the encoder searched."""
-    return _of(Factorized().search(problem))
+    return _of(Factorized().search(_in_fp32(problem)))
 
 
 METHODS: dict[str, Callable[[Problem], Outcome]] = {
@@ -72,9 +105,22 @@ METHODS: dict[str, Callable[[Problem], Outcome]] = {
     "encoder-only": encoder_only,
     "ecmt": ecmt,
     "joint-fp32": joint_fp32,
+    "search-then-int8": search_then_int8,
+    "joint": joint,
     "random": random_search,
     "factorized": factorized,
+    "factorized-int8": factorized_int8,
 }
+"""All by name; those that know int8 need a problem that does."""
+INTEGERS = ("search-then-int8", "joint", "factorized-int8")
+
+
+def _in_fp32(problem: Problem) -> Problem:
+    return replace(problem, precisions=("fp32",))
+
+
+def _widest(problem: Problem, found: Found) -> Candidate:
+    return next(each for each in found.candidates if each.config == problem.space.widest)
 
 
 def _of(found: Found) -> Outcome:

@@ -25,13 +25,11 @@ def tables(entry: Entry) -> str:
 
 
 def _of_data(entry: Entry, data: str) -> str:
-    fit = entry["latency"][data]
     head = ["method", *MEASURES, f"control over {BASE}", "95 % interval"]
     lines = [
         f"### {data}",
         "",
-        f"Latencies of subnets that were not learned from are estimated {fit['held_out_error']:.1%} off "
-        f"(Kendall's tau {fit['held_out_tau']:.2f}). {_learned(entry, data)}",
+        f"{_estimated(entry, data)} {_learned(entry, data)}",
         "",
         table_line(head),
         table_line(["---"] * len(head)),
@@ -43,6 +41,15 @@ def _of_data(entry: Entry, data: str) -> str:
                 table_line([method, *(_mean(rows, measure) for measure in MEASURES), *_over(entry, data, method)])
             )
     return "\n".join(lines)
+
+
+def _estimated(entry: Entry, data: str) -> str:
+    fits = entry["latency"][data]
+    told = [
+        f"{fit['held_out_error']:.1%} off in {name} (Kendall's tau {fit['held_out_tau']:.2f})"
+        for name, fit in fits.items()
+    ]
+    return f"Latencies of subnets that were not learned from are estimated {', '.join(told)}."
 
 
 def _learned(entry: Entry, data: str) -> str:

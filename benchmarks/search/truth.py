@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -12,12 +13,15 @@ import numpy as np
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
+from pliant.quantize.policy import Policy
 from pliant.search.clock import probes
 from pliant.search.identity import batches_digest, supernet_digest
+from pliant.search.integers import Images, integer_sources
 from pliant.search.latency import LatencyModel
 from pliant.search.log import EvaluationLog
 from pliant.search.predictor import Fit, Predictor
-from pliant.search.run import open_search_data
+from pliant.search.run import NO_LOSS, open_search_data
+from pliant.search.source import ByPrecision
 from pliant.search.timing import Timer
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
@@ -46,17 +50,35 @@ class Truth:
             known=self._log.entries,
             keep=self._log.append,
         )
-        self._times = _Times(folder / f"{data}-latency.json", checkpoint, digest)
+        how = checkpoint.recipe.quantize
+        shown = Images.of(images.recalibration, images.validation, how.calibration_images)
+        most = NO_LOSS if how.max_drop is None else how.max_drop
+        self.policies, self.integers = integer_sources(self.evaluator, shown, most, how.evaluations, self._log)
+        self._times = _Times(folder / f"{data}-latency.json", checkpoint, digest, self.policies)
+
+    @property
+    def source(self) -> ByPrecision:
+        """True quality in every precision."""
+        return ByPrecision({"fp32": self.evaluator, **self.integers})
+
+    @property
+    def measured(self) -> int:
+        """Tables that were measured anew, in any precision."""
+        return self.evaluator.effort.encoders + sum(each.encoders for each in self.integers.values())
 
     def latency(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, float]:
         """Milliseconds, measured here where they are not stored yet."""
         return self._times(configs)
 
-    def latency_model(self) -> tuple[LatencyModel, Fit]:
-        """What is learned from measured subnets, and how well it estimates others that are held out."""
+    def latency_models(self) -> tuple[dict[str, LatencyModel], dict[str, Fit]]:
+        """By precision, what is learned from measured subnets, and how well it estimates others that are held out."""
         space, tasks = self.checkpoint.space, self.checkpoint.tasks
-        known = self.latency(probes(space))
-        return LatencyModel(space, tasks, known), LatencyModel.held_out(space, tasks, known)
+        models, fits = {}, {}
+        for precision in ("fp32", *self.policies):
+            known = self.latency([replace(config, precision=precision) for config in probes(space)])
+            models[precision] = LatencyModel(space, tasks, known)
+            fits[precision] = LatencyModel.held_out(space, tasks, known)
+        return models, fits
 
     def quality_fit(self, known: int = 60) -> Fit | None:
         """How well the quality of subnets is predicted from `known` measured encoders; None where few others are.
@@ -85,9 +107,10 @@ class Truth:
 class _Times:
     """Measured latencies in a file, of one machine and one supernet's graphs."""
 
-    def __init__(self, path: Path, checkpoint: Checkpoint, digest: str):
-        self._path, self._supernet = path, checkpoint.supernet
-        self._head = {"supernet": digest, "fingerprint": read_fingerprint().digest}
+    def __init__(self, path: Path, checkpoint: Checkpoint, digest: str, policies: Mapping[str, Policy]):
+        self._path, self._supernet, self._policies = path, checkpoint.supernet, policies
+        said = {name: policy.to_json() for name, policy in policies.items()}
+        self._head = {"supernet": digest, "fingerprint": read_fingerprint().digest, "policies": said}
         self._known: dict[SubnetConfig, float] = {}
         if path.exists():
             entry = json.loads(path.read_text())
@@ -97,7 +120,7 @@ class _Times:
     def __call__(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, float]:
         missing = [config for config in dict.fromkeys(configs) if config not in self._known]
         if missing:
-            for config, each in Timer(self._supernet, threads=1)(missing).items():
+            for config, each in Timer(self._supernet, threads=1, policies=self._policies)(missing).items():
                 value = each.at(each.quantile)
                 assert value is not None
                 self._known[config] = value

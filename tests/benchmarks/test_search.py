@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pliant.benchmarks.search.methods import METHODS, Outcome
+from pliant.benchmarks.search.methods import INTEGERS, METHODS, Outcome
 from pliant.benchmarks.search.report import control_ratio, tables
 from pliant.benchmarks.search.score import Ends, control, protocol
 from pliant.benchmarks.search.subjects import Groups
@@ -15,14 +15,14 @@ from pliant.runtime.tasks import Task
 from pliant.search.algorithm import Problem
 from pliant.search.archive import Archive
 
-from ..search.making import TASKS, formula_problem
+from ..search.making import TASKS, formula_problem, priced
 
 GROUPS = Groups.of(TASKS)
 
 
 def problem_of(evaluations: int = 20) -> tuple[Problem, Ends]:
     problem, _ = formula_problem(evaluations)
-    problem = dataclasses.replace(problem, preferences=protocol(GROUPS))
+    problem = priced(dataclasses.replace(problem, preferences=protocol(GROUPS)))
     both = Archive(problem, lambda _archive, _trunk: ())
     return problem, Ends(both.narrowest, both.widest)
 
@@ -49,6 +49,12 @@ def test_each_offers_what_its_rule_allows(outcomes: dict[str, Outcome]) -> None:
             1.0
         }
         assert len(outcomes["uniform-width"].offers(preference)) == 4
+
+
+def test_methods_that_know_int8_find_it_and_the_others_do_not(outcomes: dict[str, Outcome]) -> None:
+    for name, outcome in outcomes.items():
+        precisions = {each.config.precision for each in outcome.found.candidates}
+        assert precisions == ({"fp32", "int8"} if name in INTEGERS else {"fp32"}), name
 
 
 def test_control_grows_with_what_a_method_may_steer(outcomes: dict[str, Outcome]) -> None:
@@ -87,7 +93,7 @@ def test_a_method_is_compared_with_a_slimmable_networks_knob_and_its_interval_ho
         "command": "python",
         "hardware": "cpu",
         "date": "today",
-        "latency": {"redkitchen": {"held_out_error": 0.03, "held_out_tau": 0.95}},
+        "latency": {"redkitchen": {"fp32": {"held_out_error": 0.03, "held_out_tau": 0.95}}},
         "rows": [*base, *mine],
     }
     assert "| ecmt | 2.9333 ± 0.0333 | 0.2000 ± 0.0000 | 0.9000 ± 0.0000 | 0.5000 ± 0.0000 | +46.7% |" in tables(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pliant.runtime.tasks import Task
 from pliant.search.algorithm import Candidate, Problem, Trunk, Wanted
 from pliant.search.archive import Archive
 from pliant.search.hypervolume import Volume
+from pliant.search.latency import LatencyModel
 from pliant.search.preference import rule_variants, standard_preferences
 from pliant.search.run import SearchData
 from pliant.search.score import Yardstick
@@ -102,6 +104,17 @@ def formula_problem(evaluations: int = 40, seed: int = 0, stages: int = 4) -> tu
     source = Formula(space, tuple(weight / 10 for weight in (4, 3, 2, 1))[:stages])
     preferences = standard_preferences(NAMES)
     return Problem(space, TASKS, formula_cost, source, preferences, evaluations, 12, seed), source
+
+
+def priced(problem: Problem) -> Problem:
+    """By latency: int8 takes half, and by the formula loses nothing."""
+    drawn = [problem.space.sample(random.Random(seed)) for seed in range(60)]
+    known = {config: problem.cost(config).macs / 1000 for config in drawn}
+    models = {
+        "fp32": LatencyModel(problem.space, problem.tasks, known),
+        "int8": LatencyModel(problem.space, problem.tasks, {config: each / 2 for config, each in known.items()}),
+    }
+    return dataclasses.replace(problem, latency=models, precisions=("fp32", "int8"))
 
 
 def by_rule(problem: Problem) -> Archive:

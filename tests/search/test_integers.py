@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +15,15 @@ from pliant.export.quality import measure_quality
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
-from pliant.search.algorithm import Problem, Trunk
+from pliant.search.algorithm import Trunk
 from pliant.search.clock import ThisMachine
 from pliant.search.factorized import Factorized
 from pliant.search.integers import Images, IntegerEvaluator
 from pliant.search.joint import Joint
-from pliant.search.latency import LatencyModel
 from pliant.search.run import run_search
 from pliant.training.evaluator import Evaluator
 
-from .making import NAMES, TASKS, formula_problem, make_batches, make_checkpoint, make_data, make_supernet
+from .making import NAMES, TASKS, formula_problem, make_batches, make_checkpoint, make_data, make_supernet, priced
 
 INT8 = {"int8": Policy()}
 
@@ -66,17 +64,6 @@ def test_what_is_known_is_not_measured_again(integers: IntegerEvaluator) -> None
     assert (again.encoders, kept) == (0, [])
     again.table(encoder, {"depth": (0.5, 1.0)})
     assert kept == [(encoder, {"depth": {1.0: again.table(encoder, {"depth": (1.0,)})["depth"][1.0]}})]
-
-
-def priced(problem: Problem) -> Problem:
-    """By latency: int8 takes half, and by the formula loses nothing."""
-    drawn = [problem.space.sample(random.Random(seed)) for seed in range(60)]
-    known = {config: problem.cost(config).macs / 1000 for config in drawn}
-    models = {
-        "fp32": LatencyModel(problem.space, problem.tasks, known),
-        "int8": LatencyModel(problem.space, problem.tasks, {config: each / 2 for config, each in known.items()}),
-    }
-    return replace(problem, latency=models, precisions=("fp32", "int8"))
 
 
 @pytest.mark.parametrize("algorithm", [Factorized(), Joint()], ids=["factorized", "joint"])
