@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +17,7 @@ from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.policy import Policy
 from .front import Latency
+from .log import EvaluationLog
 from .profiled import profiled_latencies
 from .timing import Timer
 
@@ -55,19 +58,40 @@ class ThisMachine:
         count: int = PROBES,
     ):
         self._supernet, self._threads, self._progress, self._count = supernet, threads, progress, count
-        self._time = Timer(supernet, threads)
-        self.where = read_fingerprint().cpu
+        self._time, self._policies = Timer(supernet, threads), NONE
+        self._log: EvaluationLog | None = None
+        self._fingerprint = read_fingerprint()
+        self.where = self._fingerprint.cpu
+
+    def remember(self, log: EvaluationLog) -> None:
+        """Keep in a log what is measured from now on, and believe what it knows of this very machine."""
+        self._log = log
 
     def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
         """Every pair of one width for the encoder and one for all decoders, and random subnets."""
         if policies:
-            self._time = Timer(self._supernet, self._threads, policies)
+            self._time, self._policies = Timer(self._supernet, self._threads, policies), policies
         drawn = probes(self._supernet.space, self._count)
         return self.confirm([replace(config, precision=each) for each in ("fp32", *policies) for config in drawn])
 
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
         """All of them."""
-        return {config: self._latency(each) for config, each in self._time(configs, progress=self._progress).items()}
+        known = {} if self._log is None else self._log.latencies
+        found = {config: known[key] for config in configs if (key := (self._name(config), config)) in known}
+
+        def keep(config: SubnetConfig, measurement: Measurement) -> None:
+            found[config] = self._latency(measurement)
+            if self._log is not None:
+                self._log.append_latency(self._name(config), config, found[config])
+
+        self._time([config for config in configs if config not in found], progress=self._progress, keep=keep)
+        return {config: found[config] for config in configs}
+
+    def _name(self, config: SubnetConfig) -> str:
+        """All that a latency depends on beside widths: machine, threads, and what the precision means."""
+        policy = self._policies.get(config.precision)
+        said = json.dumps([self._fingerprint.digest, self._threads, None if policy is None else policy.to_json()])
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def _latency(self, measurement: Measurement) -> Latency:
         value = measurement.at(measurement.quantile)

@@ -1,4 +1,4 @@
-"""The log of true evaluations: JSON lines, one written whole a time, so that a killed search goes on where it was.
+"""The log of what a search measured, quality and latency: JSON lines, each written whole, to go on from after a kill.
 
 The first line says which supernet, images and kind of table the rest belongs to; a log of anything else is refused.
 A kill can tear the last line only; a torn line is cut off when the log is opened again.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..devices.errors import CheckpointError, PliantError
+from ..models.space import SubnetConfig
 from ..training.evaluator import Encoder, Entry, Table
+from .front import Latency
 
 VERSION = 1
 FP32 = "fp32"
@@ -21,6 +24,8 @@ _OTHER = {"supernet": "another supernet", "images": "other images", "_version": 
 
 class EvaluationLog:
     """An open log; `entries` are those it held when it was opened, `by_precision` those of other precisions than fp32.
+
+    `latencies` are those of subnets, by the clock that measured them (a name that says all that matters to it).
 
     Raises CheckpointError when `resume` finds the log of another supernet, other images, or no log at all in the file,
     and without `resume` when there is anything in it: evaluations are the costly part of a search.
@@ -31,11 +36,11 @@ class EvaluationLog:
         header = {"_version": VERSION, "kind": "pliant search log", **identity}
         self.entries: list[Entry] = []
         self.by_precision: dict[str, list[Entry]] = {}
+        self.latencies: dict[tuple[str, SubnetConfig], Latency] = {}
         whole = 0
         if resume and path.exists():
-            found, whole = _read(path, header)
-            self.entries = found.pop(FP32, [])
-            self.by_precision = found
+            lines, whole = _read(path, header)
+            self._take(lines)
         elif path.exists() and path.stat().st_size:
             raise CheckpointError(f"{path} holds a search already: go on with --resume, or choose another --out")
         try:
@@ -54,6 +59,24 @@ class EvaluationLog:
         said = {} if precision == FP32 else {"precision": precision}
         self._write({"encoder": list(encoder), **said, "quality": rows})
 
+    def append_latency(self, clock: str, config: SubnetConfig, latency: Latency) -> None:
+        """Add a measured latency; on the disk when this returns."""
+        self.latencies[clock, config] = latency
+        self._write({"clock": clock, "config": config.to_json(), "latency": asdict(latency)})
+
+    def _take(self, lines: list[dict[str, Any]]) -> None:
+        """Keep what the lines of a log say."""
+        try:
+            for line in lines:
+                if "clock" in line:
+                    key = (str(line["clock"]), SubnetConfig.from_json(line["config"]))
+                    self.latencies[key] = Latency(**line["latency"])
+                else:
+                    self.by_precision.setdefault(str(line.get("precision", FP32)), []).append(_entry(line))
+        except (ValueError, KeyError, TypeError, AttributeError, PliantError) as error:
+            raise CheckpointError(f"{self.path} is damaged: remove it and search again") from error
+        self.entries = self.by_precision.pop(FP32, [])
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -67,20 +90,17 @@ class EvaluationLog:
             raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
 
 
-def _read(path: Path, header: dict[str, Any]) -> tuple[dict[str, list[Entry]], int]:
-    """Entries of a log by precision, and how many of its bytes are whole lines."""
+def _read(path: Path, header: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """The lines of a log after its header, and how many of its bytes are whole ones."""
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1
     if not whole:
-        return {}, 0
+        return [], 0
     lines = data[:whole].splitlines()
     _check_header(path, lines[0], header)
     try:
-        found: dict[str, list[Entry]] = {}
-        for line in map(json.loads, lines[1:]):
-            found.setdefault(str(line.get("precision", FP32)), []).append(_entry(line))
-        return found, whole
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [json.loads(line) for line in lines[1:]], whole
+    except ValueError as error:
         raise CheckpointError(f"{path} is damaged: remove it and search again") from error
 
 

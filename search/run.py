@@ -97,6 +97,8 @@ def run_search(
     data = data or open_search_data(checkpoint, images, data_root)
     digest = supernet_digest(checkpoint.supernet)
     log = _open_log(out, digest, data, resume)
+    if log is not None and isinstance(clock, ThisMachine):
+        clock.remember(log)
     try:
         evaluator = _evaluator(checkpoint, data, log)
         policies, integers = _integers(checkpoint, evaluator, data, log) if int8 else ({}, {})
@@ -106,13 +108,13 @@ def run_search(
             problem = _problem(checkpoint, tables, wanted, evaluations, seed, progress)
             problem = replace(problem, latency=latency or None, floors=floors, precisions=tuple(latency) or ("fp32",))
             found = chosen.search(problem)
+        budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
+        front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
+        if clock is not None:
+            front = confirm(front, clock, latency, note)
     finally:
         if log is not None:
             log.close()
-    budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
-    front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
-    if clock is not None:
-        front = confirm(front, clock, latency, note)
     if out is not None:
         write_front(front, Path(out))
         if clock is not None and latency:

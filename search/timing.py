@@ -39,9 +39,16 @@ class Timer:
         self._image = np.zeros((1, supernet.architecture.height, supernet.architecture.width, 3), np.uint8)
 
     def __call__(
-        self, configs: Sequence[SubnetConfig], effort: Effort = EFFORT, progress: Progress | None = None
+        self,
+        configs: Sequence[SubnetConfig],
+        effort: Effort = EFFORT,
+        progress: Progress | None = None,
+        keep: Callable[[SubnetConfig, Measurement], None] | None = None,
     ) -> dict[SubnetConfig, Measurement]:
-        """Measure subnets, some at a time in turns; `effort.seconds` is for each, `progress(what, done, total)`."""
+        """Measure subnets, some at a time in turns; `effort.seconds` is for each, `progress(what, done, total)`.
+
+        `keep` is given each as soon as it is measured.
+        """
         wanted = list(dict.fromkeys(configs))
         found: dict[SubnetConfig, Measurement] = {}
         for start in range(0, len(wanted), TOGETHER):
@@ -50,7 +57,10 @@ class Timer:
             group = {str(index): config for index, config in enumerate(wanted[start : start + TOGETHER])}
             calls = {name: self._call(config) for name, config in group.items()}
             times = measure(calls, quantile=QUANTILE, effort=replace(effort, seconds=effort.seconds * len(group)))
-            found.update({group[name]: each for name, each in times.items()})
+            for name, each in times.items():
+                found[group[name]] = each
+                if keep is not None:
+                    keep(group[name], each)
         return found
 
     def _call(self, config: SubnetConfig) -> Callable[[], object]:

@@ -93,11 +93,20 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
     log = (tmp_path / "front.log.jsonl").read_text()
     assert '"precision": "int8-' in log
     assert any(line.startswith("int8 latencies are estimated from 12") for line in notes)
-    lines = len(log.splitlines())
-    run_search(checkpoint, data=data, out=out, clock=clock, int8=True, resume=True)
-    again = (tmp_path / "front.log.jsonl").read_text()
-    assert again.startswith(log)
-    assert len(again.splitlines()) < 2 * lines
+    again = ThisMachine(checkpoint.supernet, threads=1, count=12)
+    assert run_search(checkpoint, data=data, out=out, clock=again, int8=True, resume=True) == front
+    assert (tmp_path / "front.log.jsonl").read_text() == log
+
+
+def test_a_search_for_latency_that_was_killed_walks_the_same_path(tmp_path: Path) -> None:
+    """Its probes are in the log, so all that was estimated is as before; the front's own times alone are new."""
+    checkpoint, data, out = make_checkpoint(tmp_path), make_data(), tmp_path / "front.json"
+    clocks = [ThisMachine(checkpoint.supernet, threads=1, count=10) for _ in range(2)]
+    whole = run_search(checkpoint, data=data, out=out, clock=clocks[0])
+    log = tmp_path / "front.log.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[: 1 + 10 + 3]))
+    found = run_search(checkpoint, data=data, out=out, clock=clocks[1], resume=True)
+    assert found.provenance == whole.provenance
 
 
 def test_precision_without_latency_is_refused(tmp_path: Path) -> None:
