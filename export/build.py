@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,15 @@ from ..models.extract import extract_subnet
 from ..models.setting import Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from ..quantize.calibrate import calibrate
 from ..quantize.lowering import Lowered
 from ..runtime.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
-from .feeds import Feed, Wide, fp32_feed, int8_feed
+from .feeds import Feed, Wide, fp32_feed
 from .mixing import Mixer
 from .parity import Parity, check_parity, compare_outputs, expected_outputs
 from .quality import Labelled, measure_quality
+from .quantized import ENGINE, Quantizer
 from .report import SubnetReport
 from .suite import SubnetEntry
 from .witness import answer_error, choose_indices, witness_arrays
@@ -53,6 +53,7 @@ class Builder:
         *,
         max_drop: float | None = None,
         evaluations: int = 48,
+        targets: Sequence[str] = (),
     ):
         self.wide = Wide(supernet, lowered)
         self.costs = CostModel(supernet)
@@ -60,14 +61,14 @@ class Builder:
         self.quality_images = len(quality)
         self.witness_indices: dict[str, NDArray[np.int64]] = {}
         self.int8_error = 0.0
-        self._supernet, self._template, self._lowered = supernet, template, lowered
-        self._calibration, self._quality = calibration, quality
+        self._supernet, self._template, self._quality = supernet, template, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
-        self._mixer = (
-            None
-            if lowered is None or max_drop is None
-            else Mixer(template, lowered, self.wide, self._tasks, quality, max_drop, evaluations)
-        )
+        self._targets = tuple(targets)
+        self._quantizer: Quantizer | None = None
+        if lowered is not None:
+            parts = (template, lowered, self.wide)
+            mixer = None if max_drop is None else Mixer(*parts, self._tasks, quality, max_drop, evaluations)
+            self._quantizer = Quantizer(*parts, calibration, targets, mixer)
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
         """The subnet in each precision, as `<name>-<precision>`; int8 goes by its policy's name.
@@ -79,15 +80,18 @@ class Builder:
         images = self._quality.images[:PARITY_IMAGES]
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built = []
-        quantized = self._quantize(feed, outputs, images) if "int8" in precisions else None
+        wanted = "int8" in precisions and self._quantizer is not None
+        quantized = self._quantizer(feed, outputs, images) if wanted and self._quantizer else None
         if quantized is not None:
-            integer, precision, floats = quantized
-            noise = self._noise(f"{name}-{precision}", integer, outputs, images)
-            built.append(self._finish(name, precision, config, integer, {}, noise, start, floats))
+            precision = quantized.policy.name
+            noise = self._noise(f"{name}-{precision}", quantized.feeds[ENGINE], outputs, images)
+            built.append(self._finish(name, precision, config, quantized.feeds, {}, noise, start, quantized.floats))
             self._compare_answers(built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions or not built:
-            built.append(self._finish(name, "fp32", config, feed, parity, {}, start))
+            # A graph in fp32 is the same for all of them.
+            feeds = dict.fromkeys([ENGINE, *self._targets], feed)
+            built.append(self._finish(name, "fp32", config, feeds, parity, {}, start))
         return built
 
     def _prove(
@@ -100,17 +104,6 @@ class Builder:
         parity = compare_outputs(self._tasks, expected_outputs(deployed, images), outputs)
         check_parity(what, parity)
         return outputs, parity
-
-    def _quantize(
-        self, feed: Feed, outputs: Outputs, images: NDArray[np.uint8]
-    ) -> tuple[Feed, str, tuple[str, ...]] | None:
-        """The subnet on integers, what that precision is called, and the blocks that stay in floats; None: too bad."""
-        assert self._lowered is not None
-        ranges = calibrate(feed.graph, feed.arrays, self._lowered.ranged, self._calibration)
-        if self._mixer is None:
-            return int8_feed(self._lowered, self.wide, feed, ranges), self._lowered.precision, ()
-        mixed, mixture = self._mixer.find(feed, ranges, outputs, images)
-        return (mixed, mixture.policy.name, mixture.floats) if mixture.kept else None
 
     def _noise(self, what: str, feed: Feed, expected: Outputs, images: NDArray[np.uint8]) -> dict[str, float]:
         names = [f"{task.name}/logits" for task in self._tasks]
@@ -128,14 +121,14 @@ class Builder:
         name: str,
         precision: str,
         config: SubnetConfig,
-        feed: Feed,
+        feeds: Mapping[str, Feed],
         parity: Parity,
         noise: dict[str, float],
         start: float,
         floats: tuple[str, ...] = (),
     ) -> Built:
         """Measure with exactly the session that the runtime builds: decoded outputs only."""
-        name = f"{name}-{precision}"
+        name, feed = f"{name}-{precision}", feeds[ENGINE]
         engine = Engine(feed, [task.name for task in self._tasks], f"subnet {name}")
         quality = measure_quality(engine, self._tasks, self._quality)
         answer = engine(self.witness_input)
@@ -143,7 +136,11 @@ class Builder:
             self.witness_indices = choose_indices(self._tasks, answer)
         witness = witness_arrays(self._tasks, self.witness_indices, answer)
         describe = self._describe(config, feed, quality)
-        entry = SubnetEntry(name, precision, describe, feed.data, feed.views, feed.own, witness)
+        # Targets share what they can: where both have an array by the same name, the engine's is right for all.
+        own = {key: array for target in list(feeds)[::-1] for key, array in feeds[target].own.items()}
+        views = {key: view for target in list(feeds)[::-1] for key, view in feeds[target].views.items()}
+        graphs = {target: each.data for target, each in feeds.items()}
+        entry = SubnetEntry(name, precision, describe, graphs, views, own, witness)
         seconds = time.perf_counter() - start
         size, macs = describe["bytes"], describe["macs"]
         return Built(entry, SubnetReport(name, precision, macs, size, quality, parity, noise, seconds, floats))

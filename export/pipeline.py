@@ -28,15 +28,15 @@ from ..training.recalibrate import recalibration_batches
 from ..training.recipe import TrainingRecipe
 from .build import Builder, Built
 from .quality import read_labelled
+from .quantized import ENGINE
 from .report import ExportReport
-from .settings import PRECISIONS, ExportData, ExportSettings, Progress
+from .settings import PRECISIONS, TARGETS, ExportData, ExportSettings, Progress
 from .suite import SuiteContent, write_suite
 from .template import widest_template
 from .witness import tolerances
 
 MAX_BATCH = 256
 Asked = Mapping[SubnetConfig, tuple[str, ...]]
-ENGINE = "onnxruntime"
 
 
 def export_suite(
@@ -52,6 +52,7 @@ def export_suite(
     policy: Policy | None = None,
     max_drop: float | None = None,
     evaluations: int = 48,
+    targets: Sequence[str] = TARGETS,
     progress: Progress | None = None,
     name: str | None = None,
 ) -> ExportReport:
@@ -61,7 +62,8 @@ def export_suite(
     Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). With
     `max_drop`, the share of a task's quality that int8 may cost, blocks that cost more stay in fp32 (`s01-mixed`), and
     int8 is left out where none of at most `evaluations` policies suffices. A front that names precisions is exported in
-    those, int8 mixed as `max_drop` says, and in fp32 where it cannot be kept. Nothing is written, and an existing file
+    those, int8 mixed as `max_drop` says, and in fp32 where it cannot be kept. Each subnet has a graph for every one of
+    the `targets`. Nothing is written, and an existing file
     stays, where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy),
     DataError (images), ConfigError (a configuration of another space).
     """
@@ -73,6 +75,7 @@ def export_suite(
         policy or Policy(),
         max_drop=max_drop,
         evaluations=evaluations,
+        targets=tuple(targets),
     )
     supernet = source if isinstance(source, Supernet) else source.supernet
     target = Path(out)
@@ -126,8 +129,16 @@ class _Export:
             template, lowered = self._template()
         self.progress("template", 1, 1)
         images = [batch for batch, _ in calibration.batches(settings.batch)]
-        most, evaluations = settings.max_drop, settings.evaluations
-        return Builder(self.supernet, template, lowered, images, quality, max_drop=most, evaluations=evaluations)
+        return Builder(
+            self.supernet,
+            template,
+            lowered,
+            images,
+            quality,
+            max_drop=settings.max_drop,
+            evaluations=settings.evaluations,
+            targets=settings.targets,
+        )
 
     def _recalibration(self) -> tuple[Batch, ...]:
         """Images as training saw them where its recipe is known, else as they are."""

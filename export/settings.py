@@ -10,6 +10,7 @@ from ..quantize.policy import Policy
 from ..training.data.sample import Dataset
 
 PRECISIONS = ("fp32", "int8")
+TARGETS = ("onnxruntime", "tensorrt")
 
 Progress = Callable[[str, int, int], None]
 """Told (stage, done, total) after each step."""
@@ -33,6 +34,7 @@ class ExportSettings:
 
     `max_drop` is the share of any task's quality that int8 may cost: blocks stay in fp32 until it costs no more, within
     so many `evaluations` a subnet, and a subnet for which none suffices is left out in int8. None: whatever it costs.
+    `targets` are the engines that graphs are made for; one for onnxruntime is always there.
     """
 
     calibration_images: int = 32
@@ -43,9 +45,13 @@ class ExportSettings:
     batch: int = 16
     max_drop: float | None = None
     evaluations: int = 48
+    targets: tuple[str, ...] = TARGETS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precisions", tuple(self.precisions))
+        for target in self.targets:
+            if target not in TARGETS:
+                raise ExportError(f"unknown target {target!r}: choose among {', '.join(TARGETS)}")
         for precision in self.precisions:
             if precision not in PRECISIONS:
                 raise ExportError(f"unknown precision {precision!r}: choose among {', '.join(PRECISIONS)}")

@@ -26,12 +26,15 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class SubnetEntry:
-    """One subnet as it is written. `describe` has the manifest's keys widths, macs, bytes, parts and quality."""
+    """One subnet as it is written, its `graphs` by target.
+
+    `describe` has the manifest's keys widths, macs, bytes, parts and quality.
+    """
 
     id: str
     precision: str
     describe: Mapping[str, Any]
-    graph: bytes
+    graphs: Mapping[str, bytes]
     views: Mapping[str, View]
     own: Mapping[str, Array]
     witness: Mapping[str, Array]
@@ -98,7 +101,7 @@ def _tensors(content: SuiteContent) -> dict[str, Array]:
         raise ExportError(f"a subnet views {missing[0]!r}, which the suite does not hold")
     tensors: dict[str, Array] = {name: content.tensors[name] for name in sorted(viewed)}
     for subnet in content.subnets:
-        tensors[graph_name(subnet.graph)] = _deflate(subnet.graph)
+        tensors.update({graph_name(graph): _deflate(graph) for graph in subnet.graphs.values()})
         tensors[f"record/{subnet.id}"] = _record(subnet)
     tensors["witness/input"] = content.witness_input
     for task in content.tasks:
@@ -139,15 +142,17 @@ def _manifest(content: SuiteContent, digests_sha256: str) -> dict[str, Any]:
 
 
 def _entry(subnet: SubnetEntry) -> dict[str, Any]:
-    digest = hashlib.sha256(subnet.graph).hexdigest()
-    graph = {"tensor": graph_name(subnet.graph), "sha256": digest, "size": len(subnet.graph)}
     return {
         "id": subnet.id,
         "precision": subnet.precision,
         **subnet.describe,
-        "graphs": {"onnxruntime": graph},
+        "graphs": {target: _graph(graph) for target, graph in sorted(subnet.graphs.items())},
         "record": f"record/{subnet.id}",
     }
+
+
+def _graph(graph: bytes) -> dict[str, Any]:
+    return {"tensor": graph_name(graph), "sha256": hashlib.sha256(graph).hexdigest(), "size": len(graph)}
 
 
 def _with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:

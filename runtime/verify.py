@@ -12,6 +12,7 @@ from .manifest import SubnetInfo
 from .record import Record
 from .session import check_interface, load_subnet
 from .suite import Suite
+from .weights import check_fed
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ def _file(suite: Suite) -> VerifyResult:
 def _subnet(suite: Suite, subnet: SubnetInfo, provider: str, threads: int | None) -> VerifyResult:
     try:
         record = suite.record(subnet)
-        for target in subnet.graphs:
-            _check_graph(suite, subnet, target, record)
+        _check_graphs(suite, subnet, record)
         session = load_subnet(suite, subnet, None, False, provider, threads)
     except SuiteError as error:
         return VerifyResult(subnet.id, False, str(error))
@@ -76,12 +76,13 @@ def _subnet(suite: Suite, subnet: SubnetInfo, provider: str, threads: int | None
     return VerifyResult(subnet.id, True, detail, session.witness_error)
 
 
-def _check_graph(suite: Suite, subnet: SubnetInfo, target: str, record: Record) -> None:
-    graph = suite.graph(subnet, target)
-    check_interface(suite, graph)
-    if target != "onnxruntime":
-        return
-    needed = {item.name for item in graph.external()}
-    spare = (record.views.keys() | record.own.keys()) - needed
+def _check_graphs(suite: Suite, subnet: SubnetInfo, record: Record) -> None:
+    """Each target's graph is whole and fed, and nothing is stored that none of them uses."""
+    spare = record.views.keys() | record.own.keys()
+    for target in subnet.graphs:
+        graph = suite.graph(subnet, target)
+        check_interface(suite, graph)
+        check_fed(suite.container, record, graph, f"subnet {subnet.id} of {suite.path}")
+        spare -= {item.name for item in graph.external()}
     if spare:
         raise SuiteError(f"subnet {subnet.id} of {suite.path} stores {min(spare)!r}, which its graph does not use")

@@ -21,11 +21,16 @@ def read_arrays(container: Container, record: Record, graph: Graph, what: str) -
     wanted = graph.external()
     if sum(item.nbytes for item in wanted) > _MAX_GROWTH * container.size:
         raise SuiteError(f"{what} asks for more weights than its file can hold")
-    for item in wanted:
-        _check_source(container, record, item, what)
+    check_fed(container, record, graph, what)
     arrays = {item.name: _array(container, record, item) for item in wanted}
     container.check_unchanged()
     return arrays
+
+
+def check_fed(container: Container, record: Record, graph: Graph, what: str) -> None:
+    """Raise SuiteError unless each external initializer of `graph` has a source of its type and shape."""
+    for item in graph.external():
+        _check_source(container, record, item, what)
 
 
 def _check_source(container: Container, record: Record, item: Initializer, what: str) -> None:

@@ -22,10 +22,12 @@ from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
 from pliant.quantize.policy import Policy
 from pliant.runtime.suite import open_suite
+from pliant.runtime.weights import read_arrays
 from pliant.training.data.batches import collate
 from pliant.training.evaluate import evaluate, load_batches
 from pliant.training.recalibrate import recalibrate
 
+from ..rtx import build
 from .making import Waves, supernet, waves
 
 STEPS = 60
@@ -230,6 +232,21 @@ def test_quality_images_without_labels_are_an_error_that_names_the_task(trained:
     with pytest.raises(DataError, match="none of the 4 quality images is labelled for 'segmentation'"):
         trained.export(tmp_path / "x.pliant", data=unlabelled, precisions=("fp32",))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_subnet_has_a_graph_that_tensorrt_takes(exported: Exported) -> None:
+    """Out of the file, as `pliant extract --target tensorrt` gives it, and by the vendor's parser and builder."""
+    report, _ = exported
+    with open_suite(report.path) as suite:
+        for subnet in suite.subnets:
+            graph = suite.graph(subnet, "tensorrt").pruned([task.name for task in suite.tasks.values()])
+            arrays = read_arrays(suite.container, suite.record(subnet), graph, subnet.id)
+            seen = build(graph.to_bytes(), arrays)
+            assert (subnet.id, seen.said, seen.plan > 0) == (subnet.id, (), True)
+            integers = sum(kind == "int8" for kind in seen.precisions.values())
+            assert (integers > 0) == (subnet.precision == "int8")
+            whole = suite.graph(subnet, "onnxruntime")
+            assert (graph.to_bytes() == whole.pruned(graph.outputs).to_bytes()) == (subnet.precision == "fp32")
 
 
 def test_a_front_of_several_precisions_is_exported_in_those(trained: Trained, tmp_path: Path) -> None:

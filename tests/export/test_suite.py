@@ -35,7 +35,7 @@ def content() -> SuiteContent:
         "s01-fp32",
         "fp32",
         describe,
-        b"a graph",
+        {"onnxruntime": b"a graph"},
         {"conv.weight": View("weights/conv.weight", (((0, 2),), ((0, 1), (2, 3))))},
         {"bn.running_mean": np.arange(2, dtype=np.float32)},
         {"depth": np.ones(1, np.float32), "depth/summary": np.ones(3, np.float32)},

@@ -1,0 +1,75 @@
+"""A subnet on integers: calibrated, mixed with fp32 where that is wanted, and lowered for every target of the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from ..devices.dialect import get_dialect
+from ..quantize.calibrate import calibrate
+from ..quantize.lowering import Lowered, lower
+from ..quantize.policy import Policy
+from ..quantize.ranges import Range
+from ..quantize.rules import check_graph
+from .engine import Outputs
+from .feeds import Feed, Wide, int8_feed
+from .mixing import Mixer
+
+ENGINE = "onnxruntime"
+"""The target that quality is measured by, and that every suite has."""
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A subnet as its policy says, by target; `floats` are the blocks that mixing kept in fp32."""
+
+    policy: Policy
+    feeds: Mapping[str, Feed]
+    floats: tuple[str, ...] = ()
+
+
+class Quantizer:
+    """Puts the subnets of one supernet on integers; `whole` is what all int8 layers of the policy give.
+
+    `mixer` finds what must stay in fp32; without one a subnet is what the policy says, whatever that costs.
+    """
+
+    def __init__(
+        self,
+        template: onnx.ModelProto,
+        whole: Lowered,
+        wide: Wide,
+        calibration: Sequence[NDArray[np.uint8]],
+        targets: Sequence[str],
+        mixer: Mixer | None = None,
+    ):
+        self._template, self._whole, self._wide = template, whole, wide
+        self._calibration, self._targets, self._mixer = calibration, tuple(targets), mixer
+        self._lowered: dict[tuple[Policy, str], Lowered] = {(whole.policy, ENGINE): whole}
+
+    def __call__(self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8]) -> Quantized | None:
+        """A subnet given in fp32, with its `outputs` on some `images`; None where it loses too much however mixed.
+
+        Raises QuantizeError where a graph breaks a rule of its target.
+        """
+        ranges = calibrate(fp32.graph, fp32.arrays, self._whole.ranged, self._calibration)
+        policy, floats = self._whole.policy, tuple[str, ...]()
+        if self._mixer is not None:
+            _, mixture = self._mixer.find(fp32, ranges, outputs, images)
+            if not mixture.kept:
+                return None
+            policy, floats = mixture.policy, mixture.floats
+        feeds = {target: self._feed(policy, target, fp32, ranges) for target in dict.fromkeys([ENGINE, *self._targets])}
+        return Quantized(policy, feeds, floats)
+
+    def _feed(self, policy: Policy, target: str, fp32: Feed, ranges: Mapping[str, Range]) -> Feed:
+        if (policy, target) not in self._lowered:
+            self._lowered[policy, target] = lower(self._template, policy, get_dialect(target))
+        lowered = self._lowered[policy, target]
+        feed = int8_feed(lowered, self._wide, fp32, ranges)
+        check_graph(feed.graph, lowered.dialect, policy)
+        return feed
