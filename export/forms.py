@@ -40,5 +40,9 @@ class Forms:
         return int8_feed(self.lowered[config.precision], self.wide, fp32, ranges)
 
     def unmeasured(self) -> dict[str, Range]:
-        """Ranges that nobody observed, for a subnet that is only to be timed."""
-        return dict.fromkeys(self.ranged, Range(-1.0, 1.0))
+        """Ranges that nobody observed, for a subnet that is only to be timed.
+
+        From zero on, as after a ReLU: with another zero point onnxruntime would not see that rounding does the ReLU's
+        work, and would run those convolutions in fp32.
+        """
+        return dict.fromkeys(self.ranged, Range(0.0, 1.0))

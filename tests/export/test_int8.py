@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pliant.devices.errors import QuantizeError
 from pliant.export.build import signal_to_noise
 from pliant.export.engine import Engine
 from pliant.export.feeds import Feed, Wide, cut, fp32_feed, int8_feed
+from pliant.export.forms import Forms
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.lowering import lower
@@ -69,16 +71,31 @@ def test_ranges_matter(resnet: Exported) -> None:
     assert min(noise(resnet, fp32, int8).values()) < FLOOR_DB
 
 
+def optimized(feed: Feed, path: Path) -> Counter[str]:
+    """The operators that onnxruntime really runs."""
+    graph = parse_graph(feed.data)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 3
+    arrays = [ort.OrtValue.ortvalue_from_numpy(feed.arrays[item.name]) for item in graph.external()]
+    options.add_external_initializers([item.name for item in graph.external()], arrays)
+    ort.InferenceSession(feed.data, options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(path).graph.node)
+
+
+def test_a_subnet_that_is_only_timed_runs_what_a_calibrated_one_runs(resnet: Exported, tmp_path: Path) -> None:
+    """With ranges that nobody observed; a zero point over 0 after a ReLU would keep convolutions in floats."""
+    forms = Forms(resnet.net, {"int8": Policy()}, ENGINE)
+    config = replace(resnet.net.space.narrowest, precision="int8")
+    fp32 = forms.fp32(config, statistics(resnet.net, config))
+    ranges = calibrate(fp32.graph, fp32.arrays, forms.ranged, [waves(4)])
+    calibrated = optimized(forms.of(config, fp32, ranges), tmp_path / "calibrated.onnx")
+    assert optimized(forms.of(config, fp32, forms.unmeasured()), tmp_path / "timed.onnx") == calibrated
+
+
 def test_onnxruntime_runs_every_quantized_layer_on_integers(resnet: Exported, tmp_path: Path) -> None:
     _, int8, _ = both(resnet, resnet.net.space.narrowest)
-    graph = parse_graph(int8.data)
-    options = ort.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    options.log_severity_level = 3
-    arrays = [ort.OrtValue.ortvalue_from_numpy(int8.arrays[item.name]) for item in graph.external()]
-    options.add_external_initializers([item.name for item in graph.external()], arrays)
-    ort.InferenceSession(int8.data, options, providers=["CPUExecutionProvider"])
-    operators = Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+    operators = optimized(int8, tmp_path / "optimized.onnx")
     layers = lower(resnet.template, Policy(), ENGINE).layers
     additions = sum(1 for node in resnet.template.graph.node if node.op_type == "Add" and "pliant" not in node.name)
     dense_heads = 4
