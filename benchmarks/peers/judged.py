@@ -44,13 +44,26 @@ class Session:
 def judge(path: Path, tasks: tuple[Task, ...], data: Labelled) -> tuple[Session, Judged]:
     """Load and measure a file."""
     session = Session(path)
+
+    def run(images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        outputs = session(images)
+        return {task.name: _unit(task, outputs[task.name]) for task in tasks}
+
     quality = {}
     for task in tasks:
         try:
-            quality[task.name] = measure_quality(session, [task], data)[task.name]
+            quality[task.name] = measure_quality(run, [task], data)[task.name]
         except DataError:  # every image is labelled, so it is the output that is no number
             quality[task.name] = math.nan
     return session, Judged(quality, path.stat().st_size)
+
+
+def _unit(task: Task, output: NDArray[Any]) -> NDArray[Any]:
+    """Normals as unit vectors: a peer that quantizes their decoding too gives longer ones, which are not better."""
+    if task.kind != "normals":
+        return output
+    lengths = np.linalg.norm(output.astype(np.float64), axis=-1, keepdims=True)
+    return output / np.where(lengths > 0, lengths, 1.0)
 
 
 def losses(tasks: tuple[Task, ...], fp32: Judged, found: Judged) -> dict[str, float]:
