@@ -10,7 +10,8 @@ from .data.check import Found, Progress, Source, check_data
 from .data.cifar_files import RECORDS
 from .data.folder_form import FORM
 from .prepare import pretrained_path
-from .recipe import DataRecipe, Recipe
+from .recipe import Recipe
+from .recipe_data import DataRecipe
 from .recipe_file import find_recipe, load_recipe
 from .weight_files import read_weights
 

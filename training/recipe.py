@@ -12,61 +12,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from .part import Channels, Count, NotNegative, Part, Pixels, Positive, Seed, Share
-
-
-class Counts(Part):
-    """How many samples of each split to use; left out: all there are (`scenes`: its own default)."""
-
-    train: Count | None = None
-    validation: Count | None = None
-    test: Count | None = None
-
-
-DataName = Literal["scenes", "redkitchen", "camvid", "cifar100-mtl", "nyudv2", "pascal-context", "folder"]
-
-
-class SourceRecipe(Part):
-    """One data set of a mixture; `rename` gives its tasks other names there, as in {segmentation: rooms}."""
-
-    name: DataName
-    counts: Counts = Counts()
-    root: Path | None = None
-    tasks: tuple[str, ...] | None = None
-    seed: Seed = 0
-    rename: dict[str, str] = Field(default_factory=dict)
-
-
-class DataRecipe(Part):
-    """What to train on. `size` is (height, width) in pixels; `root` the folder with the files of real data sets.
-
-    A `folder` is described by a dataset.yaml in `root`. A `mixture` is made `of` several data sets.
-    """
-
-    name: Literal[DataName, "mixture"]
-    size: tuple[Pixels, Pixels] | None = None
-    counts: Counts = Counts()
-    root: Path | None = None
-    tasks: tuple[str, ...] | None = None
-    seed: Seed = 0
-    of: tuple[SourceRecipe, ...] = ()
-
-    @model_validator(mode="after")
-    def _mixed(self) -> DataRecipe:
-        if (self.name == "mixture") != bool(self.of):
-            raise ValueError("`name: mixture` and `of`, a list of data sets, belong together")
-        if self.of and (self.tasks is not None or self.counts != Counts()):
-            raise ValueError("tasks and counts of a mixture are said beside each data set in `of`")
-        return self
-
-    @property
-    def sources(self) -> tuple[SourceRecipe, ...]:
-        """The data sets of a mixture, or the only one."""
-        if self.name != "mixture":
-            return (SourceRecipe(name=self.name, counts=self.counts, root=self.root, tasks=self.tasks, seed=self.seed),)
-        return tuple(source if source.root else source.model_copy(update={"root": self.root}) for source in self.of)
+from .recipe_data import DataRecipe
 
 
 class ModelRecipe(Part):
@@ -159,7 +108,9 @@ class TrainingRecipe(Part):
     Which subnets: the first `full_width` share of all steps trains the widest alone; after that each step trains the
     widest, the narrowest and `subnets` drawn by the rule of `sampling`, a share `uniform` of them with one width for
     the whole encoder (sampling.py), each taught by the `widest` or by the `next` wider one (teacher.py). The loss of
-    the widest counts `widest_weight` times as much as that of each other. `only` trains the subnet of that one width
+    the widest counts `widest_weight` times as much as that of each other. With `updates` together the weights move once
+    a step, by all of its subnets; apart, after each, by its own, which wants a lower `lr` (step.py). `only` trains the
+    subnet of that one width
     and nothing else, as a separate network would be (separate.py).
 
     `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
@@ -183,6 +134,7 @@ class TrainingRecipe(Part):
     uniform: Share = 0.5
     full_width: Share = 0.25
     widest_weight: Positive = 1.0
+    updates: Literal["together", "apart"] = "together"
     only: Positive | None = None
     teacher: Literal["widest", "next"] = "widest"
     distillation: Distillation = Distillation()

@@ -36,6 +36,7 @@ _NESTED = (
     "uniform",
     "full_width",
     "widest_weight",
+    "updates",
     "teacher",
     "distillation",
     "soft_labels",

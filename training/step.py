@@ -1,4 +1,4 @@
-"""One optimizer step: gradients of the widest, the narrowest and sampled subnets, summed before the weights move."""
+"""One step: the widest, the narrowest and sampled subnets on one batch, and the weights moved for all or for each."""
 
 from __future__ import annotations
 
@@ -52,13 +52,16 @@ def train_step(
     auxiliary: Auxiliary | None = None,
     batch: Reduction = HERE,
 ) -> StepLosses:
-    """Train `subnets` on one batch and move the weights once; those that come first teach the others (teacher.py).
+    """Train `subnets` on one batch; those that come first teach the others (teacher.py).
+
+    The weights move once, by the gradient of the subnets' weighted mean loss, or, where the recipe's `updates` are
+    apart, after each subnet by its own, as they would if each were a network by itself.
 
     `done` is the share of all steps before this one, which says how much is taught. `auxiliary` is the recipe's, the
     same at each step; it may be left out where the recipe needs none. Each subnet's graph is freed before the next
     one's is built. Where `inputs` are a share of a batch, `batch` says where the rest is: losses, gradients and so
     weights are those of all of it, the same in every process. Raises TrainingError naming step, task and subnet when a
-    loss is not finite; the weights have not moved then.
+    loss is not finite; the weights have not moved by it then.
     """
     if auxiliary is None:
         auxiliary = Auxiliary(supernet, recipe)
@@ -68,30 +71,51 @@ def train_step(
             )
     objective = Objective(supernet, recipe, done, auxiliary, batch=batch)
     supernet.train()
+    values: list[dict[str, float]] = []
+    norms, teachers = list[float](), list[Teacher]()
+    for group in [subnets] if recipe.updates == "together" else [[config] for config in subnets]:
+        found, norm = _update(objective, optimizer, inputs, group, teachers, step)
+        values += found
+        norms.append(norm)
+    return _summary(values, max(norms))
+
+
+def _update(
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    inputs: Inputs,
+    subnets: Sequence[SubnetConfig],
+    teachers: list[Teacher],
+    step: int,
+) -> tuple[list[dict[str, float]], float]:
+    """Move the weights once, by some subnets; their losses, and the gradient's norm. Adds to the `teachers`."""
+    supernet, recipe, before = objective.supernet, objective.recipe, list(teachers)
     optimizer.zero_grad(set_to_none=True)
-    values = _fetched(_gradients(objective, inputs, subnets))
+    values = _fetched(_gradients(objective, inputs, subnets, teachers))
     _check(values, supernet, subnets, step)
     if recipe.sharpness > 0:
         with ascended(supernet, recipe.sharpness):
             optimizer.zero_grad(set_to_none=True)
-            _gradients(replace(objective, observing=False), inputs, subnets)
+            _gradients(replace(objective, observing=False), inputs, subnets, list(before))
     limit = math.inf if recipe.clip is None else recipe.clip
     norm = float(torch.nn.utils.clip_grad_norm_(supernet.parameters(), limit))
-    beside = list(auxiliary.parameters())
+    beside = list(objective.auxiliary.parameters())
     if beside:  # clipped by itself: what is not shipped should not slow down what is
         torch.nn.utils.clip_grad_norm_(beside, limit)
     if not math.isfinite(norm):
-        fault = _fault(replace(objective, observing=False), inputs, subnets)
+        fault = _fault(replace(objective, observing=False), inputs, subnets, before)
         raise TrainingError(f"step {step}: the gradient is not finite: that {fault}; {ADVICE}")
     optimizer.step()
-    return _summary(values, norm)
+    return values, norm
 
 
-def _gradients(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> list[Losses]:
+def _gradients(
+    objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig], teachers: list[Teacher]
+) -> list[Losses]:
     """Add the gradient of the subnets' weighted mean loss to the parameters; the losses of each, without a graph."""
     measured = []
     weights = [objective.recipe.widest_weight if config.is_widest else 1.0 for config in subnets]
-    for losses, weight in zip(_one_by_one(objective, inputs, subnets), weights, strict=True):
+    for losses, weight in zip(_one_by_one(objective, inputs, subnets, teachers), weights, strict=True):
         (losses[TOTAL] * weight / sum(weights)).backward()
         measured.append({name: value.detach() for name, value in losses.items()})
     if objective.batch.shared:
@@ -107,19 +131,20 @@ def _add_up(modules: Sequence[nn.Module], batch: Reduction) -> None:
         gradient.copy_(whole)
 
 
-def _one_by_one(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> Iterator[Losses]:
-    """The losses of each subnet, with their graph, taught by those before it."""
-    earlier: list[Teacher] = []
+def _one_by_one(
+    objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig], teachers: list[Teacher]
+) -> Iterator[Losses]:
+    """The losses of each subnet, with their graph, taught by those before it, which `teachers` grow by."""
     for config in subnets:
-        losses, said = objective(inputs, config, earlier)
-        if not earlier or objective.recipe.teacher == "next":
-            earlier.append(said)
+        losses, said = objective(inputs, config, teachers)
+        if not teachers or objective.recipe.teacher == "next":
+            teachers.append(said)
         yield losses
 
 
-def _fault(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig]) -> str:
+def _fault(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig], teachers: list[Teacher]) -> str:
     """Which loss a gradient that is not finite comes from: the step is run again, loss by loss."""
-    again = _one_by_one(objective, inputs, subnets)
+    again = _one_by_one(objective, inputs, subnets, teachers)
 
     def losses_of(_: SubnetConfig) -> Losses:
         return {name: value for name, value in next(again).items() if name != TOTAL}

@@ -21,6 +21,7 @@ LEVERS = {
     "uncertainty": ("training.balance=uncertainty", "training.soft_labels={weight: 1, divergence: alpha, start: 0.3}"),
     "gradient norm": ("training.balance=gradient-norm", "training.teacher=next", "training.sampling=stratified"),
     "sharpness": ("training.sharpness=0.05", "training.rates={encoder.layer1: 0.1}"),
+    "updates apart": ("training.updates=apart", "training.balance=uncertainty", "training.sharpness=0.05"),
     "one width": ("training.only=0.5", "training.distillation.start=0.5"),
 }
 
@@ -45,7 +46,7 @@ def test_a_stopped_run_ends_in_the_same_files(lever: str, tmp_path: Path) -> Non
     for name in files:
         assert (whole.checkpoint / name).read_bytes() == (resumed.checkpoint / name).read_bytes(), name
     beside = {"average": {RAW}, "projection": {RAW, "auxiliary.safetensors"}}
-    auxiliary = {"auxiliary.safetensors"} if lever in ("uncertainty", "gradient norm") else set()
+    auxiliary = {"auxiliary.safetensors"} if lever in ("uncertainty", "gradient norm", "updates apart") else set()
     assert set(files) == {"supernet.safetensors", "optimizer.safetensors", *beside.get(lever, auxiliary)}
 
 

@@ -98,6 +98,32 @@ def test_the_widest_counts_as_much_as_it_is_said_to() -> None:
         torch.testing.assert_close(both, (weight * wide + narrow) / (weight + 1), rtol=1e-4, atol=1e-6)
 
 
+def test_updates_apart_are_steps_of_each_subnet_by_itself() -> None:
+    """Bit for bit, where none is taught; together they are another thing."""
+    subnets = [SPACE.widest, SPACE.narrowest, SPACE.uniform(0.5)]
+    off = ("training.distillation.weight=0",)
+    apart, [losses] = _train(subnets, 1, *off, "training.updates=apart")
+    alone, recipe = tiny_supernet(), tiny_recipe(*off).training
+    optimizer, inputs = make_optimizer(alone, recipe), _inputs(alone)
+    each = [train_step(alone, optimizer, inputs, [config], recipe, 0) for config in subnets]
+    for name, tensor in apart.state_dict().items():
+        assert torch.equal(tensor, alone.state_dict()[name]), name
+    assert losses.tasks == each[0].tasks
+    assert losses.gradient_norm == max(one.gradient_norm for one in each)
+    together, _ = _train(subnets, 1, *off)
+    assert not torch.equal(together.state_dict()["encoder.conv1.weight"], apart.state_dict()["encoder.conv1.weight"])
+
+
+def test_updates_apart_are_taught_by_the_first_all_the_same() -> None:
+    settings = ("training.updates=apart", "training.soft_labels.weight=1")
+    for teacher in ("widest", "next"):
+        _, [losses] = _train(
+            [SPACE.widest, SPACE.uniform(0.5), SPACE.narrowest], 1, *settings, f"training.teacher={teacher}"
+        )
+        assert losses.distillation > 0.0
+        assert losses.soft_labels > 0.0
+
+
 def test_the_widest_has_nothing_to_learn_from_itself() -> None:
     twice = [SPACE.widest, SPACE.widest]
     without, heavy = _gradients(twice, 0.0), _gradients(twice, 1000.0)
