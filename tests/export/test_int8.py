@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pliant.devices.dialect import get_dialect
 from pliant.devices.errors import QuantizeError
@@ -19,6 +21,7 @@ from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
+from pliant.quantize.rules import check_graph
 from pliant.quantize.weights import dequantize
 from pliant.runtime.graph import parse_graph
 
@@ -163,3 +166,30 @@ def test_a_network_that_overflows_is_told_with_the_place(resnet: Exported) -> No
     }
     with pytest.raises(QuantizeError, match="not finite at encoder"):
         calibrate(fp32.graph, broken, ["encoder.layer1.0/Relu"], [waves(2)])
+
+
+ENGINES = pytest.mark.parametrize("engine", ["onnxruntime", "tensorrt"])
+
+
+@ENGINES
+@given(data=st.data())
+@settings(max_examples=12, deadline=None)
+def test_any_mixture_obeys_the_rules_of_each_engine(resnet: Exported, engine: str, data: st.DataObject) -> None:
+    """Whichever layers stay in fp32: no weight in integers beside floats, no addition that is half rounded."""
+    check_mixture(resnet, engine, data)
+
+
+@ENGINES
+@given(data=st.data())
+@settings(max_examples=8, deadline=None)
+def test_any_mixture_of_inverted_residuals_does(mobilenet: Exported, engine: str, data: st.DataObject) -> None:
+    check_mixture(mobilenet, engine, data)
+
+
+def check_mixture(exported: Exported, engine: str, data: st.DataObject) -> None:
+    names = [layer.name for layer in lower(exported.template, Policy(), ENGINE).layers]
+    floats = data.draw(st.lists(st.sampled_from(names), unique=True))
+    policy = Policy("mixed", tuple((name, "fp32") for name in floats))
+    lowered = lower(exported.template, policy, get_dialect(engine))
+    check_graph(lowered.model, lowered.dialect, policy)
+    assert {layer.name for layer in lowered.layers} == set(names) - set(floats)
