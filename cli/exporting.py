@@ -62,12 +62,11 @@ def print_exported(report: ExportReport, out: Path, as_json: bool) -> None:
 def _without_int8(report: ExportReport) -> list[str]:
     """A line on blocks that stayed in fp32, and one on subnets that are not offered in int8."""
     mixed = [subnet for subnet in report.subnets if subnet.floats]
-    integer = {subnet.id.partition("-")[0] for subnet in report.subnets if subnet.precision != "fp32"}
-    missing = [subnet.id for subnet in report.subnets if subnet.id.partition("-")[0] not in integer]
+    refused = [subnet.id for subnet in report.subnets if subnet.refused]
     lines = []
     if mixed:
         blocks = ", ".join(sorted({block for subnet in mixed for block in subnet.floats}))
         lines.append(f"mixed: {len(mixed)} subnets keep blocks in fp32, where int8 cost a task too much: {blocks}")
-    if missing and integer:
-        lines.append(f"not offered in int8, which costs a task more than quantize.max_drop: {', '.join(missing)}")
+    if refused:
+        lines.append(f"not offered in int8, which costs a task more than quantize.max_drop: {', '.join(refused)}")
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,9 @@ class Builder:
         if "fp32" in precisions or not built:
             # A graph in fp32 is the same for all of them.
             feeds = dict.fromkeys([ENGINE, *self._targets], feed)
-            built.append(self._finish(name, "fp32", config, feeds, parity, {}, start))
+            subnet = self._finish(name, "fp32", config, feeds, parity, {}, start)
+            refused = replace(subnet.report, refused=wanted and quantized is None)
+            built.append(replace(subnet, report=refused))
         return built
 
     def _prove(

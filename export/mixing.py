@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,28 +45,26 @@ class Mixer:
         self._max_drop, self._evaluations = max_drop, evaluations
         self._noise: Noise | None = None
 
-    def find(
-        self, feed: Feed, ranges: Mapping[str, Range], expected: Outputs, images: NDArray[np.uint8]
-    ) -> tuple[Feed, Mixture]:
+    def find(self, feed: Feed, ranges: Mapping[str, Range], expected: Outputs, images: NDArray[np.uint8]) -> Mixture:
         """The subnet in the best mixture, given in fp32; `expected` are its raw outputs on `images`."""
-        made: dict[Policy, Feed] = {}
         base = self._quality_of(feed, "fp32")
 
         def measure(policy: Policy) -> Loss:
-            made[policy] = self._lowered(policy, feed, ranges)
-            return self._loss(made[policy], policy.name, base, expected, images)
+            return self._loss(self._lowered(policy, feed, ranges), policy.name, base, expected, images)
 
-        mixture = self._mix(measure, self._noise)
+        mixture = self._mix(measure, self._evaluations, self._noise)
         if not mixture.kept and self._noise is not None:
-            # What another subnet taught did not help: learn of this one.
-            mixture = self._mix(measure, None)
+            # What another subnet taught did not help: learn of this one, with what is left.
+            before = mixture.evaluations
+            mixture = self._mix(measure, max(1, self._evaluations - before), None)
+            mixture = replace(mixture, evaluations=mixture.evaluations + before)
         self._noise = self._noise or mixture.noise
-        return made[mixture.policy], mixture
+        return mixture
 
-    def _mix(self, measure: Callable[[Policy], Loss], noise: Noise | None) -> Mixture:
+    def _mix(self, measure: Callable[[Policy], Loss], evaluations: int, noise: Noise | None) -> Mixture:
         layers = [layer.name for layer in self._whole.layers]
         most = dict.fromkeys((task.name for task in self._tasks), self._max_drop)
-        return mix(measure, self._whole.policy, layers, most, self._evaluations, noise=noise, name=NAME)
+        return mix(measure, self._whole.policy, layers, most, evaluations, noise=noise, name=NAME)
 
     def _lowered(self, policy: Policy, feed: Feed, ranges: Mapping[str, Range]) -> Feed:
         same = policy == self._whole.policy

@@ -59,7 +59,7 @@ class Quantizer:
         ranges = calibrate(fp32.graph, fp32.arrays, self._whole.ranged, self._calibration)
         policy, floats = self._whole.policy, tuple[str, ...]()
         if self._mixer is not None:
-            _, mixture = self._mixer.find(fp32, ranges, outputs, images)
+            mixture = self._mixer.find(fp32, ranges, outputs, images)
             if not mixture.kept:
                 return None
             policy, floats = mixture.policy, mixture.floats

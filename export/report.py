@@ -13,7 +13,8 @@ VERSION = 1
 @dataclass(frozen=True)
 class SubnetReport:
     """One exported subnet. `parity` (fp32) is against torch; `noise_db` (int8) is each raw output's
-    signal-to-quantization-noise ratio against fp32, in decibels; `floats` are the blocks that stayed in fp32.
+    signal-to-quantization-noise ratio against fp32, in decibels; `floats` are the blocks that stayed in fp32. `refused`
+    (fp32): int8 was asked for too, and cost a task more than it may.
     """
 
     id: str
@@ -25,6 +26,7 @@ class SubnetReport:
     noise_db: dict[str, float]
     seconds: float
     floats: tuple[str, ...] = ()
+    refused: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -38,6 +40,7 @@ class SubnetReport:
             "noise_db": self.noise_db,
             "seconds": self.seconds,
             "floats": list(self.floats),
+            "refused": self.refused,
         }
 
 

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from ..devices.dialect import Dialect
 from ..runtime.graph_tensors import LOCATION
 from .halves import halve
-from .placement import integer_nodes, rounded_values
+from .placement import integer_nodes, maker, rounded_values
 from .policy import Policy
 
 _TYPES = {"uint8": ir.DataType.UINT8, "int8": ir.DataType.INT8}
@@ -72,7 +72,7 @@ def lower(template: onnx.ModelProto, policy: Policy, dialect: Dialect) -> Lowere
     values = rounded_values(graph, nodes, dialect)
     tensors = {value.name or "": source.name or "" for value, source in values.items()}
     for value in values:
-        _insert_pair(graph, value, dialect)
+        _insert_pair(graph, value, dialect, nodes)
     for layer, node in zip(layers, convolutions, strict=True):
         _dequantize_parameters(graph, node, layer, dialect)
     graph.sort()
@@ -110,9 +110,14 @@ def _forget(graph: ir.Graph, norm: ir.Node) -> None:
             graph.initializers.pop(value.name, None)
 
 
-def _insert_pair(graph: ir.Graph, value: ir.Value, dialect: Dialect) -> None:
-    """value -> Q -> DQ -> all that read value."""
-    users = list(value.uses())
+def _insert_pair(graph: ir.Graph, value: ir.Value, dialect: Dialect, integers: list[ir.Node]) -> None:
+    """value -> Q -> DQ -> what reads it as integers.
+
+    What reads it as floats does so too where an engine wants results rounded: with a second reader the operator that
+    makes the value would not be fused.
+    """
+    rounded = dialect.results and maker(value) in integers
+    users = [(node, index) for node, index in value.uses() if rounded or node in integers]
     scale = _initializer(graph, scale_name(value.name or "", dialect), ir.DataType.FLOAT, ())
     zero = _zero_point(graph, value, dialect)
     quantize = ir.node("QuantizeLinear", [value, scale, zero], name=f"{value.name}/Quantize")

@@ -101,13 +101,13 @@ def _chosen(graph: ir.Graph, policy: Policy, dialect: Dialect) -> list[ir.Node]:
         if node.op_type in LAYERS:
             wanted = policy.of(node.name or "", node in heads) == "int8"
         else:
-            wanted = all(value is not None and _maker(value) in chosen for value in reads(node))
+            wanted = all(value is not None and maker(value) in chosen for value in reads(node))
         if wanted:
             chosen[node] = None
     return list(chosen)
 
 
-def _maker(value: ir.Value) -> ir.Node | None:
+def maker(value: ir.Value) -> ir.Node | None:
     """What computes a value, activations and batch norm aside: they are a part of it."""
     node = value.producer()
     while node is not None and node.op_type in (*_ACTIVATIONS, "BatchNormalization"):

@@ -72,25 +72,28 @@ class ThisMachine:
         if policies:
             self._time, self._policies = Timer(self._supernet, self._threads, policies), policies
         drawn = probes(self._supernet.space, self._count)
-        return self.confirm([replace(config, precision=each) for each in ("fp32", *policies) for config in drawn])
+        return self._measured([replace(c, precision=each) for each in ("fp32", *policies) for c in drawn], "probe")
 
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
-        """All of them."""
+        """All of them, anew: what a probe said earlier is not compared with what others take now."""
+        return self._measured(configs, "confirm")
+
+    def _measured(self, configs: Sequence[SubnetConfig], phase: str) -> dict[SubnetConfig, Latency]:
         known = {} if self._log is None else self._log.latencies
-        found = {config: known[key] for config in configs if (key := (self._name(config), config)) in known}
+        found = {config: known[key] for config in configs if (key := (self._name(config, phase), config)) in known}
 
         def keep(config: SubnetConfig, measurement: Measurement) -> None:
             found[config] = self._latency(measurement)
             if self._log is not None:
-                self._log.append_latency(self._name(config), config, found[config])
+                self._log.append_latency(self._name(config, phase), config, found[config])
 
         self._time([config for config in configs if config not in found], progress=self._progress, keep=keep)
         return {config: found[config] for config in configs}
 
-    def _name(self, config: SubnetConfig) -> str:
-        """All that a latency depends on beside widths: machine, threads, and what the precision means."""
+    def _name(self, config: SubnetConfig, phase: str) -> str:
+        """All that a latency depends on beside widths: machine, threads, what the precision means, and when."""
         policy = self._policies.get(config.precision)
-        said = json.dumps([self._fingerprint.digest, self._threads, None if policy is None else policy.to_json()])
+        said = json.dumps([self._fingerprint.digest, self._threads, phase, policy and policy.to_json()])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def _latency(self, measurement: Measurement) -> Latency:

@@ -33,8 +33,7 @@ def on_cluster(
     `evaluator` knows and keeps the tables; what it would measure is measured there, on the same images.
     EngineUnavailable without Ray, PliantError where no cluster answers.
     """
-    ray = _ray()
-    _knock(address)
+    ray = check_cluster(address)
     started = {"include_dashboard": False} if address == LOCAL else {}
     try:
         ray.init(address, log_to_driver=False, logging_level="ERROR", **started)
@@ -98,15 +97,17 @@ def _ray() -> Any:
     return ray
 
 
-def _knock(address: str) -> None:
-    """Find out in seconds that nobody is there: Ray itself waits for minutes."""
+def check_cluster(address: str) -> Any:
+    """Find out in seconds that Ray or the cluster is not there, which Ray itself takes minutes for; gives Ray."""
+    ray = _ray()
     host, colon, port = address.rpartition(":")
     if not colon:
-        return
+        return ray
     try:
         socket.create_connection((host, int(port)), timeout=PATIENCE).close()
     except (OSError, ValueError, OverflowError) as error:
         raise _silent(address, error) from error
+    return ray
 
 
 def _silent(address: str, error: Exception) -> PliantError:

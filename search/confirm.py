@@ -73,7 +73,7 @@ def confirm(front: Front, clock: Clock, models: Mapping[str, LatencyModel], note
     if note is not None:
         for line in left_out:
             note(line)
-        missing = len(configs) - len(measured)
+        missing = sum(config not in measured for config in configs)
         if missing:
             note(f"{missing} of {len(configs)} latencies are estimated: export a suite, then profile it there")
     return timed
@@ -88,16 +88,14 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
     """
     entries = [replace(entry, latency=latencies[entry.config]) for entry in front.entries]
     yardstick = Yardstick(front.tasks, front.widest.quality)
-    better = {entry.config: _better(entry, entries, yardstick) for entry in entries}
     slow = {entry.config: line for entry in entries if (line := _slower_than_twin(entry, latencies))}
+    # What is left out itself rules nothing else out.
+    rivals = [entry for entry in entries if entry.config not in slow]
+    better = {entry.config: _better(entry, rivals, yardstick) for entry in rivals}
     ends = (front.space.narrowest, front.space.widest)
     gone = {config for config, other in better.items() if other is not None} | set(slow)
     kept = [entry for entry in entries if entry.config in ends or entry.config not in gone]
-    lines = [
-        slow.get(entry.config) or _line(entry, other)
-        for entry in entries
-        if entry not in kept and ((other := better[entry.config]) is not None or entry.config in slow)
-    ]
+    lines = [slow.get(entry.config) or _line(entry, better.get(entry.config)) for entry in entries if entry not in kept]
     return replace(front, entries=tuple(_named(kept, front, yardstick))), lines
 
 

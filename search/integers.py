@@ -162,7 +162,7 @@ def find_policies(
         config = space.uniform(width, min(space.decoder_widths, key=lambda each: abs(each - width)))
         feed = forms.fp32(config, fp32.statistics(config))
         expected = Engine(feed, names, "a subnet in fp32")(shown)
-        _, mixture = mixer.find(feed, _ranges(forms, feed, images), expected, shown)
+        mixture = mixer.find(feed, _ranges(forms, feed, images), expected, shown)
         layers.update(dict.fromkeys(mixture.policy.layers))
     return {WHOLE: whole.policy, **({MIXED: Policy(MIXED, tuple(layers))} if layers else {})}
 

@@ -41,7 +41,7 @@ class EvaluationLog:
         if resume and path.exists():
             lines, whole = _read(path, header)
             self._take(lines)
-        elif path.exists() and path.stat().st_size:
+        elif path.exists() and _holds_something(path):
             raise CheckpointError(f"{path} holds a search already: go on with --resume, or choose another --out")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +88,12 @@ class EvaluationLog:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether there is more in a file than a log's first line, which a search that measured nothing leaves."""
+    data = path.read_bytes()
+    return bool(data) and not (data.count(b"\n") == 1 and data.endswith(b"\n") and b'"pliant search log"' in data)
 
 
 def _read(path: Path, header: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:

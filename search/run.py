@@ -96,6 +96,10 @@ def run_search(
     wanted = standard_preferences(checkpoint.space.tasks, given)
     data = data or open_search_data(checkpoint, images, data_root)
     digest = supernet_digest(checkpoint.supernet)
+    if cluster is not None:
+        from .cluster import check_cluster
+
+        check_cluster(cluster)
     log = _open_log(out, digest, data, resume)
     if log is not None and isinstance(clock, ThisMachine):
         clock.remember(log)

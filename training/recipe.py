@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .part import Channels, Count, NotNegative, Part, Pixels, Positive, Seed, Share
 from .recipe_data import DataRecipe
@@ -152,6 +152,12 @@ class TrainingRecipe(Part):
     validate_every: Annotated[int, Field(ge=0)] = 0
     validation_images: Count | None = None
     recalibration_images: Count = 128
+
+    @model_validator(mode="after")
+    def _weighed(self) -> TrainingRecipe:
+        if self.updates == "apart" and self.widest_weight != 1.0:
+            raise ValueError("widest_weight weighs the subnets of one update, and with updates: apart each has its own")
+        return self
 
 
 class SearchRecipe(Part):

@@ -74,7 +74,9 @@ def test_what_cannot_be_kept_is_not_offered_in_int8(noisy: Trained, tmp_path: Pa
     """One evaluation only: nothing can be learned of the blocks."""
     report = exported(noisy, tmp_path / "x.pliant", 0.0, evaluations=1)
     assert max(drops(report), default=0.0) <= 0.0
-    assert [subnet.id for subnet in report.subnets if subnet.precision == "fp32"] == ["s01-fp32", "s02-fp32"]
+    fp32 = [subnet for subnet in report.subnets if subnet.precision == "fp32"]
+    assert [subnet.id for subnet in fp32] == ["s01-fp32", "s02-fp32"]
+    assert sum(subnet.refused for subnet in fp32) == 4 - len(report.subnets)
     assert len(report.subnets) < 4
 
 

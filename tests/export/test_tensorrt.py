@@ -80,6 +80,15 @@ def test_depthwise_halves_of_a_narrow_subnet_are_built(mobilenet: Exported) -> N
     assert (build(half.data, half.arrays).said, Engine(half, ["depth"], "half")(waves(1))["depth"].shape[0]) == ((), 1)
 
 
+def test_a_decoder_in_floats_reads_nothing_that_was_rounded_for_others(resnet: Exported) -> None:
+    policy = Policy("careful", (("decoders.depth.*", "fp32"),))
+    model = lower(resnet.template, policy, TENSORRT).model
+    rounded = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv" and "decoders.depth." in node.name]
+    assert len(convolutions) > 5
+    assert not {node.input[0] for node in convolutions} & rounded
+
+
 def test_onnxruntimes_integers_are_refused_by_the_vendor_and_by_our_rules(resnet: Exported) -> None:
     """Why there are two dialects: and the checker says so before the vendor does."""
     lowered = lower(resnet.template, Policy(), get_dialect("onnxruntime"))

@@ -43,7 +43,8 @@ def test_a_killed_worker_costs_only_its_own_evaluation(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379", "here:there"])
 def test_no_cluster_is_said_in_a_line(address: str, tmp_path: Path) -> None:
     with pytest.raises(PliantError, match=f"no Ray cluster answers at '{address}'") as raised:
-        run_search(make_checkpoint(tmp_path), data=make_data(), cluster=address)
+        run_search(make_checkpoint(tmp_path), data=make_data(), cluster=address, out=tmp_path / "front.json")
+    assert list(tmp_path.iterdir()) == []
     assert "\n" not in str(raised.value)
 
 

@@ -58,6 +58,19 @@ def test_int8_that_is_no_faster_than_its_twin_is_left_out_and_said_so() -> None:
     assert "in int8 no faster than in fp32, 4 ms against 4 ms" in line
 
 
+def test_what_is_left_out_rules_nothing_else_out() -> None:
+    """The int8 subnet beats its neighbour, but loses to its own twin, which is not on the front."""
+    front, times = made_front([(0.5, 4.0), (0.6, 3.9)])
+    int8 = dataclasses.replace(front.entries[2].config, precision="int8")
+    entries = list(front.entries)
+    entries[2] = dataclasses.replace(entries[2], config=int8)
+    twin = dataclasses.replace(int8, precision="fp32")
+    times = {**times, int8: Latency(3.9, "measured", "here"), twin: Latency(3.8, "measured", "here")}
+    timed, lines = with_latencies(dataclasses.replace(front, entries=tuple(entries)), times)
+    assert [entry.config for entry in timed.entries] == [SPACE.narrowest, front.entries[1].config, SPACE.widest]
+    assert len(lines) == 1
+
+
 def test_an_estimate_rules_nothing_out() -> None:
     front, times = made_front([(0.5, 4.0), (0.6, 3.9)])
     guessed = front.entries[1].config

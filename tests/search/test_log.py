@@ -34,6 +34,16 @@ def test_every_torn_tail_is_cut_off_and_the_rest_kept(tmp_path: Path) -> None:
         last.close()
 
 
+def test_a_log_of_nothing_is_no_search_to_go_on_with(tmp_path: Path) -> None:
+    """As one leaves that failed before it measured anything."""
+    EvaluationLog(tmp_path / "log", {"supernet": "a"}).close()
+    log = EvaluationLog(tmp_path / "log", {"supernet": "b"})
+    log.append((0.5,), {"depth": {0.5: 0.1}})
+    log.close()
+    with pytest.raises(CheckpointError, match="holds a search already"):
+        EvaluationLog(tmp_path / "log", {"supernet": "b"})
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
