@@ -59,7 +59,8 @@ def test_verify_fails_where_a_subnet_does(pliant: Terminal, tmp_path: Path) -> N
 def test_plan_json_is_the_contract(pliant: Terminal, suite: Path) -> None:
     said = pliant("plan", suite, "--latency", "10s", "--prefer", "depth=2", "--json")
     report = json.loads(said.out)
-    assert said.err == ""
+    # Nothing else, and that only where other work disturbs the measurements.
+    assert all(line.startswith("the machine was busy") for line in said.err.splitlines())
     assert report["chosen"].startswith("s0")
     assert report["why"]
     assert all(set(rejected) == {"id", "reason"} for rejected in report["rejected"])
