@@ -6,16 +6,14 @@ data that lowering follows and that a checker holds graphs against.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 from .checked import each, flag, nothing_or, text, whole
 from .errors import ConfigError
 from .target import Source
-from .target_reading import only, read_source
+from .target_reading import only, read_folder, read_source
 
 VERSION = 1
 _CLAIMS = ("activations", "symmetric", "bias", "additions", "results", "operators", "fp16")
@@ -47,10 +45,7 @@ class Dialect:
 @lru_cache(maxsize=1)
 def all_dialects() -> dict[str, Dialect]:
     """Every dialect, by name."""
-    folder = resources.files(__package__).joinpath("dialects")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
-    found = [read_dialect(json.loads(file.read_text(encoding="utf-8"))) for file in files]
-    return {dialect.name: dialect for dialect in found}
+    return {dialect.name: dialect for dialect in read_folder("dialects", read_dialect)}
 
 
 def get_dialect(name: str) -> Dialect:

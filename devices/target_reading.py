@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import fields
+from importlib import resources
 from typing import Any, TypeVar
 
 from .checked import by_name, each, flag, nothing_or, text, whole
@@ -24,6 +27,13 @@ def read_target(entry: Any) -> Target:
     if missing:
         raise ConfigError(f"target {name!r} cites no source for {', '.join(missing)}")
     return target
+
+
+def read_folder(name: str, read: Callable[[Any], T]) -> list[T]:
+    """What the JSON files of one of this room's folders describe, by the files' names."""
+    folder = resources.files(__package__).joinpath(name)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
+    return [read(json.loads(file.read_text(encoding="utf-8"))) for file in files]
 
 
 def only(entry: Any, kind: type[T], *extra: str) -> dict[str, Any]:

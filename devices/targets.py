@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
-from importlib import resources
 
 from .errors import ConfigError
 from .fingerprint import Fingerprint
 from .target import Target
-from .target_reading import read_target
+from .target_reading import read_folder, read_target
 
 
 @lru_cache(maxsize=1)
 def all_targets() -> dict[str, Target]:
     """Every descriptor, by name."""
-    folder = resources.files(__package__).joinpath("boards")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
-    found = [read_target(json.loads(file.read_text(encoding="utf-8"))) for file in files]
-    return {target.name: target for target in found}
+    return {target.name: target for target in read_folder("boards", read_target)}
 
 
 def get_target(name: str) -> Target:
