@@ -81,12 +81,12 @@ class Mixer:
         names = {task.name: f"{task.name}/logits" for task in self._tasks}
         outputs = Engine(feed, list(names.values()), what)(images)
         return Loss(
-            {task.name: _drop(task, base[task.name], found[task.name]) for task in self._tasks},
+            {task.name: relative_drop(task, base[task.name], found[task.name]) for task in self._tasks},
             {task: _noise(expected[name], outputs[name]) for task, name in names.items()},
         )
 
 
-def _drop(task: Task, base: float, found: float) -> float:
+def relative_drop(task: Task, base: float, found: float) -> float:
     """How much worse, as a share of what it was; negative where it is better."""
     worse = base - found if task.higher_is_better else found - base
     return worse / max(abs(base), 1e-12)

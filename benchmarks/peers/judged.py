@@ -12,6 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from pliant.devices.errors import DataError
+from pliant.export.mixing import relative_drop
 from pliant.export.quality import Labelled, measure_quality
 from pliant.runtime.tasks import Task
 
@@ -68,5 +69,4 @@ def _unit(task: Task, output: NDArray[Any]) -> NDArray[Any]:
 
 def losses(tasks: tuple[Task, ...], fp32: Judged, found: Judged) -> dict[str, float]:
     """How much worse than in fp32, as a share; negative where better."""
-    signs = {task.name: 1.0 if task.higher_is_better else -1.0 for task in tasks}
-    return {name: signs[name] * (base - found.quality[name]) / abs(base) for name, base in fp32.quality.items()}
+    return {task.name: relative_drop(task, fp32.quality[task.name], found.quality[task.name]) for task in tasks}
