@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .channels import Channels
 from .layers import SlimConv2d
 from .norm import SlimBatchNorm2d
+from .rounding import rounded
 from .setting import Setting
 
 
@@ -56,7 +57,7 @@ class BasicBlock(nn.Module):
         """(N, in, H, W) -> (N, out, H / stride, W / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x, *at)
         x = F.relu(self.bn1(self.conv1(x, *at), *at))
-        return F.relu(self.bn2(self.conv2(x, *at), *at) + shortcut)
+        return F.relu(rounded(self.bn2(self.conv2(x, *at), *at), *at) + rounded(shortcut, *at))
 
 
 class Bottleneck(nn.Module):
@@ -80,7 +81,7 @@ class Bottleneck(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x, *at)
         x = F.relu(self.bn1(self.conv1(x, *at), *at))
         x = F.relu(self.bn2(self.conv2(x, *at), *at))
-        return F.relu(self.bn3(self.conv3(x, *at), *at) + shortcut)
+        return F.relu(rounded(self.bn3(self.conv3(x, *at), *at), *at) + rounded(shortcut, *at))
 
 
 def _shortcut(reads: Channels, makes: Channels, stride: int) -> ConvNorm | None:
@@ -111,4 +112,4 @@ class InvertedResidual(nn.Module):
         out = x
         for layer in self.conv:
             out = layer(out, *at)
-        return x + out if self.residual else out
+        return rounded(x, *at) + rounded(out, *at) if self.residual else out

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .blocks import ConvNorm
 from .channels import Channels
 from .layers import SlimConv2d, SlimLinear
+from .rounding import rounded
 from .setting import Setting
 
 SMALL = 0.01
@@ -68,13 +69,17 @@ class DenseDecoder(nn.Module):
     def forward(self, features: list[Tensor], size: tuple[int, int], *at: Setting) -> Tensor:
         """Encoder features -> raw output (N, outputs, *size)."""
         low, high = features[0], features[-1]
-        branches = torch.cat([branch(high, *at) for branch in self.aspp], 1)
+        branches = _joined([branch(high, *at) for branch in self.aspp], *at)
         pooled = self.pool(F.adaptive_avg_pool2d(high, 1), *at)
-        x = F.relu(self.project(branches, *at) + pooled)
+        x = F.relu(rounded(self.project(branches, *at), *at) + rounded(pooled, *at))
         x = _resize(x, (low.shape[2], low.shape[3]))
-        x = self.fuse(torch.cat([x, self.skip(low, *at)], 1), *at)
+        x = self.fuse(_joined([x, self.skip(low, *at)], *at), *at)
         x = self.head(self.refine(x, *at), *at)
         return _resize(x, size)
+
+
+def _joined(parts: list[Tensor], *at: Setting) -> Tensor:
+    return torch.cat([rounded(part, *at) for part in parts], 1)
 
 
 def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -50,14 +50,22 @@ class SlimConv2d(nn.Conv2d):
         if setting is None:
             return super().forward(input)
         ranges = self.ranges(setting.config)
-        weight = slice_ranges(self.weight, ranges["weight"])
+        weight, values = self._rounded(input, setting)
+        weight = slice_ranges(weight, ranges["weight"])
         bias = None if self.bias is None else slice_ranges(self.bias, ranges["bias"])
         groups = self.groups_at(setting.config)
-        if self.kernel_size == (1, 1) and self.stride != (1, 1) and not input.is_contiguous():
+        if self.kernel_size == (1, 1) and self.stride != (1, 1) and not values.is_contiguous():
             # The same sum. torch 2.13's CPU backward of a strided 1x1 convolution with fewer than 16 input channels
             # corrupts memory on channels-last features, which are what a supernet is trained on.
-            return F.conv2d(input[:, :, :: self.stride[0], :: self.stride[1]], weight, bias, groups=groups)
-        return F.conv2d(input, weight, bias, self.stride, self.padding, self.dilation, groups)
+            return F.conv2d(values[:, :, :: self.stride[0], :: self.stride[1]], weight, bias, groups=groups)
+        return F.conv2d(values, weight, bias, self.stride, self.padding, self.dilation, groups)
+
+    def _rounded(self, values: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
+        """The full-width weight and what is read, as the setting rounds them."""
+        weight = None if setting.rounding is None else setting.rounding.weight(self)
+        if setting.rounding is None or weight is None:
+            return self.weight, values
+        return weight, setting.rounding.values(values)
 
     def groups_at(self, config: SubnetConfig) -> int:
         """Groups that remain in a configuration; ConfigError where it would split one."""

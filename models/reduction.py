@@ -47,6 +47,10 @@ class Reduction:
         """Each scalar, summed over the shares of the batch. What is made of it must be the same in every process."""
         return values
 
+    def largest(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """Each scalar, the largest over the shares of the batch; without gradient."""
+        return tuple(value.detach() for value in values)
+
     def average(self, total: Tensor, count: Tensor) -> Tensor:
         """A scalar `total` divided by how many there are, 0 where there is none."""
         total, count = self.sums(total, count)
@@ -84,6 +88,13 @@ class AllReduce(Reduction):
         packed = torch.stack([value.double() for value in values])
         found: Tensor = _Sum.apply(packed, self)  # type: ignore[no-untyped-call]
         return tuple(total.to(value.dtype) for total, value in zip(found.unbind(), values, strict=True))
+
+    def largest(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """In one exchange."""
+        packed = torch.stack([value.detach() for value in values])
+        with exchanging():
+            dist.all_reduce(packed, op=dist.ReduceOp.MAX, group=self.group)
+        return packed.unbind()
 
     def mean(self, values: Tensor) -> Tensor:
         """Of unequal shares too."""

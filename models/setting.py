@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from .reduction import HERE, Reduction
 from .space import SubnetConfig
+
+if TYPE_CHECKING:
+    from .rounding import Rounding
 
 Statistics = dict[str, tuple[Tensor, Tensor]]
 """Batch-norm layer name -> (mean, variance) of one configuration, each of its channel count."""
@@ -35,10 +39,11 @@ class Setting:
     """What one forward pass of a supernet is told: the configuration, and its batch-norm statistics.
 
     With `collect`, batch norm normalises with the batch's own moments, adds them there, and changes no buffer. In
-    training, `reduction` says where the rest of the batch is.
+    training, `reduction` says where the rest of the batch is, and `rounding` how values and weights are rounded.
     """
 
     config: SubnetConfig
     statistics: Statistics | None = None
     collect: dict[str, Moments] | None = None
     reduction: Reduction = HERE
+    rounding: Rounding | None = None

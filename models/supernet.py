@@ -16,6 +16,7 @@ from .layers import SLIM_LAYERS, SlimLayer
 from .network import Network
 from .norm import SlimBatchNorm2d
 from .reduction import HERE, Reduction
+from .rounding import Rounding
 from .setting import Moments, Setting, Statistics
 from .space import SearchSpace, SubnetConfig
 
@@ -26,7 +27,8 @@ class Supernet(Network):
     Calls take images (N, 3, H, W), normalised (`normalize`), and return raw outputs by task, at the images' size.
     `statistics` are the configuration's recalibrated batch-norm moments; without them evaluation uses the full width's
     running ones, which suit only the widest. `collect` gathers new ones (`training.recalibrate`). In training
-    the batch's moments are those of all processes that share it, by `reduction`.
+    the batch's moments are those of all processes that share it, by `reduction`. `rounding` rounds as if on integers
+    (`quantize.fake`).
     """
 
     def __init__(self, architecture: Architecture, tasks: tuple[Task, ...], space: SearchSpace):
@@ -54,9 +56,10 @@ class Supernet(Network):
         tasks: Iterable[str] | None = None,
         collect: dict[str, Moments] | None = None,
         reduction: Reduction = HERE,
+        rounding: Rounding | None = None,
     ) -> dict[str, Tensor]:
         """Raw outputs of one subnet: (N, C, H, W) by dense task, (N, C) by classification task."""
-        return super().forward(images, Setting(config, statistics, collect, reduction), tasks=tasks)
+        return super().forward(images, Setting(config, statistics, collect, reduction, rounding), tasks=tasks)
 
     def features(
         self,
@@ -66,9 +69,10 @@ class Supernet(Network):
         *,
         collect: dict[str, Moments] | None = None,
         reduction: Reduction = HERE,
+        rounding: Rounding | None = None,
     ) -> list[Tensor]:
         """The encoder's feature maps of one subnet, finest first."""
-        return self.encode(images, Setting(config, statistics, collect, reduction))
+        return self.encode(images, Setting(config, statistics, collect, reduction, rounding))
 
     def decode_features(
         self,
@@ -80,9 +84,10 @@ class Supernet(Network):
         tasks: Iterable[str] | None = None,
         collect: dict[str, Moments] | None = None,
         reduction: Reduction = HERE,
+        rounding: Rounding | None = None,
     ) -> dict[str, Tensor]:
         """Raw outputs from features of the same encoder configuration."""
-        return self.decode(features, size, Setting(config, statistics, collect, reduction), tasks=tasks)
+        return self.decode(features, size, Setting(config, statistics, collect, reduction, rounding), tasks=tasks)
 
     def slim_layers(self) -> dict[str, SlimLayer]:
         """Every slimmable layer by its module path."""

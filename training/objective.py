@@ -12,6 +12,7 @@ from ..models.losses import loss as task_loss
 from ..models.reduction import HERE, Reduction
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
+from ..quantize.fake import FakeInt8
 from .auxiliary import Auxiliary
 from .distill import ci_kd
 from .recipe import Distillation, SoftLabels, TrainingRecipe
@@ -78,8 +79,15 @@ class Objective:
     def _forward(self, inputs: Inputs, config: SubnetConfig) -> tuple[list[Tensor], dict[str, Tensor]]:
         size = (inputs.images.shape[2], inputs.images.shape[3])
         with torch.autocast(inputs.images.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            features = self.supernet.features(inputs.images, config, reduction=self.batch)
-            return features, self.supernet.decode_features(features, size, config, reduction=self.batch)
+            batch, rounding = self.batch, self._rounding()
+            features = self.supernet.features(inputs.images, config, reduction=batch, rounding=rounding)
+            outputs = self.supernet.decode_features(features, size, config, reduction=batch, rounding=rounding)
+            return features, outputs
+
+    def _rounding(self) -> FakeInt8 | None:
+        """Towards the end of a training whose networks are to bear int8."""
+        aware = self.recipe.quantization_aware > 0 and self.done >= 1.0 - self.recipe.quantization_aware
+        return FakeInt8(self.supernet, self.batch) if aware else None
 
     def _distillation(self, features: list[Tensor], config: SubnetConfig, earlier: Sequence[Teacher]) -> Tensor | None:
         part, teacher = self.recipe.distillation, teacher_of(earlier, config)

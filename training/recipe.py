@@ -110,8 +110,8 @@ class TrainingRecipe(Part):
     the whole encoder (sampling.py), each taught by the `widest` or by the `next` wider one (teacher.py). The loss of
     the widest counts `widest_weight` times as much as that of each other. With `updates` together the weights move once
     a step, by all of its subnets; apart, after each, by its own, which wants a lower `lr` (step.py). `only` trains the
-    subnet of that one width
-    and nothing else, as a separate network would be (separate.py).
+    subnet of that one width and nothing else, as a separate network would be (separate.py). In the last
+    `quantization_aware` share of all steps weights and activations are rounded as int8 will (quantize/fake.py).
 
     `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
     `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses` (balance.py). `ema` is the decay
@@ -141,6 +141,7 @@ class TrainingRecipe(Part):
     soft_labels: SoftLabels = SoftLabels()
     losses: dict[str, NotNegative] = Field(default_factory=dict)
     balance: Literal["fixed", "uncertainty", "gradient-norm"] = "fixed"
+    quantization_aware: Share = 0.0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sharpness: NotNegative = 0.0
     clip: Positive | None = 5.0

@@ -25,6 +25,7 @@ LEVERS = (
     ("training.balance=gradient-norm", "training.distillation.form=projection", "training.sharpness=0.05"),
     ("training.soft_labels={weight: 1, divergence: alpha}", "training.distillation.form=attention"),
     ("training.soft_labels.weight=1", "training.distillation.form=relational", "training.clip=0.1"),
+    ("training.quantization_aware=1",),
 )
 
 

@@ -22,6 +22,7 @@ LEVERS = {
     "gradient norm": ("training.balance=gradient-norm", "training.teacher=next", "training.sampling=stratified"),
     "sharpness": ("training.sharpness=0.05", "training.rates={encoder.layer1: 0.1}"),
     "updates apart": ("training.updates=apart", "training.balance=uncertainty", "training.sharpness=0.05"),
+    "int8 in mind": ("training.quantization_aware=0.5", "training.soft_labels.weight=1"),
     "one width": ("training.only=0.5", "training.distillation.start=0.5"),
 }
 

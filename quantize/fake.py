@@ -1,0 +1,85 @@
+"""Fake quantization: a subnet computes in floats what its int8 graph would, for training that is to bear it.
+
+Weights are rounded as the suite stores them, full width first and once for all subnets (weights.py), activations where
+the graph has its Q/DQ pairs (`models/rounding.py`). As batch norm normalises with its batch's own moments in training,
+ranges are those of the batch, of the very subnet: they bend with every configuration and nothing is kept. The supernet
+is exported as ever, its subnets calibrated one by one. Gradients pass through the rounding (straight-through, Bengio
+et al., 2013; Quantization and training of neural networks for integer-arithmetic-only inference, CVPR 2018).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..models.layers import SlimConv2d
+from ..models.reduction import HERE, Reduction
+from ..models.supernet import Supernet
+from .policy import Policy
+from .weights import LEVELS
+
+_TINY = 1e-12
+_STEPS = 255
+"""Of uint8, above the least."""
+
+
+class FakeInt8:
+    """The `Rounding` of one forward pass of one subnet, by the usual policy: all convolutions but the heads.
+
+    `reduction` says where the rest of the batch is; ranges are those of all of it.
+    """
+
+    def __init__(self, supernet: Supernet, reduction: Reduction = HERE):
+        usual = Policy()
+        self._layers = {
+            id(layer)
+            for name, layer in supernet.slim_layers().items()
+            if isinstance(layer, SlimConv2d) and usual.of(name, head=name.endswith(".head")) == "int8"
+        }
+        self._reduction = reduction
+        # What several layers read is rounded once. Tensors are kept: an id means nothing once its tensor is gone.
+        self._done: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def values(self, x: Tensor) -> Tensor:
+        """Asymmetric uint8, zero exact, over the whole batch's range."""
+        if id(x) not in self._done:
+            self._done[id(x)] = (x, self._rounded(x))
+        return self._done[id(x)][1]
+
+    def weight(self, layer: nn.Module) -> Tensor | None:
+        """Symmetric int8, a scale an output channel of the full width."""
+        if id(layer) not in self._layers or not isinstance(layer, SlimConv2d):
+            return None
+        whole = layer.weight
+        peaks = whole.detach().flatten(1).abs().amax(1).clamp(min=_TINY)
+        scales = (peaks / LEVELS).view(-1, *([1] * (whole.ndim - 1)))
+        return _on_steps(whole, scales, -LEVELS, LEVELS)
+
+    def _rounded(self, x: Tensor) -> Tensor:
+        low, high = torch.aminmax(x.detach())
+        below, above = self._reduction.largest(-low, high)
+        below, above = below.float().clamp(min=0.0), above.float().clamp(min=0.0)
+        scale = ((below + above) / _STEPS).clamp(min=_TINY)
+        zero = (below / scale).round()
+        return _on_steps(x, scale, -zero, _STEPS - zero)
+
+
+def _on_steps(x: Tensor, scale: Tensor, least: Tensor | float, most: Tensor | float) -> Tensor:
+    """The nearest multiples of `scale` from `least` to `most` times it, with the gradient of `x` itself."""
+    found: Tensor = _Straight.apply(x, scale, least, most)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Straight(torch.autograd.Function):
+    """torch's own fake quantization takes no float64, and keeps a mask of what it clamped, which is nothing here."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, least: Tensor | float, most: Tensor | float) -> Tensor:
+        steps = (x / scale).round_().clamp_(least, most)  # type: ignore[arg-type]
+        return steps.mul_(scale).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return gradients[0], None, None, None
