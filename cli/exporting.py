@@ -24,15 +24,16 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
 
     check_file(out, reads=[front])
     source = load_checkpoint(checkpoint)
-    entries = Front.load(front).entries
+    chosen = Front.load(front)
     recipe = source.recipe
     train, validation = open_split(recipe, "train"), open_split(recipe, "validation")
     data = ExportData(train, validation)
     return export_suite(
         source,
-        [entry.config for entry in entries],
+        [entry.config for entry in chosen.entries],
         out,
         data=data,
+        policies=chosen.policies,
         calibration_images=recipe.quantize.calibration_images,
         max_drop=recipe.quantize.max_drop,
         evaluations=recipe.quantize.evaluations,

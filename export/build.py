@@ -17,6 +17,7 @@ from ..models.setting import Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.lowering import Lowered
+from ..quantize.policy import Policy
 from ..runtime.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
@@ -54,6 +55,7 @@ class Builder:
         max_drop: float | None = None,
         evaluations: int = 48,
         targets: Sequence[str] = (),
+        policies: Mapping[str, Policy] | None = None,
     ):
         self.wide = Wide(supernet, lowered)
         self.costs = CostModel(supernet)
@@ -63,7 +65,7 @@ class Builder:
         self.int8_error = 0.0
         self._supernet, self._template, self._quality = supernet, template, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
-        self._targets = tuple(targets)
+        self._targets, self._policies = tuple(targets), dict(policies or {})
         self._quantizer: Quantizer | None = None
         if lowered is not None:
             parts = (template, lowered, self.wide)
@@ -73,16 +75,19 @@ class Builder:
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
         """The subnet in each precision, as `<name>-<precision>`; int8 goes by its policy's name.
 
-        In fp32 alone where int8 costs a task more than it may, however mixed. Raises ExportError where parity fails.
+        A precision that is one of the `policies` is exactly that one. Otherwise, where int8 costs a task more than it
+        may, however mixed, in fp32. Raises ExportError where parity fails.
         """
         start = time.perf_counter()
         feed = fp32_feed(self._template, self.wide, config, statistics)
         images = self._quality.images[:PARITY_IMAGES]
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
-        built = []
-        wanted = "int8" in precisions and self._quantizer is not None
-        quantized = self._quantizer(feed, outputs, images) if wanted and self._quantizer else None
-        if quantized is not None:
+        built, refused = [], False
+        for wanted in (each for each in precisions if each != "fp32" and self._quantizer is not None):
+            quantized = self._quantizer(feed, outputs, images, self._policies.get(wanted)) if self._quantizer else None
+            if quantized is None:
+                refused = True
+                continue
             precision = quantized.policy.name
             noise = self._noise(f"{name}-{precision}", quantized.feeds[ENGINE], outputs, images)
             built.append(self._finish(name, precision, config, quantized.feeds, {}, noise, start, quantized.floats))
@@ -92,8 +97,7 @@ class Builder:
             # A graph in fp32 is the same for all of them.
             feeds = dict.fromkeys([ENGINE, *self._targets], feed)
             subnet = self._finish(name, "fp32", config, feeds, parity, {}, start)
-            refused = replace(subnet.report, refused=wanted and quantized is None)
-            built.append(replace(subnet, report=refused))
+            built.append(replace(subnet, report=replace(subnet.report, refused=refused)))
         return built
 
     def _prove(

@@ -50,6 +50,7 @@ def export_suite(
     recalibration_images: int = 128,
     precisions: Sequence[str] = PRECISIONS,
     policy: Policy | None = None,
+    policies: Mapping[str, Policy] | None = None,
     max_drop: float | None = None,
     evaluations: int = 48,
     targets: Sequence[str] = TARGETS,
@@ -62,9 +63,8 @@ def export_suite(
     Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). With
     `max_drop`, the share of a task's quality that int8 may cost, blocks that cost more stay in fp32 (`s01-mixed`), and
     int8 is left out where none of at most `evaluations` policies suffices. A front that names precisions is exported in
-    those, int8 mixed as `max_drop` says, and in fp32 where it cannot be kept. Each subnet has a graph for every one of
-    the `targets`. Nothing is written, and an existing file
-    stays, where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy),
+    those: exactly by its own `policies`, by name; without them int8 is mixed as `max_drop` says. Each subnet has a graph
+    for every one of the `targets`. Nothing is written, and an existing file stays, where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy),
     DataError (images), ConfigError (a configuration of another space).
     """
     settings = ExportSettings(
@@ -82,8 +82,10 @@ def export_suite(
     if not target.parent.is_dir():
         raise ExportError(f"{target.parent} is not a folder: create it, or choose another place")
     recipe = None if isinstance(source, Supernet) else source.recipe.training
-    export = _Export(supernet, data, settings, progress, recipe)
-    return export.run(_ordered(supernet, front), _asked(front), target, name or target.stem, _provenance(source))
+    export = _Export(supernet, data, settings, progress, recipe, policies or {})
+    return export.run(
+        _ordered(supernet, front), _asked(front, policies or {}), target, name or target.stem, _provenance(source)
+    )
 
 
 class _Export:
@@ -96,8 +98,10 @@ class _Export:
         settings: ExportSettings,
         progress: Progress | None,
         recipe: TrainingRecipe | None,
+        policies: Mapping[str, Policy],
     ):
         self.supernet, self.data, self.settings, self.recipe = supernet, data, settings, recipe
+        self.policies = policies
         self.progress = progress or (lambda stage, done, total: None)
         self.seconds: dict[str, float] = {}
 
@@ -138,6 +142,7 @@ class _Export:
             max_drop=settings.max_drop,
             evaluations=settings.evaluations,
             targets=settings.targets,
+            policies=self.policies,
         )
 
     def _recalibration(self) -> tuple[Batch, ...]:
@@ -221,14 +226,17 @@ def _ordered(supernet: Supernet, front: Sequence[SubnetConfig]) -> list[SubnetCo
     return sorted(chosen, key=lambda config: (costs(config).macs, costs(config).bytes, config.encoder, config.decoders))
 
 
-def _asked(front: Sequence[SubnetConfig]) -> Asked:
-    """By widths, the precisions that a front of several precisions asks for; nothing where it is all fp32."""
+def _asked(front: Sequence[SubnetConfig], policies: Mapping[str, Policy]) -> Asked:
+    """By widths, the precisions that a front of several precisions asks for; nothing where it is all fp32.
+
+    What is below fp32 and no policy of the front's is int8.
+    """
     if all(config.precision == "fp32" for config in front):
         return {}
     asked: dict[SubnetConfig, tuple[str, ...]] = {}
     for config in front:
         widths = SubnetConfig(config.encoder, config.decoders)
-        precision = "fp32" if config.precision == "fp32" else "int8"
+        precision = config.precision if config.precision in ("fp32", *policies) else "int8"
         asked[widths] = tuple(sorted({*asked.get(widths, ()), precision}))
     return asked
 

@@ -15,6 +15,7 @@ from ..quantize.lowering import Lowered, lower
 from ..quantize.policy import Policy
 from ..quantize.ranges import Range
 from ..quantize.rules import check_graph
+from ..quantize.sensitivity import blocks_of
 from .engine import Outputs
 from .feeds import Feed, Wide, int8_feed
 from .mixing import Mixer
@@ -51,14 +52,18 @@ class Quantizer:
         self._calibration, self._targets, self._mixer = calibration, tuple(targets), mixer
         self._lowered: dict[tuple[Policy, str], Lowered] = {(whole.policy, ENGINE): whole}
 
-    def __call__(self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8]) -> Quantized | None:
+    def __call__(
+        self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8], exactly: Policy | None = None
+    ) -> Quantized | None:
         """A subnet given in fp32, with its `outputs` on some `images`; None where it loses too much however mixed.
 
-        Raises QuantizeError where a graph breaks a rule of its target.
+        By the policy `exactly`, where one is given, and nothing is mixed. Raises QuantizeError where a graph breaks a rule of its target.
         """
         ranges = calibrate(fp32.graph, fp32.arrays, self._whole.ranged, self._calibration)
-        policy, floats = self._whole.policy, tuple[str, ...]()
-        if self._mixer is not None:
+        policy, floats = exactly or self._whole.policy, tuple[str, ...]()
+        if exactly is not None:
+            floats = tuple(blocks_of(layer for layer, precision in exactly.layers if precision == "fp32"))
+        elif self._mixer is not None:
             mixture = self._mixer.find(fp32, ranges, outputs, images)
             if not mixture.kept:
                 return None

@@ -13,9 +13,10 @@ from ..devices.checked import by_name, each, nothing_or, real, text, whole
 from ..devices.errors import InputError, PliantError
 from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
+from ..quantize.policy import Policy
 from ..runtime.tasks import Task
 
-VERSION = 1
+VERSION = 2
 Kind = Literal["measured", "estimated"]
 
 
@@ -101,7 +102,8 @@ class Provenance:
 class Front:
     """Subnets from the narrowest to the widest, by macs; both ends are always there.
 
-    `preferences` are the searched ones, weights by task under the name that entries use.
+    `preferences` are the searched ones, weights by task under the name that entries use. `policies` are those of the
+    precisions below fp32 that entries name (none in fronts of version 1).
     """
 
     entries: tuple[FrontEntry, ...]
@@ -109,6 +111,7 @@ class Front:
     space: SearchSpace
     preferences: Mapping[str, Mapping[str, float]]
     provenance: Provenance = field(repr=False)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
     @property
     def widest(self) -> FrontEntry:
@@ -136,15 +139,17 @@ class Front:
             "preferences": {name: dict(weights) for name, weights in self.preferences.items()},
             "entries": [entry.to_json() for entry in self.entries],
             "provenance": {**provenance, "references": references},
+            "policies": {name: policy.to_json() for name, policy in self.policies.items()},
         }
 
     @classmethod
     def from_json(cls, entry: Any) -> Front:
         """Read what `to_json` wrote; unknown keys and versions are refused with InputError."""
-        if not isinstance(entry, dict) or entry.get("_version") != VERSION:
+        if not isinstance(entry, dict) or entry.get("_version") not in (1, VERSION):
             raise InputError(f"not a front of version {VERSION}: make one with `pliant search`")
+        given = {"policies": {}, **entry} if entry["_version"] == 1 else entry
         try:
-            return _front(_fields(cls, {key: value for key, value in entry.items() if key != "_version"}))
+            return _front(_fields(cls, {key: value for key, value in given.items() if key != "_version"}))
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, PliantError) as error:
@@ -183,10 +188,14 @@ def _front(values: dict[str, Any]) -> Front:
         SearchSpace.from_json(values["space"]),
         by_name(values["preferences"], lambda weights: by_name(weights, real)),
         Provenance(**origin),
+        by_name(values["policies"], Policy.from_json),
     )
     configs = {entry.config for entry in front.entries}
     if any(config not in front.space for config in configs):
         raise InputError("a front has a subnet that its space has not")
+    for name, policy in front.policies.items():
+        if policy.name != name:
+            raise InputError(f"a front's policy {name!r} is called {policy.name!r}")
     if not {front.space.widest, front.space.narrowest} <= configs:
         raise InputError("a front lacks its widest or its narrowest subnet")
     return front

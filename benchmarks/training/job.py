@@ -28,6 +28,7 @@ from .compute import training_macs
 from .methods import METHODS, WIDTHS, recipe_of
 
 Entry = dict[str, Any]
+_LATER = {"training.quantization_aware": 0.0}
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,18 @@ class Job:
     @property
     def digest(self) -> str:
         """Of everything that decides its numbers: what binds a training that resumes, and what it is judged on."""
-        recipes = {str(width): {**binding(recipe), **_judged(recipe)} for width, recipe in self.recipes().items()}
+        recipes = {str(width): {**_binding(recipe), **_judged(recipe)} for width, recipe in self.recipes().items()}
         return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
 
     def recipes(self) -> dict[float | None, Recipe]:
         """The recipe of the supernet (under None), or one for each width."""
         widths: tuple[float | None, ...] = WIDTHS if METHODS[self.method].separate else (None,)
         return {width: recipe_of(self.data, self.method, self.seed, width) for width in widths}
+
+
+def _binding(recipe: Recipe) -> Entry:
+    """As results were written before these levers were there: off, they change nothing."""
+    return {key: value for key, value in binding(recipe).items() if key not in _LATER or value != _LATER[key]}
 
 
 def _judged(recipe: Recipe) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 from pliant.devices.errors import ConfigError, DataError, ExportError, QuantizeError
 from pliant.export.deployed import Deployed
 from pliant.export.identity import GraphDigests
+from pliant.export.mixing import Mixer
 from pliant.export.pipeline import export_suite
 from pliant.export.report import ExportReport
 from pliant.export.settings import ExportData
@@ -256,3 +258,25 @@ def test_a_front_of_several_precisions_is_exported_in_those(trained: Trained, tm
     export_suite(trained.net, front, tmp_path / "x.pliant", data=trained.data, calibration_images=8, quality_images=8)
     with open_suite(tmp_path / "x.pliant") as suite:
         assert [subnet.id for subnet in suite.subnets] == ["s01-fp32", "s02-int8", "s03-int8", "s03-fp32"]
+
+
+def test_a_fronts_own_policy_is_exported_as_it_is(trained: Trained, tmp_path: Path) -> None:
+    """Whatever int8 may cost: which blocks are in fp32 the search has measured already."""
+    space, name = trained.net.space, "encoder.layer2.0"
+    policies = {"int8": Policy(), "mixed": Policy("mixed", ((f"{name}.*", "fp32"),))}
+    front = [replace(space.widest, precision=each) for each in ("mixed", "int8")]
+    with patch.object(Mixer, "find", side_effect=AssertionError("nothing is to be found")):
+        report = export_suite(
+            trained.net,
+            front,
+            tmp_path / "x.pliant",
+            data=trained.data,
+            calibration_images=8,
+            quality_images=8,
+            max_drop=0.0,
+            policies=policies,
+        )
+    assert [(subnet.id, subnet.floats) for subnet in report.subnets] == [("s01-int8", ()), ("s01-mixed", (name,))]
+    with open_suite(tmp_path / "x.pliant") as suite:
+        stored = {view.tensor for view in suite.record(suite.subnet("s01-mixed")).views.values()}
+    assert f"weights/{name}.conv1.weight" in stored and f"int8/{name}.conv1.weight" not in stored

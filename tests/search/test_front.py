@@ -12,6 +12,7 @@ from PIL import Image
 
 from pliant import InputError
 from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.quantize.policy import Policy
 from pliant.runtime.tasks import Task
 from pliant.search.front import Front, FrontEntry, Latency, Provenance
 from pliant.search.plot import plot_front
@@ -42,6 +43,17 @@ def test_json_gives_back_an_equal_front(entries: list[FrontEntry]) -> None:
     assert Front.from_json(json.loads(json.dumps(whole.to_json()))) == whole
 
 
+def test_a_front_says_what_its_precisions_are() -> None:
+    policies = {"mixed": Policy("mixed", (("encoder.conv1", "fp32"),)), "int8": Policy()}
+    whole = dataclasses.replace(front(dataclasses.replace(entry(SPACE.widest), quality={})), policies=policies)
+    assert Front.from_json(json.loads(json.dumps(whole.to_json()))).policies == policies
+
+
+def test_a_front_of_the_first_version_is_read() -> None:
+    old = {key: value for key, value in front().to_json().items() if key != "policies"}
+    assert Front.from_json({**old, "_version": 1}) == front()
+
+
 def test_files_give_back_an_equal_front(tmp_path: Path) -> None:
     front().save(tmp_path / "new" / "front.json")
     assert Front.load(tmp_path / "new" / "front.json") == front()
@@ -56,7 +68,7 @@ def test_ends_are_found_by_their_configuration() -> None:
 @pytest.mark.parametrize(
     ("place", "key", "value", "message"),
     [
-        ((), "_version", 2, "version 1"),
+        ((), "_version", 3, "version 2"),
         ((), "surprise", 1, "unknown key 'surprise'"),
         (("entries", 0), "surprise", 1, "unknown key 'surprise'"),
         (("entries", 0, "config"), "surprise", 1, "unknown key 'surprise'"),
@@ -83,6 +95,8 @@ def test_ends_are_found_by_their_configuration() -> None:
         (("space",), "tasks", "depth", "no list"),
         (("space",), "multiple", 10**400, "an enormous number"),
         ((), "tasks", {"depth": {}}, "depth"),
+        ((), "policies", {"mixed": {}}, "not a precision policy"),
+        ((), "policies", {"mixed": Policy().to_json()}, "called 'int8'"),
     ],
 )
 def test_what_is_no_front_is_refused(place: tuple[Any, ...], key: str, value: Any, message: str) -> None:
