@@ -57,7 +57,8 @@ class Quantizer:
     ) -> Quantized | None:
         """A subnet given in fp32, with its `outputs` on some `images`; None where it loses too much however mixed.
 
-        By the policy `exactly`, where one is given, and nothing is mixed. Raises QuantizeError where a graph breaks a rule of its target.
+        By the policy `exactly`, where one is given, and nothing is mixed. Raises QuantizeError where a graph breaks a
+        rule of its target.
         """
         ranges = calibrate(fp32.graph, fp32.arrays, self._whole.ranged, self._calibration)
         policy, floats = exactly or self._whole.policy, tuple[str, ...]()
