@@ -2,9 +2,9 @@
 
     python benchmarks/aware.py --recipe redkitchen --share 0.2 --folder out/aware --out benchmarks/results
 
-A recipe is trained; the state before the last `share` of its steps also goes on with `quantization_aware`. Uniform subnets
-of both are measured in fp32 and, all layers but the heads, in int8 by onnxruntime. The loss is relative to the fp32 of
-the plain training, for both. Writes `aware-<recipe>-<hardware>-<date>.json`; started again, it goes on.
+A recipe is trained; the state before the last `share` of its steps also goes on with `quantization_aware`. Uniform
+subnets of both are measured in fp32 and, all layers but the heads, in int8 by onnxruntime. The loss is relative to the
+fp32 of the plain training, for both. Writes `aware-<recipe>-<hardware>-<date>.json`; started again, it goes on.
 """
 
 from __future__ import annotations

@@ -26,10 +26,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from pliant.benchmarks.dated import save_dated
 from pliant.devices.dialect import get_dialect
-from pliant.export.build import signal_to_noise
 from pliant.export.deployed import Deployed
 from pliant.export.engine import Engine
 from pliant.export.feeds import Feed, Wide, fp32_feed, int8_feed
+from pliant.export.noise import signal_to_noise
 from pliant.export.template import export_template
 from pliant.models.architecture import Architecture
 from pliant.models.extract import extract_subnet

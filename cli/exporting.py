@@ -34,6 +34,7 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
         out,
         data=data,
         policies=chosen.policies,
+        precisions=recipe.quantize.precisions,
         calibration_images=recipe.quantize.calibration_images,
         max_drop=recipe.quantize.max_drop,
         evaluations=recipe.quantize.evaluations,

@@ -22,10 +22,13 @@ from ..runtime.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
 from .feeds import Feed, Wide, fp32_feed
+from .mixing import NAME as MIXED
 from .mixing import Mixer
+from .noise import signal_to_noise
 from .parity import Parity, check_parity, compare_outputs, expected_outputs
 from .quality import Labelled, measure_quality
 from .quantized import ENGINE, Quantizer
+from .rehearsal import rehearsed
 from .report import SubnetReport
 from .suite import SubnetEntry
 from .witness import answer_error, choose_indices, witness_arrays
@@ -48,7 +51,7 @@ class Builder:
         self,
         supernet: Supernet,
         template: onnx.ModelProto,
-        lowered: Lowered | None,
+        lowered: Mapping[str, Lowered],
         calibration: Sequence[NDArray[np.uint8]],
         quality: Labelled,
         *,
@@ -57,25 +60,27 @@ class Builder:
         targets: Sequence[str] = (),
         policies: Mapping[str, Policy] | None = None,
     ):
-        self.wide = Wide(supernet, lowered)
+        self.wide = Wide(supernet, lowered.get("int8"))
         self.costs = CostModel(supernet)
         self.witness_input = quality.images[:1]
         self.quality_images = len(quality)
         self.witness_indices: dict[str, NDArray[np.int64]] = {}
-        self.int8_error = 0.0
+        self.errors: dict[str, float] = {}
         self._supernet, self._template, self._quality = supernet, template, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
         self._targets, self._policies = tuple(targets), dict(policies or {})
-        self._quantizer: Quantizer | None = None
-        if lowered is not None:
-            parts = (template, lowered, self.wide)
-            mixer = None if max_drop is None else Mixer(*parts, self._tasks, quality, max_drop, evaluations)
-            self._quantizer = Quantizer(*parts, calibration, targets, mixer)
+        self._quantizers: dict[str, Quantizer] = {}
+        for precision, whole in lowered.items():
+            parts = (template, whole, self.wide)
+            # Halves with blocks in fp32 are what anyone expects of fp16; integers with such blocks have their own name.
+            name = MIXED if precision == "int8" else whole.policy.name
+            mixer = None if max_drop is None else Mixer(*parts, self._tasks, quality, max_drop, evaluations, name)
+            self._quantizers[precision] = Quantizer(*parts, calibration, targets, mixer)
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
-        """The subnet in each precision, as `<name>-<precision>`; int8 goes by its policy's name.
+        """The subnet in each precision, as `<name>-<precision>`; int8 and fp16 go by their policy's name.
 
-        A precision that is one of the `policies` is exactly that one. Otherwise, where int8 costs a task more than it
+        A precision that is one of the `policies` is exactly that one. Otherwise, where it costs a task more than it
         may, however mixed, in fp32. Raises ExportError where parity fails.
         """
         start = time.perf_counter()
@@ -83,15 +88,16 @@ class Builder:
         images = self._quality.images[:PARITY_IMAGES]
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built, refused = [], False
-        for wanted in (each for each in precisions if each != "fp32" and self._quantizer is not None):
-            quantized = self._quantizer(feed, outputs, images, self._policies.get(wanted)) if self._quantizer else None
+        for wanted in (each for each in precisions if each != "fp32"):
+            kind = wanted if wanted in self._quantizers else "int8"
+            quantized = self._quantizers[kind](feed, outputs, images, self._policies.get(wanted))
             if quantized is None:
                 refused = True
                 continue
             precision = quantized.policy.name
             noise = self._noise(f"{name}-{precision}", quantized.feeds[ENGINE], outputs, images)
             built.append(self._finish(name, precision, config, quantized.feeds, {}, noise, start, quantized.floats))
-            self._compare_answers(built[-1].entry, outputs)
+            self._compare_answers(kind, built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions or not built:
             # A graph in fp32 is the same for all of them.
@@ -113,14 +119,14 @@ class Builder:
 
     def _noise(self, what: str, feed: Feed, expected: Outputs, images: NDArray[np.uint8]) -> dict[str, float]:
         names = [f"{task.name}/logits" for task in self._tasks]
-        outputs = Engine(feed, names, what)(images)
+        outputs = Engine(rehearsed(feed), names, what)(images)
         return {task.name: signal_to_noise(expected[n], outputs[n]) for task, n in zip(self._tasks, names, strict=True)}
 
-    def _compare_answers(self, int8: SubnetEntry, fp32: Outputs) -> None:
-        """Keep the largest distance between int8's and fp32's answers to the witness's image, the first of all."""
+    def _compare_answers(self, kind: str, reduced: SubnetEntry, fp32: Outputs) -> None:
+        """Keep the largest distance between a kind's and fp32's answers to the witness's image, the first of all."""
         answer = {task.name: fp32[task.name][:1] for task in self._tasks}
-        error = answer_error(self._tasks, self.witness_indices, int8.witness, answer)
-        self.int8_error = max(self.int8_error, error)
+        error = answer_error(self._tasks, self.witness_indices, reduced.witness, answer)
+        self.errors[kind] = max(self.errors.get(kind, 0.0), error)
 
     def _finish(
         self,
@@ -133,10 +139,12 @@ class Builder:
         start: float,
         floats: tuple[str, ...] = (),
     ) -> Built:
-        """Measure with exactly the session that the runtime builds: decoded outputs only."""
+        """Measure with exactly the session that the runtime builds, decoded outputs only; halves are rehearsed."""
         name, feed = f"{name}-{precision}", feeds[ENGINE]
-        engine = Engine(feed, [task.name for task in self._tasks], f"subnet {name}")
-        quality = measure_quality(engine, self._tasks, self._quality)
+        tasks = [task.name for task in self._tasks]
+        engine, judged = Engine(feed, tasks, f"subnet {name}"), rehearsed(feed)
+        run = engine if judged is feed else Engine(judged, tasks, f"subnet {name}")
+        quality = measure_quality(run, self._tasks, self._quality)
         answer = engine(self.witness_input)
         if not self.witness_indices:
             self.witness_indices = choose_indices(self._tasks, answer)
@@ -168,13 +176,6 @@ class Builder:
             "parts": {"encoder": encoder, "decoders": decoders},
             "quality": {task.name: _quality(task, quality[task.name]) for task in self._tasks},
         }
-
-
-def signal_to_noise(expected: NDArray[Any], actual: NDArray[Any]) -> float:
-    """Decibels of the expected signal (about its mean) over the difference; at most 200."""
-    wide = expected.astype(np.float64)
-    signal, noise = float(wide.var()), float(((wide - actual) ** 2).mean())
-    return min(200.0, 10 * float(np.log10(max(signal, 1e-30) / max(noise, 1e-30))))
 
 
 def _quality(task: Task, value: float) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Int8 that loses no task more than it may: where all layers in int8 do, some blocks stay in fp32, found by running."""
+"""Int8 or fp16 that loses no task more than it may: where all layers do, some blocks stay in fp32, found by running."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import onnx
@@ -17,16 +17,18 @@ from ..quantize.sensitivity import Loss, Mixture, Noise, mix
 from ..runtime.tasks import Task
 from .engine import Engine, Outputs
 from .feeds import Feed, Wide, int8_feed
+from .noise import noise_power
 from .quality import Labelled, measure_quality
+from .rehearsal import rehearsed
 
 NAME = "mixed"
-"""The precision that a suite states for a subnet with blocks in fp32."""
+"""The precision that a suite states for a subnet in int8 with blocks in fp32."""
 
 
 class Mixer:
-    """Finds a policy for each subnet of one supernet; `whole` is the graph with all layers in int8 that may be.
+    """Finds a policy for each subnet of one supernet; `whole` is the graph with all layers reduced that may be.
 
-    `max_drop` is the share of a task's quality that int8 may cost, `evaluations` bounds the policies that are measured
+    `max_drop` is the share of a task's quality that this may cost, `evaluations` bounds the policies that are measured
     for a subnet, each on all of the quality images.
     """
 
@@ -39,7 +41,9 @@ class Mixer:
         quality: Labelled,
         max_drop: float,
         evaluations: int,
+        name: str = NAME,
     ):
+        self._name = name
         self._template, self._whole, self._wide = template, whole, wide
         self._tasks, self._quality = tuple(tasks), quality
         self._max_drop, self._evaluations = max_drop, evaluations
@@ -62,9 +66,9 @@ class Mixer:
         return mixture
 
     def _mix(self, measure: Callable[[Policy], Loss], evaluations: int, noise: Noise | None) -> Mixture:
-        layers = [layer.name for layer in self._whole.layers]
+        layers = self._whole.reduced
         most = dict.fromkeys((task.name for task in self._tasks), self._max_drop)
-        return mix(measure, self._whole.policy, layers, most, evaluations, noise=noise, name=NAME)
+        return mix(measure, self._whole.policy, layers, most, evaluations, noise=noise, name=self._name)
 
     def _lowered(self, policy: Policy, feed: Feed, ranges: Mapping[str, Range]) -> Feed:
         same = policy == self._whole.policy
@@ -72,27 +76,25 @@ class Mixer:
         return int8_feed(lowered, self._wide, feed, ranges)
 
     def _quality_of(self, feed: Feed, what: str) -> dict[str, float]:
-        return measure_quality(Engine(feed, [task.name for task in self._tasks], what), self._tasks, self._quality)
+        """Of each task; NaN where an answer is not finite, as where fp16 overflows."""
+        engine = Engine(rehearsed(feed), [task.name for task in self._tasks], what)
+        return measure_quality(engine, self._tasks, self._quality, finite=False)
 
     def _loss(
         self, feed: Feed, what: str, base: Mapping[str, float], expected: Outputs, images: NDArray[np.uint8]
     ) -> Loss:
         found = self._quality_of(feed, what)
         names = {task.name: f"{task.name}/logits" for task in self._tasks}
-        outputs = Engine(feed, list(names.values()), what)(images)
+        outputs = Engine(rehearsed(feed), list(names.values()), what)(images)
         return Loss(
             {task.name: relative_drop(task, base[task.name], found[task.name]) for task in self._tasks},
-            {task: _noise(expected[name], outputs[name]) for task, name in names.items()},
+            {task: noise_power(expected[name], outputs[name]) for task, name in names.items()},
         )
 
 
 def relative_drop(task: Task, base: float, found: float) -> float:
-    """How much worse, as a share of what it was; negative where it is better."""
+    """How much worse, as a share of what it was; negative where it is better, infinite where it is nothing any more."""
+    if math.isnan(found):
+        return math.inf
     worse = base - found if task.higher_is_better else found - base
     return worse / max(abs(base), 1e-12)
-
-
-def _noise(expected: NDArray[Any], actual: NDArray[Any]) -> float:
-    """Power of the difference over that of the signal, about its mean."""
-    wide = expected.astype(np.float64)
-    return float(((wide - actual) ** 2).mean() / max(float(wide.var()), 1e-30))

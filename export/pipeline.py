@@ -28,7 +28,7 @@ from ..training.recalibrate import recalibration_batches
 from ..training.recipe import TrainingRecipe
 from .build import Builder, Built
 from .quality import read_labelled
-from .quantized import ENGINE
+from .quantized import ENGINE, HALVES
 from .report import ExportReport
 from .settings import PRECISIONS, TARGETS, ExportData, ExportSettings, Progress
 from .suite import SuiteContent, write_suite
@@ -61,11 +61,12 @@ def export_suite(
 
     Batch norm is recalibrated as the checkpoint's recipe says; of a bare supernet on `recalibration_images`.
     Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). With
-    `max_drop`, the share of a task's quality that int8 may cost, blocks that cost more stay in fp32 (`s01-mixed`), and
-    int8 is left out where none of at most `evaluations` policies suffices. A front that names precisions is exported in
-    those: exactly by its own `policies`, by name; without them int8 is mixed as `max_drop` says. Each subnet has a graph
-    for every one of the `targets`. Nothing is written, and an existing file stays, where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy),
-    DataError (images), ConfigError (a configuration of another space).
+    `max_drop`, the share of a task's quality that int8 or fp16 may cost, blocks that cost more stay in fp32 (int8 is
+    `s01-mixed` then), and it is left out where none of at most `evaluations` policies suffices. A front that names
+    precisions is exported in those: exactly by its own `policies`, by name; without them int8 is mixed as `max_drop`
+    says. Each subnet has a graph for every one of the `targets`. Nothing is written, and an existing file stays, where
+    any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy), DataError (images),
+    ConfigError (a configuration of another space).
     """
     settings = ExportSettings(
         calibration_images,
@@ -151,12 +152,15 @@ class _Export:
             return recalibration_batches(self.data.train, self.recipe)
         return load_batches(self.data.train, self.settings.recalibration_images)
 
-    def _template(self) -> tuple[onnx.ModelProto, Lowered | None]:
-        """The widest subnet's graph, and its int8 form where one is asked for."""
-        template = widest_template(self.supernet)
-        return template, lower(
-            template, self.settings.policy, get_dialect(ENGINE)
-        ) if "int8" in self.settings.precisions else None
+    def _template(self) -> tuple[onnx.ModelProto, dict[str, Lowered]]:
+        """The widest subnet's graph, and its form in each precision below fp32 that is asked for."""
+        template, precisions = widest_template(self.supernet), self.settings.precisions
+        policies = {"int8": (self.settings.policy, ENGINE), "fp16": (Policy.halves(), HALVES)}
+        return template, {
+            precision: lower(template, policy, get_dialect(dialect))
+            for precision, (policy, dialect) in policies.items()
+            if precision in precisions
+        }
 
     def _build(self, builder: Builder, configs: list[SubnetConfig], asked: Asked) -> list[Built]:
         built: list[Built] = []
@@ -180,7 +184,7 @@ class _Export:
             builder.wide.tensors,
             builder.witness_input,
             builder.witness_indices,
-            tolerances(self.settings.precisions, builder.int8_error),
+            tolerances(self.settings.precisions, builder.errors),
             {
                 "name": self.data.quality.name,
                 "split": self.data.split,

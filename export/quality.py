@@ -54,18 +54,30 @@ def read_labelled(dataset: Dataset, count: int, image_size: tuple[int, int], tas
     return Labelled(np.stack([sample.image for sample in samples]), tuple(sample.targets for sample in samples))
 
 
-def measure_quality(run: Run, tasks: Sequence[Task], data: Labelled, batch: int = 8) -> dict[str, float]:
-    """The metric of each task over all images; DataError where a task is labelled nowhere."""
+def measure_quality(
+    run: Run, tasks: Sequence[Task], data: Labelled, batch: int = 8, *, finite: bool = True
+) -> dict[str, float]:
+    """The metric of each task over all images; DataError where a task is labelled nowhere, or answers are not finite.
+
+    Unless `finite`: then such a task's metric is NaN.
+    """
     metrics = {task.name: Metric(task) for task in tasks}
+    lost: set[str] = set()
     for images, targets in data.batches(batch):
         outputs = run(images)
+        lost.update(name for name in metrics if not np.isfinite(outputs[name]).all())
         for index, labels in enumerate(targets):
             for name, target in labels.items():
                 if name in metrics:
                     metrics[name].update(outputs[name][index : index + 1], np.asarray(target)[None])
-    found = {name: float(metric.value()) for name, metric in metrics.items()}
+    if lost and finite:
+        raise DataError(
+            f"the answers for {min(lost)!r} are not finite: in fp16 some layer may overflow, and stays in fp32 with "
+            "quantize.max_drop; in fp32 the training diverged"
+        )
+    found = {name: math.nan if name in lost else float(metric.value()) for name, metric in metrics.items()}
     for name, value in found.items():
-        if not math.isfinite(value):
+        if name not in lost and not math.isfinite(value):
             raise _unlabelled(name, len(data))
     return found
 

@@ -1,4 +1,4 @@
-"""A subnet on integers: calibrated, mixed with fp32 where that is wanted, and lowered for every target of the suite."""
+"""A subnet below fp32: calibrated, mixed with fp32 where that is wanted, and lowered for every target of the suite."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from .mixing import Mixer
 ENGINE = "onnxruntime"
 """The target that quality is measured by, and that every suite has."""
 
+HALVES = "cuda"
+"""The dialect of onnxruntime's own form of fp16: only on GPUs it gains by it."""
+
 
 @dataclass(frozen=True)
 class Quantized:
@@ -34,9 +37,10 @@ class Quantized:
 
 
 class Quantizer:
-    """Puts the subnets of one supernet on integers; `whole` is what all int8 layers of the policy give.
+    """Puts the subnets of one supernet on integers, or in halves; `whole` is what all reduced layers of a policy give.
 
     `mixer` finds what must stay in fp32; without one a subnet is what the policy says, whatever that costs.
+    onnxruntime gets the form of `whole`'s dialect: its own, or for halves that of its CUDA provider.
     """
 
     def __init__(
@@ -74,7 +78,8 @@ class Quantizer:
 
     def _feed(self, policy: Policy, target: str, fp32: Feed, ranges: Mapping[str, Range]) -> Feed:
         if (policy, target) not in self._lowered:
-            self._lowered[policy, target] = lower(self._template, policy, get_dialect(target))
+            dialect = self._whole.dialect if target == ENGINE else get_dialect(target)
+            self._lowered[policy, target] = lower(self._template, policy, dialect)
         lowered = self._lowered[policy, target]
         feed = int8_feed(lowered, self._wide, fp32, ranges)
         check_graph(feed.graph, lowered.dialect, policy)

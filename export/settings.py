@@ -10,6 +10,9 @@ from ..quantize.policy import Policy
 from ..training.data.sample import Dataset
 
 PRECISIONS = ("fp32", "int8")
+"""What is made unless told."""
+
+KNOWN = ("fp32", "fp16", "int8")
 TARGETS = ("onnxruntime", "tensorrt")
 
 Progress = Callable[[str, int, int], None]
@@ -32,9 +35,10 @@ class ExportData:
 class ExportSettings:
     """Numbers of images by use, the precisions to make, the int8 policy, and the batch size of every step.
 
-    `max_drop` is the share of any task's quality that int8 may cost: blocks stay in fp32 until it costs no more, within
-    so many `evaluations` a subnet, and a subnet for which none suffices is left out in int8. None: whatever it costs.
-    `targets` are the engines that graphs are made for; one for onnxruntime is always there.
+    `max_drop` is the share of any task's quality that int8 or fp16 may cost: blocks stay in fp32 until it
+    costs no more, within so many `evaluations` a subnet, and a subnet for which none suffices is left out in that
+    precision. None: whatever it costs. `targets` are the engines that graphs are made for; one for onnxruntime is
+    always there.
     """
 
     calibration_images: int = 32
@@ -53,10 +57,10 @@ class ExportSettings:
             if target not in TARGETS:
                 raise ExportError(f"unknown target {target!r}: choose among {', '.join(TARGETS)}")
         for precision in self.precisions:
-            if precision not in PRECISIONS:
-                raise ExportError(f"unknown precision {precision!r}: choose among {', '.join(PRECISIONS)}")
+            if precision not in KNOWN:
+                raise ExportError(f"unknown precision {precision!r}: choose among {', '.join(KNOWN)}")
         if not self.precisions:
-            raise ExportError("no precision was asked for: choose fp32, int8 or both")
+            raise ExportError(f"no precision was asked for: choose among {', '.join(KNOWN)}")
         if self.calibration_images < 1 and "int8" in self.precisions:
             raise QuantizeError("int8 cannot be calibrated without images: give at least one calibration image")
         if min(self.recalibration_images, self.quality_images, self.batch) < 1:
@@ -64,4 +68,6 @@ class ExportSettings:
         if self.max_drop is not None and not 0.0 <= self.max_drop < 1.0:
             raise QuantizeError(f"max_drop is a share of a task's quality, as in 0.01; not {self.max_drop!r}")
         if self.max_drop is not None and "fp32" not in self.precisions:
-            raise QuantizeError("max_drop may leave out int8, and without fp32 nothing would be left: ask for both")
+            raise QuantizeError(
+                f"max_drop may leave out {self.precisions[0]}, and without fp32 nothing would be left: ask for both"
+            )

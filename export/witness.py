@@ -16,20 +16,26 @@ SAMPLES = 256
 FP32_TOLERANCE = 1e-3
 """fp32 differs between machines by the order of sums only."""
 
-INT8_TOLERANCE = (0.1, 0.5)
+TOLERANCES = {"int8": (0.1, 0.5), "fp16": (0.01, 0.1)}
 """Least and greatest of a suite; an output that says nothing is off by 1, and shall not pass."""
 
 
-def tolerances(precisions: Sequence[str], int8_error: float) -> dict[str, float]:
+def tolerances(precisions: Sequence[str], errors: Mapping[str, float]) -> dict[str, float]:
     """What another machine's answer may differ by, per precision: a share of the output's variation, or of class ids.
 
     In int8 another engine version rounds elsewhere, and what an output loses by that is of the size of what it lost
-    by quantization at all. So all int8 subnets of a suite may differ by one and a half times `int8_error`, the largest
-    distance of any subnet and task between its answers in int8 and in fp32, but within INT8_TOLERANCE.
+    by quantization at all; in fp16 it may add up in another precision. So all int8 (fp16) subnets of a suite may differ
+    by one and a half times `errors` of int8 (fp16), the largest distance of any subnet and task between its answers in
+    that and in fp32, but within TOLERANCES.
     """
-    least, greatest = INT8_TOLERANCE
-    known = {"fp32": FP32_TOLERANCE, "int8": round(min(max(1.5 * int8_error, least), greatest), 3)}
-    return {precision: known[precision] for precision in precisions}
+
+    def of(precision: str) -> float:
+        if precision not in TOLERANCES:
+            return FP32_TOLERANCE
+        least, greatest = TOLERANCES[precision]
+        return round(min(max(1.5 * errors.get(precision, 0.0), least), greatest), 3)
+
+    return {precision: of(precision) for precision in precisions}
 
 
 def answer_error(

@@ -20,8 +20,8 @@ APART = {"Resize": (1, 2, 3), "BatchNormalization": (1, 2, 3, 4), "Reshape": (1,
 """Inputs that need not be of the type of an operator's data."""
 
 
-def halve(graph: ir.Graph, policy: Policy, integers: Iterable[ir.Node]) -> None:
-    """Put the layers that the policy says in fp16, `integers` aside; does nothing where there are none."""
+def halve(graph: ir.Graph, policy: Policy, integers: Iterable[ir.Node]) -> list[str]:
+    """Put the layers that the policy says in fp16, `integers` aside, and name them; there may be none."""
     halves = _half_nodes(graph, policy, set(integers))
     casts: dict[tuple[ir.Value, ir.DataType], ir.Value] = {}
     for node in list(graph):
@@ -39,6 +39,7 @@ def halve(graph: ir.Graph, policy: Policy, integers: Iterable[ir.Node]) -> None:
         for output in node.outputs:
             output.type = ir.TensorType(_HALF)
     graph.sort()
+    return [node.name or "" for node in graph if node in halves and node.op_type in LAYERS]
 
 
 def _half_nodes(graph: ir.Graph, policy: Policy, integers: set[ir.Node]) -> set[ir.Node]:

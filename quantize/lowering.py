@@ -40,6 +40,7 @@ class Lowered:
     """An int8 graph (weightless, widest), its layers, and its quantized tensors.
 
     `tensors` maps each quantized tensor to the one whose range it uses (pooling and resizing keep their input's).
+    `halves` are the layers in fp16, by name.
     """
 
     model: onnx.ModelProto
@@ -47,11 +48,17 @@ class Lowered:
     tensors: dict[str, str]
     policy: Policy
     dialect: Dialect
+    halves: tuple[str, ...] = ()
 
     @property
     def precision(self) -> str:
         """The policy's name."""
         return self.policy.name
+
+    @property
+    def reduced(self) -> tuple[str, ...]:
+        """Names of the layers below fp32."""
+        return (*(layer.name for layer in self.layers), *self.halves)
 
     @property
     def ranged(self) -> tuple[str, ...]:
@@ -76,8 +83,8 @@ def lower(template: onnx.ModelProto, policy: Policy, dialect: Dialect) -> Lowere
     for layer, node in zip(layers, convolutions, strict=True):
         _dequantize_parameters(graph, node, layer, dialect)
     graph.sort()
-    halve(graph, policy, nodes)
-    return Lowered(_serialize(model), tuple(layers), tensors, policy, dialect)
+    halves = halve(graph, policy, nodes)
+    return Lowered(_serialize(model), tuple(layers), tensors, policy, dialect, tuple(halves))
 
 
 def _fold(graph: ir.Graph, node: ir.Node) -> QuantizedLayer:

@@ -42,6 +42,11 @@ class Policy:
                 f"a policy cannot be called {self.name!r}: use up to 32 small letters, digits and ._-, as in 'careful'"
             )
 
+    @classmethod
+    def halves(cls) -> Policy:
+        """The usual policy of fp16: all layers."""
+        return cls("fp16", default="fp16", heads="fp16")
+
     def of(self, layer: str, head: bool = False) -> str:
         """The precision of a layer, or of any other node by its name; `head`: it is the last layer of one."""
         for pattern, precision in reversed(self.layers):

@@ -1,8 +1,8 @@
-"""Which blocks of layers cost a network its quality in int8, measured, and how few must stay in floats.
+"""Which blocks of layers cost a network its quality in int8 or fp16, measured, and how few must stay in fp32.
 
-Noise of different blocks adds up in a raw output, nearly; so one evaluation of the network with a block alone in int8
+Noise of different blocks adds up in a raw output, nearly; so one evaluation of the network with a block alone reduced
 says what it contributes to each task. A decoder's block touches its own task only: the same block of all decoders is
-measured at once. Blocks return to floats from the noisiest on, for the tasks that lost too much, until measured quality
+measured at once. Blocks return to fp32 from the noisiest on, for the tasks that lost too much, until measured quality
 says that none did. Every evaluation is a true one, and their number is bounded.
 """
 
@@ -18,7 +18,7 @@ LEAST_GAIN = 0.02
 
 
 Noise = Mapping[str, Mapping[str, float]]
-"""Of each block alone in int8, its noise in each task that it touches."""
+"""Of each block alone reduced, its noise in each task that it touches."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def mix(
     noise: Noise | None = None,
     name: str = "mixed",
 ) -> Mixture:
-    """The policy that keeps as few blocks in floats as measurement finds, so that no task loses more than `most` of it.
+    """The policy that keeps as few blocks in fp32 as measurement finds, so that no task loses more than `most` of it.
 
-    `layers` are those that `policy` puts in int8. At most `evaluations` policies are measured; without enough of them
-    to learn what each block costs, only `policy` itself is. `noise` is that of the blocks where it is known, as from
-    another subnet of the same supernet: which block is noisy, they mostly agree on.
+    `layers` are those that `policy` reduces, to its default. At most `evaluations` policies are measured; without
+    enough of them to learn what each block costs, only `policy` itself is. `noise` is that of the blocks where it is
+    known, as from another subnet of the same supernet: which block is noisy, they mostly agree on.
     """
     loss, made = measure(policy), 1
     blocks = blocks_of(layers)
@@ -85,7 +85,7 @@ def mix(
         together = _together(blocks)
         if evaluations < 2 + len(together):
             return Mixture(policy, loss, (), made, False)
-        noise, made = _noise(measure, blocks, together), made + len(together)
+        noise, made = _noise(measure, policy.default, blocks, together), made + len(together)
     mixed, floats = policy, list[str]()
     while loss.over(most) and made < evaluations:
         block = _noisiest(noise, loss.over(most), floats)
@@ -107,11 +107,11 @@ def _together(blocks: Iterable[str]) -> list[list[str]]:
     return list(found.values())
 
 
-def _noise(measure: Measure, blocks: Mapping[str, tuple[str, ...]], together: list[list[str]]) -> Noise:
-    """Noise of each block alone in int8, by the tasks that it touches."""
+def _noise(measure: Measure, precision: str, blocks: Mapping[str, tuple[str, ...]], together: list[list[str]]) -> Noise:
+    """Noise of each block alone reduced, by the tasks that it touches."""
     found: dict[str, dict[str, float]] = {}
     for group in together:
-        loss = measure(_only([layer for block in group for layer in blocks[block]]))
+        loss = measure(_only([layer for block in group for layer in blocks[block]], precision))
         for block in group:
             task = _task(block)
             found[block] = dict(loss.noise) if task is None else {task: loss.noise[task]}
@@ -119,7 +119,7 @@ def _noise(measure: Measure, blocks: Mapping[str, tuple[str, ...]], together: li
 
 
 def _noisiest(noise: Noise, tasks: list[str], floats: list[str]) -> str | None:
-    """The block in int8 with the largest share of the noise that is left in one of these tasks."""
+    """The reduced block with the largest share of the noise that is left in one of these tasks."""
     left = {block: each for block, each in noise.items() if block not in floats}
     totals = {task: sum(each.get(task, 0.0) for each in left.values()) for task in tasks}
     shares = {
@@ -136,9 +136,9 @@ def _task(block: str) -> str | None:
     return parts[1] if parts[0] == "decoders" and len(parts) > 2 else None
 
 
-def _only(layers: Iterable[str]) -> Policy:
-    """These layers in int8, everything else in fp32."""
-    return Policy("alone", tuple((layer, "int8") for layer in layers), "fp32", "fp32")
+def _only(layers: Iterable[str], precision: str) -> Policy:
+    """These layers reduced, everything else in fp32."""
+    return Policy("alone", tuple((layer, precision) for layer in layers), "fp32", "fp32")
 
 
 def _without(policy: Policy, layers: Iterable[str], name: str) -> Policy:

@@ -177,12 +177,14 @@ class SearchRecipe(Part):
 
 
 class QuantizeRecipe(Part):
-    """How to quantize: training images that ranges are calibrated on, and what int8 may cost.
+    """How to quantize: which precisions, training images that ranges are calibrated on, and what each may cost.
 
-    `max_drop` is the share of any task's quality that it may cost (null: whatever it does): blocks stay in fp32 until
-    it costs no more, or `evaluations` policies were measured; then that subnet is not offered in int8.
+    `max_drop` is the share of any task's quality that int8 or fp16 may cost (null: whatever it does): blocks stay in
+    fp32 until it costs no more, or `evaluations` policies were measured; then that subnet is not offered in it. fp16 is
+    for GPUs: on a CPU it only costs time.
     """
 
+    precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = ("fp32", "int8")
     calibration_images: Count = 64
     max_drop: Share | None = 0.01
     evaluations: Count = 48

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pliant.devices.dialect import get_dialect
 from pliant.devices.errors import QuantizeError
-from pliant.export.build import signal_to_noise
 from pliant.export.engine import Engine
 from pliant.export.feeds import Feed, Wide, cut, fp32_feed, int8_feed
 from pliant.export.forms import Forms
+from pliant.export.noise import signal_to_noise
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.lowering import lower

@@ -34,5 +34,6 @@ def test_the_witness_is_what_was_answered() -> None:
 
 @pytest.mark.parametrize(("error", "tolerance"), [(0.0, 0.1), (0.2, 0.3), (3.0, 0.5)])
 def test_int8_may_differ_by_one_and_a_half_times_what_it_costs(error: float, tolerance: float) -> None:
-    assert tolerances(("fp32", "int8"), error) == {"fp32": 1e-3, "int8": tolerance}
-    assert tolerances(("fp32",), error) == {"fp32": 1e-3}
+    assert tolerances(("fp32", "int8"), {"int8": error}) == {"fp32": 1e-3, "int8": tolerance}
+    assert tolerances(("fp32", "fp16"), {"int8": error}) == {"fp32": 1e-3, "fp16": 0.01}
+    assert tolerances(("fp32",), {"int8": error}) == {"fp32": 1e-3}

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from pliant.devices.dialect import get_dialect
-from pliant.export.build import signal_to_noise
 from pliant.export.engine import Engine, Outputs
 from pliant.export.feeds import Wide, fp32_feed, int8_feed
+from pliant.export.noise import signal_to_noise
 from pliant.export.template import widest_template
 from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
