@@ -16,7 +16,7 @@ from .target import Source
 from .target_reading import only, read_folder, read_source
 
 VERSION = 1
-_CLAIMS = ("activations", "symmetric", "bias", "additions", "results", "operators", "fp16")
+_CLAIMS = ("activations", "symmetric", "bias", "additions", "results", "operators", "fp16", "adopts")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Dialect:
     zero points must be 0. `bias` is the type that a quantized convolution's bias is stored in. Of an addition's inputs
     `both` stand behind Q/DQ pairs, or `one`: the residual, so that the other fuses with the convolution that makes it.
     `results`: an integer operator's result goes into a Q even where floats are wanted. `operators` run on integers.
-    `fp16`: whether the engine gains by it.
+    `fp16`: whether the engine gains by it. `adopts`: whether it rounds the weights of a layer in floats that stands
+    between integers, by rules of its own.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Dialect:
     results: bool
     operators: tuple[str, ...]
     fp16: bool
+    adopts: bool
     sources: tuple[Source, ...]
 
 
@@ -84,6 +86,7 @@ def _dialect(entry: Any) -> Dialect:
         results=flag(entry["results"]),
         operators=each(entry["operators"], text),
         fp16=flag(entry["fp16"]),
+        adopts=flag(entry["adopts"]),
         sources=each(entry["sources"], read_source),
     )
 

@@ -28,6 +28,7 @@ class Forms:
         whole = max(self.lowered.values(), key=lambda each: len(each.layers), default=None)
         self.wide = Wide(supernet, whole)
         self.ranged = tuple(sorted({name for each in self.lowered.values() for name in each.ranged}))
+        self.by_channel = tuple(sorted({name for each in self.lowered.values() for name in each.by_channel}))
 
     def fp32(self, config: SubnetConfig, statistics: Statistics) -> Feed:
         """A subnet in fp32, whatever precision it names."""

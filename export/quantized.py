@@ -64,8 +64,9 @@ class Quantizer:
         By the policy `exactly`, where one is given, and nothing is mixed. Raises QuantizeError where a graph breaks a
         rule of its target.
         """
-        ranges = calibrate(fp32.graph, fp32.arrays, self._whole.ranged, self._calibration)
-        policy, floats = exactly or self._whole.policy, tuple[str, ...]()
+        whole = self._whole
+        ranges = calibrate(fp32.graph, fp32.arrays, whole.ranged, self._calibration, whole.by_channel)
+        policy, floats = exactly or whole.policy, tuple[str, ...]()
         if exactly is not None:
             floats = tuple(blocks_of(layer for layer, precision in exactly.layers if precision == "fp32"))
         elif self._mixer is not None:

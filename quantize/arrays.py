@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .equalize import factors
 from .lowering import Lowered, QuantizedLayer, scale_name
 from .ranges import Range
-from .weights import Norm, SharedWeight, folded_bias, folded_scales, quantize_bias, share_weight
+from .weights import Norm, SharedWeight, folded_bias, folded_scales, quantize_bias, rounding_shift, share_weight
 
 Arrays = Mapping[str, NDArray[Any]]
+ONE = np.float32(1)
 
 
 def share_weights(layers: tuple[QuantizedLayer, ...], parameters: Arrays) -> dict[str, SharedWeight]:
@@ -36,11 +38,16 @@ def own_arrays(
             continue
         scale, zero = ranges[source].parameters()
         arrays[scale_name(tensor, dialect)], arrays[f"{tensor}/zero_point"] = np.array(scale), np.array(zero)
+    made, read = factors(lowered.pairs, ranges)
     for layer in lowered.layers:
-        norm = read_norm(layer, parameters)
-        channels = len(parameters[layer.weight])
-        bias = folded_bias(None if layer.bias is None else parameters[layer.bias], norm, channels)
-        scales = folded_scales(shared[layer.weight].scales[:channels], norm)
+        norm, weight = read_norm(layer, parameters), parameters[layer.weight]
+        own = shared[layer.weight].scales[: len(weight)]
+        larger, smaller = made.get(layer.name, ONE), read.get(layer.name, ONE)
+        bias = folded_bias(None if layer.bias is None else parameters[layer.bias], norm, len(weight))
+        seen = ranges[layer.input].channels
+        if seen is not None:
+            bias = bias - rounding_shift(weight, own, seen.mean) * (ONE if norm is None else norm.gain)
+        bias, scales = bias * larger, folded_scales(own, norm) * larger / smaller
         if dialect.bias == "int32":
             step = float(arrays[scale_name(layer.input, dialect)])
             integers, bias_scales, scales = quantize_bias(bias, step, scales)

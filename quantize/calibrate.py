@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..devices.errors import QuantizeError
 from ..runtime.engine import create_session
 from ..runtime.graph import parse_graph
-from .ranges import Extremes, Range, find_ranges, merge_extremes
+from .ranges import Channels, Extremes, Range, find_ranges, merge_extremes
 
 Images = NDArray[np.uint8]
 
@@ -26,32 +26,44 @@ def calibrate(
     arrays: Mapping[str, NDArray[Any]],
     tensors: Sequence[str],
     batches: Sequence[Images],
+    by_channel: Sequence[str] = (),
 ) -> dict[str, Range]:
     """Ranges of the named tensors of a weightless fp32 graph; batches are uint8 (N, H, W, 3).
 
+    Of those that are `by_channel` too, maps of (N, C, H, W), what is to be known of each channel.
     Raises QuantizeError without images, with images of one constant, and where values are not finite.
     """
     if not tensors:  # all in floats
         return {}
     if any(batch.size for batch in batches) and all(batch.min() == batch.max() for batch in batches):
         raise QuantizeError("the calibration images are all one constant: give images that look like the real input")
-    return find_ranges(merge_extremes(_observe(model, arrays, tensors, batches)))
+    return find_ranges(merge_extremes(_observe(model, arrays, tensors, batches, by_channel)))
 
 
 def _observe(
-    model: onnx.ModelProto, arrays: Mapping[str, NDArray[Any]], tensors: Sequence[str], batches: Sequence[Images]
+    model: onnx.ModelProto,
+    arrays: Mapping[str, NDArray[Any]],
+    tensors: Sequence[str],
+    batches: Sequence[Images],
+    by_channel: Sequence[str],
 ) -> Iterator[dict[str, Extremes]]:
-    graph = parse_graph(tap(model, tensors).SerializeToString())
+    graph = parse_graph(tap(model, tensors, by_channel).SerializeToString())
     graph = graph.pruned(graph.outputs)
     fed = {item.name: arrays[item.name] for item in graph.external()}
     session = create_session(graph.to_bytes(), fed, "cpu", None, "the calibration graph")
     for batch in batches:
-        found = session.run(None, {"images": batch})
-        yield {name: (found[2 * i], found[2 * i + 1]) for i, name in enumerate(tensors)}
+        found = iter(session.run(None, {"images": batch}))
+        extremes = {name: Extremes(next(found), next(found)) for name in tensors}
+        for name in by_channel:
+            extremes[name] = extremes[name]._replace(channels=Channels(next(found), next(found)))
+        yield extremes
 
 
-def tap(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
-    """The graph with two outputs a tensor, its least and greatest value per image (N,), in place of its own outputs."""
+def tap(model: onnx.ModelProto, tensors: Sequence[str], by_channel: Sequence[str] = ()) -> onnx.ModelProto:
+    """The graph with two outputs a tensor, its least and greatest value per image (N,), in place of its own outputs.
+
+    After them, two for each that is `by_channel`: greatest value and mean of each channel over the batch (C,).
+    """
     tapped = onnx.ModelProto()
     tapped.CopyFrom(model)
     graph = tapped.graph
@@ -63,5 +75,11 @@ def tap(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
             name = f"{flat}/{operator}"
             graph.node.append(onnx.helper.make_node(operator, [flat, "tap/axes"], [name], keepdims=0))
             graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]))
-    graph.initializer.append(onnx.numpy_helper.from_array(np.array([1], np.int64), "tap/axes"))
+    for index, tensor in enumerate(by_channel):
+        for operator in ("ReduceMax", "ReduceMean"):
+            name = f"tap/channels/{index}/{operator}"
+            graph.node.append(onnx.helper.make_node(operator, [tensor, "tap/places"], [name], keepdims=0))
+            graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["C"]))
+    for name, axes in (("tap/axes", [1]), ("tap/places", [0, 2, 3])):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(axes, np.int64), name))
     return tapped

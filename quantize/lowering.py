@@ -15,6 +15,8 @@ import onnx_ir as ir
 
 from ..devices.dialect import Dialect
 from ..runtime.graph_tensors import LOCATION
+from .apart import keep_apart
+from .equalize import Pair, find_pairs
 from .halves import halve
 from .placement import integer_nodes, maker, rounded_values
 from .policy import Policy
@@ -40,7 +42,7 @@ class Lowered:
     """An int8 graph (weightless, widest), its layers, and its quantized tensors.
 
     `tensors` maps each quantized tensor to the one whose range it uses (pooling and resizing keep their input's).
-    `halves` are the layers in fp16, by name.
+    `halves` are the layers in fp16, by name; `pairs` are those whose channels are equalized between them.
     """
 
     model: onnx.ModelProto
@@ -49,6 +51,7 @@ class Lowered:
     policy: Policy
     dialect: Dialect
     halves: tuple[str, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def precision(self) -> str:
@@ -62,8 +65,13 @@ class Lowered:
 
     @property
     def ranged(self) -> tuple[str, ...]:
-        """Tensors that need a range of their own; they have the same names in the fp32 graph."""
-        return tuple(sorted(set(self.tensors.values())))
+        """Tensors that calibration must see; they have the same names in the fp32 graph."""
+        return tuple(sorted({*self.tensors.values(), *self.by_channel}))
+
+    @property
+    def by_channel(self) -> tuple[str, ...]:
+        """Those of them whose channels are wanted too: what the layers read."""
+        return tuple(sorted({layer.input for layer in self.layers}))
 
 
 def lower(template: onnx.ModelProto, policy: Policy, dialect: Dialect) -> Lowered:
@@ -76,15 +84,18 @@ def lower(template: onnx.ModelProto, policy: Policy, dialect: Dialect) -> Lowere
     nodes = integer_nodes(graph, policy, dialect)
     convolutions = [node for node in nodes if node.op_type == "Conv"]
     layers = [_fold(graph, node) for node in convolutions]
+    pairs = find_pairs(convolutions)
     values = rounded_values(graph, nodes, dialect)
     tensors = {value.name or "": source.name or "" for value, source in values.items()}
     for value in values:
         _insert_pair(graph, value, dialect, nodes)
     for layer, node in zip(layers, convolutions, strict=True):
         _dequantize_parameters(graph, node, layer, dialect)
+    if dialect.adopts:
+        keep_apart(graph, nodes)
     graph.sort()
     halves = halve(graph, policy, nodes)
-    return Lowered(_serialize(model), tuple(layers), tensors, policy, dialect, tuple(halves))
+    return Lowered(_serialize(model), tuple(layers), tensors, policy, dialect, tuple(halves), pairs)
 
 
 def _fold(graph: ir.Graph, node: ir.Node) -> QuantizedLayer:

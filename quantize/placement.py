@@ -20,7 +20,7 @@ LAYERS = ("Conv", "Gemm")
 """Operators with weights: what a policy calls layers."""
 
 _KEEPS_RANGE = ("MaxPool", "Resize")
-_ACTIVATIONS = ("Relu", "Clip")
+ACTIVATIONS = ("Relu", "Clip")
 
 
 def integer_nodes(graph: ir.Graph, policy: Policy, dialect: Dialect) -> list[ir.Node]:
@@ -66,7 +66,7 @@ def tail_of(graph: ir.Graph, heads: set[ir.Node]) -> set[ir.Node]:
 def activated(value: ir.Value) -> ir.Value:
     """The value after the activation that follows, where one does."""
     users = [use.node for use in value.uses()]
-    return users[0].outputs[0] if len(users) == 1 and users[0].op_type in _ACTIVATIONS else value
+    return users[0].outputs[0] if len(users) == 1 and users[0].op_type in ACTIVATIONS else value
 
 
 def reads(node: ir.Node) -> tuple[ir.Value | None, ...]:
@@ -110,7 +110,7 @@ def _chosen(graph: ir.Graph, policy: Policy, dialect: Dialect) -> list[ir.Node]:
 def maker(value: ir.Value) -> ir.Node | None:
     """What computes a value, activations and batch norm aside: they are a part of it."""
     node = value.producer()
-    while node is not None and node.op_type in (*_ACTIVATIONS, "BatchNormalization"):
+    while node is not None and node.op_type in (*ACTIVATIONS, "BatchNormalization"):
         node = node.inputs[0].producer() if node.inputs[0] is not None else None
     return node
 

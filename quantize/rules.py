@@ -15,8 +15,10 @@ import onnx_ir as ir
 
 from ..devices.dialect import Dialect
 from ..devices.errors import QuantizeError
+from .apart import is_between
 from .halves import APART
-from .placement import LAYERS, activated, last_layers
+from .neighbours import input_of, made_in_integers, precision_of, rounded_convolution, source_of
+from .placement import LAYERS, last_layers
 from .policy import Policy
 
 _INTEGERS = (ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT32)
@@ -57,14 +59,14 @@ def violations(model: onnx.ModelProto, dialect: Dialect, policy: Policy | None =
 
 def layer_precisions(graph: ir.Graph) -> dict[str, str]:
     """The precision that each layer has in a graph, by name."""
-    return {node.name or "": _precision(node) for node in graph if node.op_type in LAYERS}
+    return {node.name or "": precision_of(node) for node in graph if node.op_type in LAYERS}
 
 
 def activation_type(node: ir.Node, dialect: Dialect) -> str | None:
     """Quantized activations have the type that the engine computes with."""
     if node.op_type != "QuantizeLinear":
         return None
-    zero = _input(node, 2)
+    zero = input_of(node, 2)
     kind = "uint8" if zero is None else str(zero.dtype).lower()
     return None if kind == dialect.activations else f"it rounds to {kind}, the engine wants {dialect.activations}"
 
@@ -73,7 +75,7 @@ def zero_point(node: ir.Node, dialect: Dialect) -> str | None:
     """A symmetric engine's zero points are 0, and stand in the graph, where the engine's parser looks for them."""
     if not dialect.symmetric or node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
         return None
-    zero = _input(node, 2)
+    zero = input_of(node, 2)
     if zero is None:
         return None
     if zero.const_value is None or isinstance(zero.const_value, ir.ExternalTensor):
@@ -83,7 +85,7 @@ def zero_point(node: ir.Node, dialect: Dialect) -> str | None:
 
 def per_tensor(node: ir.Node, dialect: Dialect) -> str | None:
     """Activations have one scale a tensor."""
-    scale = _input(node, 1)
+    scale = input_of(node, 1)
     if node.op_type != "QuantizeLinear" or scale is None or scale.shape is None:
         return None
     return f"it has scales of shape {list(scale.shape.dims)} for an activation" if len(scale.shape) else None
@@ -91,10 +93,10 @@ def per_tensor(node: ir.Node, dialect: Dialect) -> str | None:
 
 def weight_type(node: ir.Node, dialect: Dialect) -> str | None:
     """A quantized weight is signed, with one scale for each output channel, along axis 0."""
-    weight = _source(node, 1)
+    weight = source_of(node, 1)
     if node.op_type not in LAYERS or weight is None or weight.op_type != "DequantizeLinear":
         return None
-    stored, scale = _input(weight, 0), _input(weight, 1)
+    stored, scale = input_of(weight, 0), input_of(weight, 1)
     if stored is None or stored.dtype != ir.DataType.INT8:
         return f"its weight is {'unknown' if stored is None else str(stored.dtype).lower()}, not int8"
     channels = None if stored.shape is None else stored.shape[0]
@@ -106,10 +108,10 @@ def weight_type(node: ir.Node, dialect: Dialect) -> str | None:
 
 def bias_type(node: ir.Node, dialect: Dialect) -> str | None:
     """A quantized convolution's bias is stored as the engine takes it."""
-    bias, source = _input(node, 2), _source(node, 2)
-    if node.op_type not in LAYERS or bias is None or _precision(node) != "int8":
+    bias, source = input_of(node, 2), source_of(node, 2)
+    if node.op_type not in LAYERS or bias is None or precision_of(node) != "int8":
         return None
-    stored = _input(source, 0) if source is not None and source.op_type == "DequantizeLinear" else bias
+    stored = input_of(source, 0) if source is not None and source.op_type == "DequantizeLinear" else bias
     kinds = {ir.DataType.INT32: "int32", ir.DataType.FLOAT: "float32"}
     kind = kinds.get(stored.dtype) if stored is not None and stored.dtype is not None else None
     return None if kind == dialect.bias else f"its bias is {kind}, the engine wants {dialect.bias}"
@@ -117,40 +119,47 @@ def bias_type(node: ir.Node, dialect: Dialect) -> str | None:
 
 def integer_operator(node: ir.Node, dialect: Dialect) -> str | None:
     """Weights in integers belong to operators that the engine runs on integers."""
-    weight = _source(node, 1)
+    weight = source_of(node, 1)
     is_integer = node.op_type in LAYERS and weight is not None and weight.op_type == "DequantizeLinear"
     return f"{node.op_type} runs on floats only" if is_integer and node.op_type not in dialect.operators else None
 
 
 def whole_layer(node: ir.Node, dialect: Dialect) -> str | None:
     """A convolution with a weight in integers reads integers too: otherwise it runs on floats, and pays for both."""
-    weight, source = _source(node, 1), _source(node, 0)
+    weight, source = source_of(node, 1), source_of(node, 0)
     if node.op_type not in LAYERS or weight is None or weight.op_type != "DequantizeLinear":
         return None
     reads_integers = source is not None and source.op_type == "DequantizeLinear"
     return None if reads_integers else "its weight is in integers but what it reads is not"
 
 
+def left_in_floats(node: ir.Node, dialect: Dialect) -> str | None:
+    """A layer in floats stands not right between integers, where the engine would put it on integers by itself."""
+    if not dialect.adopts or node.op_type not in LAYERS or precision_of(node) != "fp32":
+        return None
+    return "the engine would round its weights by itself" if is_between(node) else None
+
+
 def before_activation(node: ir.Node, dialect: Dialect) -> str | None:
     """No rounding between a convolution and its activation, which are one kernel."""
-    source = _source(node, 0)
+    source = source_of(node, 0)
     if node.op_type not in ("Relu", "Clip") or source is None or source.op_type != "DequantizeLinear":
         return None
-    made = _source(_source(source, 0), 0)
+    made = source_of(source_of(source, 0), 0)
     return f"{made.name} is rounded before its activation" if made is not None and made.op_type == "Conv" else None
 
 
 def addition(node: ir.Node, dialect: Dialect) -> str | None:
     """Both inputs of an addition are rounded, or only the residual one, as the engine fuses it."""
-    sources = [_source(node, index) for index in range(len(node.inputs))]
+    sources = [source_of(node, index) for index in range(len(node.inputs))]
     rounded = [source for source in sources if source is not None and source.op_type == "DequantizeLinear"]
     if node.op_type != "Add" or not rounded:
         return None
     if dialect.additions == "both":
         # Beside what a layer in floats makes, a rounded input is read as a float.
-        split = any(_made_in_integers(source) for source in sources if source not in rounded)
+        split = any(made_in_integers(source) for source in sources if source not in rounded)
         return "only one of its inputs is rounded" if split else None
-    convolved = any(_convolution(source) is not None for source in rounded)
+    convolved = any(rounded_convolution(source) is not None for source in rounded)
     fused = any(source is not None and source.op_type == "Conv" for source in sources)
     if convolved and len(rounded) == len(sources) and not fused:
         return "the convolution before it is rounded, and cannot fuse with it"
@@ -159,10 +168,10 @@ def addition(node: ir.Node, dialect: Dialect) -> str | None:
 
 def moved_integers(node: ir.Node, dialect: Dialect) -> str | None:
     """No integers are transposed or cut: images become floats first, and rounding stands right before its operator."""
-    value = _input(node, 0)
+    value = input_of(node, 0)
     if node.op_type not in _MOVES or value is None:
         return None
-    quantized = _source(node, 0)
+    quantized = source_of(node, 0)
     is_integer = (value.is_graph_input() and value.dtype in _INTEGERS) or (
         quantized is not None and quantized.op_type == "QuantizeLinear"
     )
@@ -192,6 +201,7 @@ RULES: dict[str, Rule] = {
         bias_type,
         integer_operator,
         whole_layer,
+        left_in_floats,
         before_activation,
         addition,
         moved_integers,
@@ -211,36 +221,3 @@ def _of_another_precision(graph: ir.Graph, dialect: Dialect, policy: Policy) -> 
             wanted = "fp32"
         if found != wanted:
             yield Violation(layer, "policy", f"it is {found}, and {policy.name!r} says {wanted}")
-
-
-def _precision(node: ir.Node) -> str:
-    weight = _source(node, 1)
-    if weight is not None and weight.op_type == "DequantizeLinear":
-        return "int8"
-    if weight is not None and weight.op_type == "Cast" and weight.attributes.get_int("to", 0) == ir.DataType.FLOAT16:
-        return "fp16"
-    return "fp32"
-
-
-def _convolution(dequantize: ir.Node) -> ir.Node | None:
-    """The convolution whose result a Q/DQ pair rounds, where only that reads it and no activation stands between."""
-    quantize = _source(dequantize, 0)
-    made = _source(quantize, 0) if quantize is not None else None
-    is_own = made is not None and made.op_type == "Conv" and activated(made.outputs[0]) is made.outputs[0]
-    return made if is_own else None
-
-
-def _made_in_integers(node: ir.Node | None) -> bool:
-    """Whether a convolution in int8 makes it, activations and batch norm aside."""
-    while node is not None and node.op_type in ("Relu", "Clip", "BatchNormalization"):
-        node = _source(node, 0)
-    return node is not None and node.op_type in LAYERS and _precision(node) == "int8"
-
-
-def _input(node: ir.Node | None, index: int) -> ir.Value | None:
-    return node.inputs[index] if node is not None and index < len(node.inputs) else None
-
-
-def _source(node: ir.Node | None, index: int) -> ir.Node | None:
-    value = _input(node, index)
-    return value.producer() if value is not None else None

@@ -61,6 +61,19 @@ def share_weight(name: str, weight: Floats, gamma: Floats | None) -> SharedWeigh
     return SharedWeight(np.clip(values, -LEVELS, LEVELS).astype(np.int8).reshape(weight.shape), scales)
 
 
+def rounding_shift(weight: Floats, scales: Floats, means: Floats) -> Floats:
+    """What rounding a weight (O, I, H, W) adds to the mean of each output (O,), its inputs having these means (I,).
+
+    A filter that looks for differences adds up large values that cancel out, and what is left of them when weights are
+    rounded can be as large as what it finds, though it is the same everywhere: so it is taken off the bias (bias
+    correction: Data-free quantization, ICCV 2019, section 4.2). Of a depthwise weight (O, 1, H, W) means are (O,).
+    """
+    wide, steps = weight.astype(np.float64), scales.astype(np.float64).reshape(-1, 1, 1, 1)
+    rounding = (np.clip(np.rint(wide / steps), -LEVELS, LEVELS) * steps - wide).sum((2, 3))
+    shift = rounding[:, 0] * means if weight.shape[1] != len(means) else rounding @ means
+    return np.asarray(shift, np.float32)
+
+
 def folded_scales(scales: Floats, norm: Norm | None) -> Floats:
     """Weight scales (O,) of a subnet: the shared ones, times its batch norm's gain."""
     folded: Floats = scales if norm is None else (scales * np.abs(norm.gain)).astype(np.float32)

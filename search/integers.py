@@ -168,7 +168,7 @@ def find_policies(
 
 
 def _ranges(forms: Forms, fp32: Feed, images: Images) -> dict[str, Range]:
-    return calibrate(fp32.graph, fp32.arrays, forms.ranged, images.calibration)
+    return calibrate(fp32.graph, fp32.arrays, forms.ranged, images.calibration, forms.by_channel)
 
 
 def _quality(forms: Forms, feed: Feed, images: Images) -> dict[str, float]:

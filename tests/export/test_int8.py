@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from pliant.export.engine import Engine
 from pliant.export.feeds import Feed, Wide, cut, fp32_feed, int8_feed
 from pliant.export.forms import Forms
 from pliant.export.noise import signal_to_noise
+from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.lowering import lower
@@ -40,8 +42,18 @@ def both(
     lowered = lower(exported.template, policy or Policy(), ENGINE)
     wide = Wide(exported.net, lowered)
     fp32 = fp32_feed(exported.template, wide, config, statistics(exported.net, config))
-    ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [waves(images)])
+    ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [waves(images)], lowered.by_channel)
     return fp32, int8_feed(lowered, wide, fp32, ranges), wide
+
+
+def seen(exported: Exported, config: SubnetConfig, by_channel: bool) -> float:
+    """Signal over noise of the worst output, with what calibration saw of channels or without."""
+    lowered = lower(exported.template, Policy(), ENGINE)
+    wide = Wide(exported.net, lowered)
+    fp32 = fp32_feed(exported.template, wide, config, statistics(exported.net, config))
+    channels = lowered.by_channel if by_channel else ()
+    ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [waves(16)], channels)
+    return min(noise(exported, fp32, int8_feed(lowered, wide, fp32, ranges)).values())
 
 
 def noise(exported: Exported, fp32: Feed, int8: Feed) -> dict[str, float]:
@@ -193,3 +205,32 @@ def check_mixture(exported: Exported, engine: str, data: st.DataObject) -> None:
     lowered = lower(exported.template, policy, get_dialect(engine))
     check_graph(lowered.model, lowered.dialect, policy)
     assert {layer.name for layer in lowered.layers} == set(names) - set(floats)
+
+
+def test_what_is_seen_of_channels_makes_less_noise(mobilenet: Exported) -> None:
+    """Corrected biases, and the channels that depthwise convolutions read each over a whole range."""
+    config = mobilenet.net.space.narrowest
+    assert seen(mobilenet, config, by_channel=True) > seen(mobilenet, config, by_channel=False) + 1
+
+
+def test_channels_are_seen_as_they_are(resnet: Exported) -> None:
+    """Over batches of unequal size: against the normalized pixels, which anyone can compute."""
+    fp32, _, _ = both(resnet, resnet.net.space.narrowest, images=2)
+    images, name = waves(5), "pliant/Transpose"
+    found = calibrate(fp32.graph, fp32.arrays, [name], [images[:3], images[3:]], [name])[name]
+    pixels = normalize(torch.from_numpy(images), resnet.net.architecture).numpy()
+    assert found.channels is not None
+    assert found.channels.high == pytest.approx(pixels.max((0, 2, 3)), abs=1e-4)
+    assert found.channels.mean == pytest.approx(pixels.mean((0, 2, 3)), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer", ["encoder.features.1.conv.0.0", "encoder.features.5.conv.1.0", "decoders.depth.fuse.0"]
+)
+def test_one_layer_in_floats_between_integers_stays_in_floats(mobilenet: Exported, layer: str, tmp_path: Path) -> None:
+    """onnxruntime would round its weights by itself, with one scale for all of them (quantize/apart.py)."""
+    policy = Policy("mixed", ((layer, "fp32"),))
+    _, int8, _ = both(mobilenet, mobilenet.net.space.narrowest, policy)
+    found = optimized(int8, tmp_path / "optimized.onnx")
+    assert found["QLinearConv"] == len(lower(mobilenet.template, Policy(), ENGINE).layers) - 1
+    assert found["LeakyRelu"] == 1

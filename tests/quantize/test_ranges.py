@@ -10,7 +10,7 @@ from pliant.quantize.ranges import Extremes, Range, find_ranges, merge_extremes
 
 
 def extremes(low: list[float], high: list[float]) -> Extremes:
-    return np.array(low, np.float32), np.array(high, np.float32)
+    return Extremes(np.array(low, np.float32), np.array(high, np.float32))
 
 
 @given(st.floats(-100, 100), st.floats(0.001, 100))
