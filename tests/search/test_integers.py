@@ -44,7 +44,9 @@ def test_a_table_holds_what_each_subnet_measures_by_itself(integers: IntegerEval
     for widths in ((0.5, 1.0, 0.5), (1.0, 1.0, 0.5)):
         config = SubnetConfig(encoder, tuple(zip(NAMES, widths, strict=True)), "int8")
         fp32 = forms.fp32(config, integers._fp32.statistics(config))
-        feed = forms.of(config, fp32, calibrate(fp32.graph, fp32.arrays, forms.ranged, images.calibration, forms.by_channel))
+        feed = forms.of(
+            config, fp32, calibrate(fp32.graph, fp32.arrays, forms.ranged, images.calibration, forms.by_channel)
+        )
         alone = measure_quality(Engine(feed, list(NAMES), "alone"), TASKS, images.quality)
         assert alone == {task: table[task][width] for task, width in config.decoders}
 
