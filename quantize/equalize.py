@@ -1,10 +1,10 @@
 """Channels that a depthwise convolution reads, each over the whole of its range, though the tensor has one scale.
 
-A channel that is small beside the others gets few of a tensor's 255 steps. Where it is made by one convolution and read
-by a depthwise one alone, it can be larger in between: multiplied on one side, divided on the other, the network computes
-the same (cross-layer equalization: Data-free quantization, ICCV 2019). A depthwise row reads one channel, so both factors
-go into scales per output channel, which are a subnet's own anyway; the integers, which all subnets share, stay what they
-are. A cap as ReLU6's does no harm: no channel grows beyond the largest.
+A channel that is small beside the others gets few of a tensor's 255 steps. Where it is made by one convolution and
+read by a depthwise one alone, it can be larger in between: multiplied on one side, divided on the other, the network
+computes the same (cross-layer equalization: Data-free quantization, ICCV 2019). A depthwise row reads one channel, so
+both factors go into scales per output channel, which are a subnet's own anyway; the integers, which all subnets share,
+stay what they are. A cap as ReLU6's does no harm: no channel grows beyond the largest.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def find_pairs(convolutions: Sequence[ir.Node]) -> tuple[Pair, ...]:
         if value is None or not _is_depthwise(node) or len(list(value.uses())) != 1:
             continue
         producer, source = value.producer(), maker(value)
-        clamped = producer is not None and producer.op_type in ACTIVATIONS  # so that 0 is the least
-        if clamped and source in convolutions and len(list(source.outputs[0].uses())) == 1:
+        if source is None or source not in convolutions or len(list(source.outputs[0].uses())) != 1:
+            continue
+        if producer is not None and producer.op_type in ACTIVATIONS:  # so that 0 is the least
             found.append(Pair(source.name or "", node.name or "", value.name or ""))
     return tuple(found)
 
