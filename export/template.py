@@ -22,8 +22,9 @@ from ..devices.errors import ExportError
 from ..models.extract import extract_subnet
 from ..models.supernet import Supernet
 from ..runtime.graph_tensors import LOCATION, MAX_INLINE
-from .cleaning import REWRITES
+from .cleaning import CLEANING
 from .deployed import Deployed
+from .faster import FASTER
 from .naming import name_by_module
 
 OPSET = 18
@@ -76,7 +77,7 @@ def clean(model: ir.Model) -> ir.Model:
     # Before constants become initializers: merging equal initializers would merge parameters that are equal by chance.
     passes.CommonSubexpressionEliminationPass()(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-    for rewrite in REWRITES:
+    for rewrite in (*CLEANING, *FASTER):
         rewrite(model.graph)
     passes.CommonSubexpressionEliminationPass()(model)
     passes.RemoveUnusedNodesPass()(model)
