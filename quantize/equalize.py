@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from .placement import ACTIVATIONS, maker
+from .placement import ACTIVATIONS, maker, reads_images
 from .ranges import Range
 
 Factors = NDArray[np.float32]
@@ -37,14 +37,19 @@ class Pair:
 
 
 def find_pairs(convolutions: Sequence[ir.Node]) -> tuple[Pair, ...]:
-    """All of a graph's convolutions on integers, their batch norms folded already."""
+    """Of all of a graph's convolutions on integers, their batch norms folded already.
+
+    First layers make nothing larger: they are on integers for some engines only, and scales are shared by all.
+    """
     found = []
     for node in convolutions:
         value = node.inputs[0]
         if value is None or not _is_depthwise(node) or len(list(value.uses())) != 1:
             continue
         producer, source = value.producer(), maker(value)
-        if source is None or source not in convolutions or len(list(source.outputs[0].uses())) != 1:
+        if source is None or source not in convolutions or reads_images(source):
+            continue
+        if len(list(source.outputs[0].uses())) != 1:
             continue
         if producer is not None and producer.op_type in ACTIVATIONS:  # so that 0 is the least
             found.append(Pair(source.name or "", node.name or "", value.name or ""))

@@ -8,6 +8,7 @@ that it fuses with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import onnx_ir as ir
@@ -76,7 +77,7 @@ def reads(node: ir.Node) -> tuple[ir.Value | None, ...]:
 
 def _check_possible(layers: list[ir.Node], policy: Policy, dialect: Dialect) -> None:
     """Refuse int8 for a layer that the engine has no integers for; by default such layers stay as they are."""
-    named = Policy(policy.name, policy.layers, "fp32", "fp32")
+    named = _named(policy)
     for node in layers:
         name = node.name or ""
         wanted = named.of(name)
@@ -89,6 +90,11 @@ def _check_possible(layers: list[ir.Node], policy: Policy, dialect: Dialect) -> 
             raise QuantizeError(f"{name} cannot be fp16: {dialect.title} gains nothing by it; say fp32")
 
 
+def _named(policy: Policy) -> Policy:
+    """What the policy says of layers by name: all others are fp32."""
+    return Policy(policy.name, policy.layers, "fp32", "fp32")
+
+
 def _chosen(graph: ir.Graph, policy: Policy, dialect: Dialect) -> list[ir.Node]:
     """Layers as the policy says, and what stands between them: on integers where all that it reads is in integers."""
     heads = last_layers(graph)
@@ -99,12 +105,35 @@ def _chosen(graph: ir.Graph, policy: Policy, dialect: Dialect) -> list[ir.Node]:
         if node.op_type not in dialect.operators or node in tail or node not in feeding:
             continue
         if node.op_type in LAYERS:
-            wanted = policy.of(node.name or "", node in heads) == "int8"
+            wanted = layer_precision(node, policy, dialect, node in heads) == "int8"
         else:
             wanted = all(value is not None and maker(value) in chosen for value in reads(node))
         if wanted:
             chosen[node] = None
     return list(chosen)
+
+
+def layer_precision(node: ir.Node, policy: Policy, dialect: Dialect, head: bool) -> str:
+    """The precision that a layer gets: the policy's, unless that is int8 and the engine does not gain by it."""
+    wanted = policy.of(node.name or "", head)
+    if wanted != "int8" or (node.op_type in dialect.operators and not _is_shallow(node, policy, dialect)):
+        return wanted
+    return "fp32"
+
+
+def _is_shallow(node: ir.Node, policy: Policy, dialect: Dialect) -> bool:
+    """Whether a layer does too little with images for integers to pay, and the policy does not name it."""
+    weight = node.inputs[1]
+    if weight is None or weight.shape is None or _named(policy).of(node.name or "") == "int8":
+        return False
+    depth = math.prod(size for size in weight.shape[1:] if isinstance(size, int))
+    return depth < dialect.shallow and reads_images(node)
+
+
+def reads_images(node: ir.Node) -> bool:
+    """Whether a layer is a first one."""
+    source = node.inputs[0]
+    return source is None or _layer_before(source.producer()) is None
 
 
 def maker(value: ir.Value) -> ir.Node | None:

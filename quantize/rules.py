@@ -18,7 +18,7 @@ from ..devices.errors import QuantizeError
 from .apart import is_between
 from .halves import APART
 from .neighbours import input_of, made_in_integers, precision_of, rounded_convolution, source_of
-from .placement import LAYERS, last_layers
+from .placement import LAYERS, last_layers, layer_precision
 from .policy import Policy
 
 _INTEGERS = (ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.INT32)
@@ -213,11 +213,10 @@ RULES: dict[str, Rule] = {
 
 
 def _of_another_precision(graph: ir.Graph, dialect: Dialect, policy: Policy) -> Iterator[Violation]:
-    heads = {node.name for node in last_layers(graph)}
-    kinds = {node.name or "": node.op_type for node in graph if node.op_type in LAYERS}
-    for layer, found in layer_precisions(graph).items():
-        wanted = policy.of(layer, layer in heads)
-        if wanted == "int8" and kinds[layer] not in dialect.operators:
-            wanted = "fp32"
+    heads = last_layers(graph)
+    for node in graph:
+        if node.op_type not in LAYERS:
+            continue
+        found, wanted = precision_of(node), layer_precision(node, policy, dialect, node in heads)
         if found != wanted:
-            yield Violation(layer, "policy", f"it is {found}, and {policy.name!r} says {wanted}")
+            yield Violation(node.name or "", "policy", f"it is {found}, and {policy.name!r} says {wanted}")

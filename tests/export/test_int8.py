@@ -199,7 +199,7 @@ def test_any_mixture_of_inverted_residuals_does(mobilenet: Exported, engine: str
 
 
 def check_mixture(exported: Exported, engine: str, data: st.DataObject) -> None:
-    names = [layer.name for layer in lower(exported.template, Policy(), ENGINE).layers]
+    names = [layer.name for layer in lower(exported.template, Policy(), get_dialect(engine)).layers]
     floats = data.draw(st.lists(st.sampled_from(names), unique=True))
     policy = Policy("mixed", tuple((name, "fp32") for name in floats))
     lowered = lower(exported.template, policy, get_dialect(engine))
@@ -225,7 +225,7 @@ def test_channels_are_seen_as_they_are(resnet: Exported) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", ["encoder.features.1.conv.0.0", "encoder.features.5.conv.1.0", "decoders.depth.fuse.0"]
+    "layer", ["encoder.features.2.conv.1.0", "encoder.features.5.conv.1.0", "decoders.depth.fuse.0"]
 )
 def test_one_layer_in_floats_between_integers_stays_in_floats(mobilenet: Exported, layer: str, tmp_path: Path) -> None:
     """onnxruntime would round its weights by itself, with one scale for all of them (quantize/apart.py)."""
@@ -234,3 +234,34 @@ def test_one_layer_in_floats_between_integers_stays_in_floats(mobilenet: Exporte
     found = optimized(int8, tmp_path / "optimized.onnx")
     assert found["QLinearConv"] == len(lower(mobilenet.template, Policy(), ENGINE).layers) - 1
     assert found["LeakyRelu"] == 1
+
+
+def test_a_shallow_first_layer_stays_in_floats_unless_it_is_named(mobilenet: Exported, resnet: Exported) -> None:
+    """3x3 of three channels: integers gain nothing. 7x7 are deep enough, and TensorRT's are not known."""
+    first = "encoder.features.0.0"
+
+    def in_int8(exported: Exported, policy: Policy, engine: str = "onnxruntime") -> set[str]:
+        lowered = lower(exported.template, policy, get_dialect(engine))
+        check_graph(lowered.model, lowered.dialect, policy)
+        return {layer.name for layer in lowered.layers}
+
+    assert first not in in_int8(mobilenet, Policy())
+    assert first in in_int8(mobilenet, Policy("all", ((first, "int8"),)))
+    assert first in in_int8(mobilenet, Policy(), "tensorrt")
+    assert "encoder.conv1" in in_int8(resnet, Policy())
+
+
+def test_engines_share_scales(mobilenet: Exported) -> None:
+    """A suite stores a subnet's scale of a layer once, so it must be the same for each engine that has the layer."""
+    config, found = mobilenet.net.space.narrowest, []
+    for engine in ("onnxruntime", "tensorrt"):
+        lowered = lower(mobilenet.template, Policy(), get_dialect(engine))
+        wide = Wide(mobilenet.net, lowered)
+        fp32 = fp32_feed(mobilenet.template, wide, config, statistics(mobilenet.net, config))
+        ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [waves(4)], lowered.by_channel)
+        own = int8_feed(lowered, wide, fp32, ranges).own
+        found.append({name: array for name, array in own.items() if name.endswith("/weight_scale")})
+    one, other = found
+    assert len(other) - 1 == len(one) == len(one.keys() & other.keys())
+    for name, scales in one.items():
+        assert scales == pytest.approx(other[name], rel=1e-3), name

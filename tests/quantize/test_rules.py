@@ -65,7 +65,7 @@ def graph(symmetric: bool) -> onnx.ModelProto:
 
 
 def test_a_right_graph_breaks_no_rule() -> None:
-    assert list(violations(graph(False), ORT, Policy())) == []
+    assert list(violations(graph(False), ORT, Policy("int8", (("one", "int8"),)))) == []
     assert list(violations(graph(True), RT, Policy())) == []
 
 
