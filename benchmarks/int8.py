@@ -137,7 +137,9 @@ def main() -> None:
         config = net.space.uniform(width)
         fp32 = fp32_feed(template, wide, config, recalibrate(net, config, batches))
         began = time.perf_counter()
-        int8 = int8_feed(lowered, wide, fp32, calibrate(fp32.graph, fp32.arrays, lowered.ranged, images[:2]))
+        int8 = int8_feed(
+            lowered, wide, fp32, calibrate(fp32.graph, fp32.arrays, lowered.ranged, images[:2], lowered.by_channel)
+        )
         took = time.perf_counter() - began
         found = compare(net, fp32, int8, images)
         found["pliant"]["made_in_s"] = took

@@ -51,7 +51,7 @@ class Builder:
         self,
         supernet: Supernet,
         template: onnx.ModelProto,
-        lowered: Mapping[str, Lowered],
+        whole: Mapping[str, Mapping[str, Lowered]],
         calibration: Sequence[NDArray[np.uint8]],
         quality: Labelled,
         *,
@@ -60,7 +60,7 @@ class Builder:
         targets: Sequence[str] = (),
         policies: Mapping[str, Policy] | None = None,
     ):
-        self.wide = Wide(supernet, lowered.get("int8"))
+        self.wide = Wide(supernet, *whole.get("int8", {}).values())
         self.costs = CostModel(supernet)
         self.witness_input = quality.images[:1]
         self.quality_images = len(quality)
@@ -70,12 +70,12 @@ class Builder:
         self._tasks: tuple[Task, ...] = supernet.tasks
         self._targets, self._policies = tuple(targets), dict(policies or {})
         self._quantizers: dict[str, Quantizer] = {}
-        for precision, whole in lowered.items():
-            parts = (template, whole, self.wide)
+        for precision, forms in whole.items():
+            parts = (template, forms[ENGINE], self.wide)
             # Halves with blocks in fp32 are what anyone expects of fp16; integers with such blocks have their own name.
-            name = MIXED if precision == "int8" else whole.policy.name
+            name = MIXED if precision == "int8" else forms[ENGINE].policy.name
             mixer = None if max_drop is None else Mixer(*parts, self._tasks, quality, max_drop, evaluations, name)
-            self._quantizers[precision] = Quantizer(*parts, calibration, targets, mixer)
+            self._quantizers[precision] = Quantizer(template, forms, self.wide, calibration, mixer)
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
         """The subnet in each precision, as `<name>-<precision>`; int8 and fp16 go by their policy's name.
@@ -184,6 +184,7 @@ def _quality(task: Task, value: float) -> dict[str, Any]:
 
 def _decoder_of(name: str, tasks: dict[str, int]) -> str | None:
     """The task whose decoder an initializer belongs to; None for the encoder."""
+    name = name.removeprefix("int8/")
     return next((task for task in tasks if name.startswith((f"decoders.{task}.", f"decoders.{task}/"))), None)
 
 

@@ -41,9 +41,9 @@ class Feed:
 
 
 class Wide:
-    """The full-width tensors of a supernet, in fp32 and, for lowered layers, in int8."""
+    """The full-width tensors of a supernet, in fp32, and in int8 where any of the lowered graphs has a layer so."""
 
-    def __init__(self, supernet: Supernet, lowered: Lowered | None = None):
+    def __init__(self, supernet: Supernet, *lowered: Lowered):
         state = supernet.state_dict()
         self.supernet = supernet
         self.tensors: dict[str, Array] = {
@@ -51,7 +51,8 @@ class Wide:
             for name in views(supernet, supernet.space.widest)
         }
         parameters = {name.removeprefix("weights/"): array for name, array in self.tensors.items()}
-        self.shared = share_weights(lowered.layers, parameters) if lowered is not None else {}
+        layers = {layer.weight: layer for each in lowered for layer in each.layers}
+        self.shared = share_weights(tuple(layers.values()), parameters)
         self.tensors.update({f"int8/{name}": weight.values for name, weight in self.shared.items()})
 
     def views(self, config: SubnetConfig) -> dict[str, View]:
@@ -79,7 +80,7 @@ def fp32_feed(template: onnx.ModelProto, wide: Wide, config: SubnetConfig, stati
 def int8_feed(lowered: Lowered, wide: Wide, fp32: Feed, ranges: Mapping[str, Range]) -> Feed:
     """The same subnet in int8; its own are scales, zero points, biases, and statistics of layers left in fp32."""
     own = own_arrays(lowered, wide.shared, fp32.arrays, ranges)
-    integers = {layer.weight: View(f"int8/{layer.weight}", fp32.views[layer.weight].ranges) for layer in lowered.layers}
+    integers = {layer.integers: View(layer.integers, fp32.views[layer.weight].ranges) for layer in lowered.layers}
     return _feed(lowered.model, wide, {**fp32.views, **integers}, {**fp32.own, **own})
 
 

@@ -24,9 +24,7 @@ class Forms:
         self.supernet, self.policies, self.dialect = supernet, dict(policies), dialect
         self.template = widest_template(supernet)
         self.lowered = {name: lower(self.template, policy, dialect) for name, policy in policies.items()}
-        # Weights are shared by all policies: those of the one with most of them in integers are all there are.
-        whole = max(self.lowered.values(), key=lambda each: len(each.layers), default=None)
-        self.wide = Wide(supernet, whole)
+        self.wide = Wide(supernet, *self.lowered.values())
         self.ranged = tuple(sorted({name for each in self.lowered.values() for name in each.ranged}))
         self.by_channel = tuple(sorted({name for each in self.lowered.values() for name in each.by_channel}))
 

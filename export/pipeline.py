@@ -11,12 +11,11 @@ from pathlib import Path
 import onnx
 import torch
 
-from ..devices.dialect import get_dialect
 from ..devices.errors import ConfigError, ExportError
 from ..models.cost import CostModel
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from ..quantize.lowering import Lowered, lower
+from ..quantize.lowering import Lowered
 from ..quantize.policy import Policy
 from ..runtime.suite import open_suite
 from ..runtime.verify import verify_suite
@@ -28,7 +27,7 @@ from ..training.recalibrate import recalibration_batches
 from ..training.recipe import TrainingRecipe
 from .build import Builder, Built
 from .quality import read_labelled
-from .quantized import ENGINE, HALVES
+from .quantized import whole_forms
 from .report import ExportReport
 from .settings import PRECISIONS, TARGETS, ExportData, ExportSettings, Progress
 from .suite import SuiteContent, write_suite
@@ -131,13 +130,13 @@ class _Export:
             calibration = read_labelled(self.data.train, settings.calibration_images, size)
         self.progress("images", 1, 1)
         with self._clock("template"):
-            template, lowered = self._template()
+            template, whole = self._template()
         self.progress("template", 1, 1)
         images = [batch for batch, _ in calibration.batches(settings.batch)]
         return Builder(
             self.supernet,
             template,
-            lowered,
+            whole,
             images,
             quality,
             max_drop=settings.max_drop,
@@ -152,15 +151,12 @@ class _Export:
             return recalibration_batches(self.data.train, self.recipe)
         return load_batches(self.data.train, self.settings.recalibration_images)
 
-    def _template(self) -> tuple[onnx.ModelProto, dict[str, Lowered]]:
-        """The widest subnet's graph, and its form in each precision below fp32 that is asked for."""
-        template, precisions = widest_template(self.supernet), self.settings.precisions
-        policies = {"int8": (self.settings.policy, ENGINE), "fp16": (Policy.halves(), HALVES)}
-        return template, {
-            precision: lower(template, policy, get_dialect(dialect))
-            for precision, (policy, dialect) in policies.items()
-            if precision in precisions
-        }
+    def _template(self) -> tuple[onnx.ModelProto, dict[str, dict[str, Lowered]]]:
+        """The widest subnet's graph, and its forms in each precision below fp32 that is asked for, by target."""
+        template, settings = widest_template(self.supernet), self.settings
+        policies = {"int8": settings.policy, "fp16": Policy.halves()}
+        asked = {precision: policy for precision, policy in policies.items() if precision in settings.precisions}
+        return template, whole_forms(template, asked, settings.targets)
 
     def _build(self, builder: Builder, configs: list[SubnetConfig], asked: Asked) -> list[Built]:
         built: list[Built] = []

@@ -27,6 +27,20 @@ HALVES = "cuda"
 """The dialect of onnxruntime's own form of fp16: only on GPUs it gains by it."""
 
 
+def whole_forms(
+    template: onnx.ModelProto, policies: Mapping[str, Policy], targets: Sequence[str]
+) -> dict[str, dict[str, Lowered]]:
+    """By precision (int8, fp16) and target, what a policy makes of the widest subnet; onnxruntime is always there."""
+    dialects = {target: target for target in (ENGINE, *targets)}
+    return {
+        precision: {
+            target: lower(template, policy, get_dialect(HALVES if (precision, target) == ("fp16", ENGINE) else dialect))
+            for target, dialect in dialects.items()
+        }
+        for precision, policy in policies.items()
+    }
+
+
 @dataclass(frozen=True)
 class Quantized:
     """A subnet as its policy says, by target; `floats` are the blocks that mixing kept in fp32."""
@@ -37,24 +51,27 @@ class Quantized:
 
 
 class Quantizer:
-    """Puts the subnets of one supernet on integers, or in halves; `whole` is what all reduced layers of a policy give.
+    """Puts the subnets of one supernet on integers, or in halves.
 
-    `mixer` finds what must stay in fp32; without one a subnet is what the policy says, whatever that costs.
-    onnxruntime gets the form of `whole`'s dialect: its own, or for halves that of its CUDA provider.
+    `whole` is by target what all reduced layers of a policy give; onnxruntime's is that of its own dialect, or for
+    halves that of its CUDA provider. `mixer` finds what must stay in fp32; without one a subnet is what the policy
+    says, whatever that costs.
     """
 
     def __init__(
         self,
         template: onnx.ModelProto,
-        whole: Lowered,
+        whole: Mapping[str, Lowered],
         wide: Wide,
         calibration: Sequence[NDArray[np.uint8]],
-        targets: Sequence[str],
         mixer: Mixer | None = None,
     ):
-        self._template, self._whole, self._wide = template, whole, wide
-        self._calibration, self._targets, self._mixer = calibration, tuple(targets), mixer
-        self._lowered: dict[tuple[Policy, str], Lowered] = {(whole.policy, ENGINE): whole}
+        self._template, self._whole, self._wide = template, dict(whole), wide
+        self._calibration, self._mixer = calibration, mixer
+        self._policy = whole[ENGINE].policy
+        self._lowered = {(self._policy, target): each for target, each in whole.items()}
+        self._ranged = sorted({name for each in whole.values() for name in each.ranged})
+        self._by_channel = sorted({name for each in whole.values() for name in each.by_channel})
 
     def __call__(
         self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8], exactly: Policy | None = None
@@ -64,9 +81,8 @@ class Quantizer:
         By the policy `exactly`, where one is given, and nothing is mixed. Raises QuantizeError where a graph breaks a
         rule of its target.
         """
-        whole = self._whole
-        ranges = calibrate(fp32.graph, fp32.arrays, whole.ranged, self._calibration, whole.by_channel)
-        policy, floats = exactly or whole.policy, tuple[str, ...]()
+        ranges = calibrate(fp32.graph, fp32.arrays, self._ranged, self._calibration, self._by_channel)
+        policy, floats = exactly or self._policy, tuple[str, ...]()
         if exactly is not None:
             floats = tuple(blocks_of(layer for layer, precision in exactly.layers if precision == "fp32"))
         elif self._mixer is not None:
@@ -74,13 +90,12 @@ class Quantizer:
             if not mixture.kept:
                 return None
             policy, floats = mixture.policy, mixture.floats
-        feeds = {target: self._feed(policy, target, fp32, ranges) for target in dict.fromkeys([ENGINE, *self._targets])}
+        feeds = {target: self._feed(policy, target, fp32, ranges) for target in self._whole}
         return Quantized(policy, feeds, floats)
 
     def _feed(self, policy: Policy, target: str, fp32: Feed, ranges: Mapping[str, Range]) -> Feed:
         if (policy, target) not in self._lowered:
-            dialect = self._whole.dialect if target == ENGINE else get_dialect(target)
-            self._lowered[policy, target] = lower(self._template, policy, dialect)
+            self._lowered[policy, target] = lower(self._template, policy, self._whole[target].dialect)
         lowered = self._lowered[policy, target]
         feed = int8_feed(lowered, self._wide, fp32, ranges)
         check_graph(feed.graph, lowered.dialect, policy)

@@ -27,7 +27,10 @@ ZERO = "constant/zero_point"
 
 @dataclass(frozen=True)
 class QuantizedLayer:
-    """A convolution in int8: names of its node, parameters, input tensor, and of the batch norm folded into it."""
+    """A convolution in int8: names of its node, parameters, input tensor, and of the batch norm folded into it.
+
+    `integers` is its weight's name in int8: another graph of the same subnet may have it in floats.
+    """
 
     name: str
     weight: str
@@ -35,6 +38,11 @@ class QuantizedLayer:
     norm: str | None
     epsilon: float
     input: str
+
+    @property
+    def integers(self) -> str:
+        """`int8/` and the weight's own name, as the tensor that a suite stores."""
+        return f"int8/{self.weight}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ def _dequantize_parameters(graph: ir.Graph, node: ir.Node, layer: QuantizedLayer
     graph.initializers.pop(layer.weight)
     if bias is not None and layer.bias is not None:
         graph.initializers.pop(layer.bias)
-    integers = _initializer(graph, layer.weight, ir.DataType.INT8, shape)
+    integers = _initializer(graph, layer.integers, ir.DataType.INT8, shape)
     node.resize_inputs(3)
     node.replace_input_with(
         1, _dequantized(graph, integers, f"{layer.name}/weight_scale", f"{layer.name}/DequantizeWeight")

@@ -80,7 +80,7 @@ class Subnets:
         most, evaluations = recipe.quantize.max_drop or 0.01, recipe.quantize.evaluations
         mixer = Mixer(template, whole, self.wide, self.tasks, self.quality, most, evaluations)
         batches = [self.calibration[start : start + 16] for start in range(0, len(self.calibration), 16)]
-        self.quantizer = Quantizer(template, whole, self.wide, batches, (), mixer)
+        self.quantizer = Quantizer(template, {ENGINE: whole}, self.wide, batches, mixer)
 
     def fp32(self, config: SubnetConfig) -> Feed:
         """A subnet in fp32."""

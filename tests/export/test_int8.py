@@ -129,7 +129,7 @@ def test_shared_integers_are_each_subnets_own_weights(resnet: Exported, width: f
         if layer.norm is not None:
             gamma, variance = fp32.arrays[f"{layer.norm}.weight"], fp32.arrays[f"{layer.norm}.running_var"]
             weight *= (gamma / np.sqrt(variance + layer.epsilon)).reshape(-1, 1, 1, 1)
-        stored = int8.arrays[layer.weight]
+        stored = int8.arrays[layer.integers]
         assert stored.dtype == np.int8
         assert (stored == cut(wide.tensors[f"int8/{layer.weight}"], fp32.views[layer.weight].ranges)).all()
         error = np.abs(dequantize(stored, scales) - weight)
@@ -143,7 +143,7 @@ def test_excluded_layers_and_heads_stay_in_fp32(resnet: Exported) -> None:
     assert "decoders.depth.fuse.0.weight" in floating
     assert "decoders.depth.fuse.1.running_mean" in int8.own
     assert "decoders.normals.head.weight" in floating
-    assert int8.views["decoders.normals.fuse.0.weight"].tensor == "int8/decoders.normals.fuse.0.weight"
+    assert int8.views["int8/decoders.normals.fuse.0.weight"].tensor == "int8/decoders.normals.fuse.0.weight"
 
 
 def test_heads_can_be_quantized_too(resnet: Exported) -> None:

@@ -281,3 +281,21 @@ def test_a_fronts_own_policy_is_exported_as_it_is(trained: Trained, tmp_path: Pa
         stored = {view.tensor for view in suite.record(suite.subnet("s01-mixed")).views.values()}
     assert f"weights/{name}.conv1.weight" in stored
     assert f"int8/{name}.conv1.weight" not in stored
+
+
+def test_each_engine_has_the_layers_that_it_gains_by(tmp_path: Path) -> None:
+    """The first layer is on integers for one of them only: its integers and ranges are there all the same."""
+    net = supernet("depth", encoder="mobilenetv2")
+    data = ExportData(Waves(net.tasks, 8), Waves(net.tasks, 4, seed=1), "test")
+    report = export_suite(net, [net.space.narrowest], tmp_path / "x.pliant", data=data, precisions=("int8",))
+    with open_suite(report.path) as suite:
+        assert all(result.ok for result in suite.verify())
+        (subnet,) = suite.subnets
+        first = {}
+        for target in ("onnxruntime", "tensorrt"):
+            graph = suite.graph(subnet, target)
+            arrays = read_arrays(suite.container, suite.record(subnet), graph, subnet.id)
+            assert all(np.isfinite(array).all() for array in arrays.values())
+            first[target] = next(name for name in arrays if name.endswith("encoder.features.0.0.weight"))
+        assert first["onnxruntime"] == "encoder.features.0.0.weight"
+        assert first["tensorrt"] == "int8/encoder.features.0.0.weight"
