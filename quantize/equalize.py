@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from .placement import ACTIVATIONS, maker, reads_images
+from .placement import ACTIVATIONS, layer_before, maker
 from .ranges import Range
 
 Factors = NDArray[np.float32]
@@ -47,7 +47,7 @@ def find_pairs(convolutions: Sequence[ir.Node]) -> tuple[Pair, ...]:
         if value is None or not _is_depthwise(node) or len(list(value.uses())) != 1:
             continue
         producer, source = value.producer(), maker(value)
-        if source is None or source not in convolutions or reads_images(source):
+        if source is None or source not in convolutions or layer_before(source) is None:
             continue
         if len(list(source.outputs[0].uses())) != 1:
             continue

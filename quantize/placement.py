@@ -122,18 +122,27 @@ def layer_precision(node: ir.Node, policy: Policy, dialect: Dialect, head: bool)
 
 
 def _is_shallow(node: ir.Node, policy: Policy, dialect: Dialect) -> bool:
-    """Whether a layer does too little with images for integers to pay, and the policy does not name it."""
+    """Whether a layer does too little for integers to pay, and the policy does not name it.
+
+    Only a first one, and a depthwise one right after it: further on what is read is in integers already.
+    """
     weight = node.inputs[1]
     if weight is None or weight.shape is None or _named(policy).of(node.name or "") == "int8":
         return False
     depth = math.prod(size for size in weight.shape[1:] if isinstance(size, int))
-    return depth < dialect.shallow and reads_images(node)
+    if depth >= dialect.shallow:
+        return False
+    before = layer_before(node)
+    if before is None:
+        return True
+    second = weight.shape[1] == 1 and layer_before(before) is None
+    return second and layer_precision(before, policy, dialect, False) != "int8"
 
 
-def reads_images(node: ir.Node) -> bool:
-    """Whether a layer is a first one."""
+def layer_before(node: ir.Node) -> ir.Node | None:
+    """The layer that makes what a layer reads; None where that is the images."""
     source = node.inputs[0]
-    return source is None or _layer_before(source.producer()) is None
+    return None if source is None else _layer_before(source.producer())
 
 
 def maker(value: ir.Value) -> ir.Node | None:
