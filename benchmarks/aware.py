@@ -45,12 +45,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="What quantization-aware training gives back.")
     parser.add_argument("--recipe", default="redkitchen")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--share", type=float, default=0.2)
+    parser.add_argument("--share", type=float, default=0.2, help="of all steps, the last; over 0 and under 1")
     parser.add_argument("--split", default="validation")
     parser.add_argument("--folder", type=Path, default=Path("out/aware"), help="where the trainings lie")
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     chosen = parser.parse_args()
     recipe = load_recipe(chosen.recipe, chosen.settings)
+    if not 0 < chosen.share < 1:
+        parser.error(f"--share {chosen.share} is not over 0 and under 1")
     _train(recipe, chosen.share, chosen.folder)
     rows = _rows(*(_measured(chosen.folder / name, recipe, chosen.split) for name in ("plain", "aware")))
     for row in rows:
@@ -75,8 +77,10 @@ class _Fork(Silent):
         if report.step % 50 == 0:
             print(f"step {report.step} of {report.steps}", flush=True)
         if report.step == self.at + 1 and not self.copy.exists():
-            newest = steps(self.folder)[0]
-            shutil.copytree(newest, self.copy / newest.relative_to(self.folder))
+            newest, partial = steps(self.folder)[0], self.copy.with_name(f".{self.copy.name}")
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(newest, partial / newest.relative_to(self.folder))
+            partial.rename(self.copy)
 
 
 def _train(recipe: Recipe, share: float, folder: Path) -> None:
@@ -88,6 +92,8 @@ def _train(recipe: Recipe, share: float, folder: Path) -> None:
     fresh = not steps(plain)
     train(recipe.with_overrides([every]), plain, resume=not fresh, progress=_Fork(plain, aware, fork))
     changed = recipe.with_overrides([every, f"training.quantization_aware={share}"])
+    if not steps(aware):
+        raise SystemExit(f"{plain} went past step {fork} without a copy of it: remove {folder} and start again")
     record = steps(aware)[0] / RECORD
     entry = json.loads(record.read_text())
     record.write_text(json.dumps({**entry, "recipe": changed.to_json()}))

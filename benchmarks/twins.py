@@ -19,6 +19,7 @@ from typing import Any
 import pliant
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired
+from pliant.export.mixing import relative_drop
 from pliant.runtime.manifest import SubnetInfo
 from pliant.runtime.suite import Suite
 
@@ -61,10 +62,10 @@ def _row(suite: Suite, low: SubnetInfo, fp32: SubnetInfo, pairs: int, threads: i
     image = suite.witness_input()
     with suite.load(low.id, threads=threads) as one, suite.load(fp32.id, threads=threads) as other:
         timed = paired(lambda: one(image), lambda: other(image), pairs)
-    drops = {}
-    for name, before in fp32.quality.items():
-        worse = before.value - low.quality[name].value
-        drops[name] = (worse if before.higher_is_better else -worse) / abs(before.value)
+    drops = {
+        name: relative_drop(task, fp32.quality[name].value, low.quality[name].value)
+        for name, task in suite.tasks.items()
+    }
     return {
         "id": low.id,
         "twin": fp32.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ..devices.errors import ExportError
 from ..models.cost import CostModel
 from ..models.extract import extract_subnet
 from ..models.setting import Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.lowering import Lowered
-from ..quantize.policy import Policy
 from ..runtime.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
@@ -58,9 +58,9 @@ class Builder:
         max_drop: float | None = None,
         evaluations: int = 48,
         targets: Sequence[str] = (),
-        policies: Mapping[str, Policy] | None = None,
+        exactly: Collection[str] = (),
     ):
-        self.wide = Wide(supernet, *whole.get("int8", {}).values())
+        self.wide = Wide(supernet, *(form for forms in whole.values() for form in forms.values()))
         self.costs = CostModel(supernet)
         self.witness_input = quality.images[:1]
         self.quality_images = len(quality)
@@ -68,20 +68,20 @@ class Builder:
         self.errors: dict[str, float] = {}
         self._supernet, self._template, self._quality = supernet, template, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
-        self._targets, self._policies = tuple(targets), dict(policies or {})
+        self._targets = tuple(targets)
         self._quantizers: dict[str, Quantizer] = {}
         for precision, forms in whole.items():
             parts = (template, forms[ENGINE], self.wide)
             # Halves with blocks in fp32 are what anyone expects of fp16; integers with such blocks have their own name.
             name = MIXED if precision == "int8" else forms[ENGINE].policy.name
-            mixer = None if max_drop is None else Mixer(*parts, self._tasks, quality, max_drop, evaluations, name)
+            mixes = max_drop is not None and precision not in exactly
+            mixer = Mixer(*parts, self._tasks, quality, max_drop or 0.0, evaluations, name) if mixes else None
             self._quantizers[precision] = Quantizer(template, forms, self.wide, calibration, mixer)
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
         """The subnet in each precision, as `<name>-<precision>`; int8 and fp16 go by their policy's name.
 
-        A precision that is one of the `policies` is exactly that one. Otherwise, where it costs a task more than it
-        may, however mixed, in fp32. Raises ExportError where parity fails.
+        Where that costs a task more than it may, however mixed, in fp32. Raises ExportError where parity fails.
         """
         start = time.perf_counter()
         feed = fp32_feed(self._template, self.wide, config, statistics)
@@ -89,15 +89,14 @@ class Builder:
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built, refused = [], False
         for wanted in (each for each in precisions if each != "fp32"):
-            kind = wanted if wanted in self._quantizers else "int8"
-            quantized = self._quantizers[kind](feed, outputs, images, self._policies.get(wanted))
+            quantized = self._quantizers[wanted](feed, outputs, images)
             if quantized is None:
                 refused = True
                 continue
             precision = quantized.policy.name
             noise = self._noise(f"{name}-{precision}", quantized.feeds[ENGINE], outputs, images)
             built.append(self._finish(name, precision, config, quantized.feeds, {}, noise, start, quantized.floats))
-            self._compare_answers(kind, built[-1].entry, outputs)
+            self._compare_answers(quantized.policy.default, built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions or not built:
             # A graph in fp32 is the same for all of them.
@@ -120,6 +119,12 @@ class Builder:
     def _noise(self, what: str, feed: Feed, expected: Outputs, images: NDArray[np.uint8]) -> dict[str, float]:
         names = [f"{task.name}/logits" for task in self._tasks]
         outputs = Engine(rehearsed(feed), names, what)(images)
+        for task, name in zip(self._tasks, names, strict=True):
+            if not np.isfinite(outputs[name]).all():
+                raise ExportError(
+                    f"the raw output of {task.name!r} is not finite in {what}: in fp16 a layer overflows; with "
+                    "quantize.max_drop it stays in fp32"
+                )
         return {task.name: signal_to_noise(expected[n], outputs[n]) for task, n in zip(self._tasks, names, strict=True)}
 
     def _compare_answers(self, kind: str, reduced: SubnetEntry, fp32: Outputs) -> None:
@@ -139,13 +144,14 @@ class Builder:
         start: float,
         floats: tuple[str, ...] = (),
     ) -> Built:
-        """Measure with exactly the session that the runtime builds, decoded outputs only; halves are rehearsed."""
+        """Measure with exactly the session that the runtime builds, decoded outputs only; halves are rehearsed, for
+        what an engine that rounds them will answer."""
         name, feed = f"{name}-{precision}", feeds[ENGINE]
         tasks = [task.name for task in self._tasks]
         engine, judged = Engine(feed, tasks, f"subnet {name}"), rehearsed(feed)
         run = engine if judged is feed else Engine(judged, tasks, f"subnet {name}")
         quality = measure_quality(run, self._tasks, self._quality)
-        answer = engine(self.witness_input)
+        answer = run(self.witness_input)
         if not self.witness_indices:
             self.witness_indices = choose_indices(self._tasks, answer)
         witness = witness_arrays(self._tasks, self.witness_indices, answer)

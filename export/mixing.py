@@ -86,8 +86,13 @@ class Mixer:
         found = self._quality_of(feed, what)
         names = {task.name: f"{task.name}/logits" for task in self._tasks}
         outputs = Engine(rehearsed(feed), list(names.values()), what)(images)
+        # Classes and probabilities are finite whatever the scores are.
+        lost = {task for task, name in names.items() if not np.isfinite(outputs[name]).all()}
         return Loss(
-            {task.name: relative_drop(task, base[task.name], found[task.name]) for task in self._tasks},
+            {
+                task.name: math.inf if task.name in lost else relative_drop(task, base[task.name], found[task.name])
+                for task in self._tasks
+            },
             {task: noise_power(expected[name], outputs[name]) for task, name in names.items()},
         )
 

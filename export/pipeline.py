@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import onnx
 import torch
 
 from ..devices.errors import ConfigError, ExportError
 from ..models.cost import CostModel
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from ..quantize.lowering import Lowered
 from ..quantize.policy import Policy
 from ..runtime.suite import open_suite
 from ..runtime.verify import verify_suite
@@ -26,6 +24,7 @@ from ..training.evaluator import Evaluator
 from ..training.recalibrate import recalibration_batches
 from ..training.recipe import TrainingRecipe
 from .build import Builder, Built
+from .mixing import NAME as MIXED
 from .quality import read_labelled
 from .quantized import whole_forms
 from .report import ExportReport
@@ -82,10 +81,9 @@ def export_suite(
     if not target.parent.is_dir():
         raise ExportError(f"{target.parent} is not a folder: create it, or choose another place")
     recipe = None if isinstance(source, Supernet) else source.recipe.training
-    export = _Export(supernet, data, settings, progress, recipe, policies or {})
-    return export.run(
-        _ordered(supernet, front), _asked(front, policies or {}), target, name or target.stem, _provenance(source)
-    )
+    asked, known = _asked(front, policies or {})
+    export = _Export(supernet, data, settings, progress, recipe, known)
+    return export.run(_ordered(supernet, front), asked, target, name or target.stem, _provenance(source))
 
 
 class _Export:
@@ -113,7 +111,7 @@ class _Export:
         self.supernet.eval()
         try:
             with self._clock("total"):
-                builder = self._prepare()
+                builder = self._prepare(dict.fromkeys(name for names in asked.values() for name in names))
                 built = self._build(builder, configs, asked)
                 content = self._content(builder, built, name, provenance)
                 with self._clock("write and verify"):
@@ -122,7 +120,7 @@ class _Export:
             self.supernet.train(was_training)
         return ExportReport(str(out), size, tuple(subnet.report for subnet in built), dict(self.seconds))
 
-    def _prepare(self) -> Builder:
+    def _prepare(self, named: Iterable[str]) -> Builder:
         settings, size = self.settings, self._size
         with self._clock("read images"):
             quality = read_labelled(self.data.quality, settings.quality_images, size, self.supernet.tasks)
@@ -130,7 +128,8 @@ class _Export:
             calibration = read_labelled(self.data.train, settings.calibration_images, size)
         self.progress("images", 1, 1)
         with self._clock("template"):
-            template, whole = self._template()
+            template = widest_template(self.supernet)
+            whole = whole_forms(template, self._wanted([*named] or settings.precisions), settings.targets)
         self.progress("template", 1, 1)
         images = [batch for batch, _ in calibration.batches(settings.batch)]
         return Builder(
@@ -142,7 +141,7 @@ class _Export:
             max_drop=settings.max_drop,
             evaluations=settings.evaluations,
             targets=settings.targets,
-            policies=self.policies,
+            exactly=tuple(self.policies),
         )
 
     def _recalibration(self) -> tuple[Batch, ...]:
@@ -151,12 +150,10 @@ class _Export:
             return recalibration_batches(self.data.train, self.recipe)
         return load_batches(self.data.train, self.settings.recalibration_images)
 
-    def _template(self) -> tuple[onnx.ModelProto, dict[str, dict[str, Lowered]]]:
-        """The widest subnet's graph, and its forms in each precision below fp32 that is asked for, by target."""
-        template, settings = widest_template(self.supernet), self.settings
-        policies = {"int8": settings.policy, "fp16": Policy.halves()}
-        asked = {precision: policy for precision, policy in policies.items() if precision in settings.precisions}
-        return template, whole_forms(template, asked, settings.targets)
+    def _wanted(self, precisions: Iterable[str]) -> dict[str, Policy]:
+        """The policies of the precisions below fp32: those of the front itself, else the usual ones."""
+        usual = {"int8": self.settings.policy, "fp16": Policy.halves()}
+        return {name: self.policies.get(name) or usual[name] for name in precisions if name != "fp32"}
 
     def _build(self, builder: Builder, configs: list[SubnetConfig], asked: Asked) -> list[Built]:
         built: list[Built] = []
@@ -180,7 +177,7 @@ class _Export:
             builder.wide.tensors,
             builder.witness_input,
             builder.witness_indices,
-            tolerances(self.settings.precisions, builder.errors),
+            tolerances(dict.fromkeys((*self.settings.precisions, "fp32", *builder.errors)), builder.errors),
             {
                 "name": self.data.quality.name,
                 "split": self.data.split,
@@ -226,19 +223,24 @@ def _ordered(supernet: Supernet, front: Sequence[SubnetConfig]) -> list[SubnetCo
     return sorted(chosen, key=lambda config: (costs(config).macs, costs(config).bytes, config.encoder, config.decoders))
 
 
-def _asked(front: Sequence[SubnetConfig], policies: Mapping[str, Policy]) -> Asked:
-    """By widths, the precisions that a front of several precisions asks for; nothing where it is all fp32.
+def _asked(front: Sequence[SubnetConfig], policies: Mapping[str, Policy]) -> tuple[Asked, Mapping[str, Policy]]:
+    """By widths, the precisions that a front of several precisions asks for, and the policies that it has for them.
 
-    What is below fp32 and no policy of the front's is int8.
+    Nothing where it is all fp32: then the usual precisions are made. Without policies, `mixed` is int8, mixed anew.
     """
-    if all(config.precision == "fp32" for config in front):
-        return {}
+    named = {config.precision for config in front}
+    if named <= {"fp32"}:
+        return {}, {}
+    usual = {"fp32": "fp32", "fp16": "fp16", "int8": "int8", MIXED: "int8"}
+    for name in sorted(named):
+        if name not in usual and name not in policies:
+            raise ConfigError(f"the front names a precision {name!r}, and has no policy for it")
     asked: dict[SubnetConfig, tuple[str, ...]] = {}
     for config in front:
         widths = SubnetConfig(config.encoder, config.decoders)
-        precision = config.precision if config.precision in ("fp32", *policies) else "int8"
+        precision = config.precision if config.precision in policies else usual[config.precision]
         asked[widths] = tuple(sorted({*asked.get(widths, ()), precision}))
-    return asked
+    return asked, {name: policy for name, policy in policies.items() if name in named}
 
 
 def _provenance(source: Checkpoint | Supernet) -> dict[str, str]:

@@ -30,13 +30,14 @@ HALVES = "cuda"
 def whole_forms(
     template: onnx.ModelProto, policies: Mapping[str, Policy], targets: Sequence[str]
 ) -> dict[str, dict[str, Lowered]]:
-    """By precision (int8, fp16) and target, what a policy makes of the widest subnet; onnxruntime is always there."""
-    dialects = {target: target for target in (ENGINE, *targets)}
+    """By precision and target, what its policy makes of the widest subnet; onnxruntime is always there."""
+
+    def form(policy: Policy, target: str) -> Lowered:
+        dialect = HALVES if target == ENGINE and policy.default == "fp16" else target
+        return lower(template, policy, get_dialect(dialect))
+
     return {
-        precision: {
-            target: lower(template, policy, get_dialect(HALVES if (precision, target) == ("fp16", ENGINE) else dialect))
-            for target, dialect in dialects.items()
-        }
+        precision: {target: form(policy, target) for target in dict.fromkeys((ENGINE, *targets))}
         for precision, policy in policies.items()
     }
 
@@ -73,19 +74,19 @@ class Quantizer:
         self._ranged = sorted({name for each in whole.values() for name in each.ranged})
         self._by_channel = sorted({name for each in whole.values() for name in each.by_channel})
 
-    def __call__(
-        self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8], exactly: Policy | None = None
-    ) -> Quantized | None:
+    @property
+    def policy(self) -> Policy:
+        """That of a subnet that is not mixed."""
+        return self._policy
+
+    def __call__(self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8]) -> Quantized | None:
         """A subnet given in fp32, with its `outputs` on some `images`; None where it loses too much however mixed.
 
-        By the policy `exactly`, where one is given, and nothing is mixed. Raises QuantizeError where a graph breaks a
-        rule of its target.
+        Raises QuantizeError where a graph breaks a rule of its target.
         """
         ranges = calibrate(fp32.graph, fp32.arrays, self._ranged, self._calibration, self._by_channel)
-        policy, floats = exactly or self._policy, tuple[str, ...]()
-        if exactly is not None:
-            floats = tuple(blocks_of(layer for layer, precision in exactly.layers if precision == "fp32"))
-        elif self._mixer is not None:
+        policy, floats = self._policy, blocks_in_fp32(self._policy)
+        if self._mixer is not None:
             mixture = self._mixer.find(fp32, ranges, outputs, images)
             if not mixture.kept:
                 return None
@@ -100,3 +101,8 @@ class Quantizer:
         feed = int8_feed(lowered, self._wide, fp32, ranges)
         check_graph(feed.graph, lowered.dialect, policy)
         return feed
+
+
+def blocks_in_fp32(policy: Policy) -> tuple[str, ...]:
+    """The blocks of the layers that a policy names as fp32."""
+    return tuple(blocks_of(layer for layer, precision in policy.layers if precision == "fp32"))

@@ -52,7 +52,7 @@ class ExportSettings:
     targets: tuple[str, ...] = TARGETS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "precisions", tuple(self.precisions))
+        object.__setattr__(self, "precisions", tuple(dict.fromkeys(self.precisions)))
         for target in self.targets:
             if target not in TARGETS:
                 raise ExportError(f"unknown target {target!r}: choose among {', '.join(TARGETS)}")

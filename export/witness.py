@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ TOLERANCES = {"int8": (0.1, 0.5), "fp16": (0.01, 0.1)}
 """Least and greatest of a suite; an output that says nothing is off by 1, and shall not pass."""
 
 
-def tolerances(precisions: Sequence[str], errors: Mapping[str, float]) -> dict[str, float]:
+def tolerances(precisions: Iterable[str], errors: Mapping[str, float]) -> dict[str, float]:
     """What another machine's answer may differ by, per precision: a share of the output's variation, or of class ids.
 
     In int8 another engine version rounds elsewhere, and what an output loses by that is of the size of what it lost

@@ -46,7 +46,7 @@ def own_arrays(
         bias = folded_bias(None if layer.bias is None else parameters[layer.bias], norm, len(weight))
         seen = ranges[layer.input].channels
         if seen is not None:
-            bias = bias - rounding_shift(weight, own, seen.mean) * (ONE if norm is None else norm.gain)
+            bias = bias - rounding_shift(weight, own, seen.mean, layer.window) * (ONE if norm is None else norm.gain)
         bias, scales = bias * larger, folded_scales(own, norm) * larger / smaller
         if dialect.bias == "int32":
             step = float(arrays[scale_name(layer.input, dialect)])

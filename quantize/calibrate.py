@@ -62,7 +62,8 @@ def _observe(
 def tap(model: onnx.ModelProto, tensors: Sequence[str], by_channel: Sequence[str] = ()) -> onnx.ModelProto:
     """The graph with two outputs a tensor, its least and greatest value per image (N,), in place of its own outputs.
 
-    After them, two for each that is `by_channel`: greatest value and mean of each channel over the batch (C,).
+    After them, two for each that is `by_channel`: the greatest value of each channel over the batch (C,), and the mean
+    of the batch (C, H, W).
     """
     tapped = onnx.ModelProto()
     tapped.CopyFrom(model)
@@ -76,10 +77,13 @@ def tap(model: onnx.ModelProto, tensors: Sequence[str], by_channel: Sequence[str
             graph.node.append(onnx.helper.make_node(operator, [flat, "tap/axes"], [name], keepdims=0))
             graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N"]))
     for index, tensor in enumerate(by_channel):
-        for operator in ("ReduceMax", "ReduceMean"):
+        for operator, axes, shape in (
+            ("ReduceMax", "tap/places", ["C"]),
+            ("ReduceMean", "tap/images", ["C", "H", "W"]),
+        ):
             name = f"tap/channels/{index}/{operator}"
-            graph.node.append(onnx.helper.make_node(operator, [tensor, "tap/places"], [name], keepdims=0))
-            graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["C"]))
-    for name, axes in (("tap/axes", [1]), ("tap/places", [0, 2, 3])):
-        graph.initializer.append(onnx.numpy_helper.from_array(np.array(axes, np.int64), name))
+            graph.node.append(onnx.helper.make_node(operator, [tensor, axes], [name], keepdims=0))
+            graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    for name, places in (("tap/axes", [1]), ("tap/places", [0, 2, 3]), ("tap/images", [0])):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(places, np.int64), name))
     return tapped

@@ -4,7 +4,8 @@ A channel that is small beside the others gets few of a tensor's 255 steps. Wher
 read by a depthwise one alone, it can be larger in between: multiplied on one side, divided on the other, the network
 computes the same (cross-layer equalization: Data-free quantization, ICCV 2019). A depthwise row reads one channel, so
 both factors go into scales per output channel, which are a subnet's own anyway; the integers, which all subnets share,
-stay what they are. A cap as ReLU6's does no harm: no channel grows beyond the largest.
+stay what they are. A cap as ReLU6's does no harm as long as a channel stays within MARGIN times what calibration saw of
+it; beyond, it is cut off earlier than the tensor's range alone would. So a channel of which nothing was seen is left.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from .placement import ACTIVATIONS, layer_before, maker
 from .ranges import Range
 
 Factors = NDArray[np.float32]
-MOST = 256.0
-"""Of a channel that is next to nothing: what it says is lost in the rounding of its weights first."""
+MOST = 16.0
+"""Of a channel that is next to nothing: it keeps a sixteenth of the tensor's range, for images that say more."""
 
 MARGIN = 1.5
 """Over what calibration saw of a channel: of one alone, images that come later exceed it more easily than of all."""
@@ -64,7 +65,8 @@ def factors(pairs: Sequence[Pair], ranges: Mapping[str, Range]) -> tuple[dict[st
         found = ranges[pair.tensor]
         if found.channels is not None and found.high > 0:
             highs = np.clip(found.channels.high.astype(np.float64) * MARGIN, found.high / MOST, found.high)
-            made[pair.made_by] = read[pair.read_by] = (found.high / highs).astype(np.float32)
+            larger = np.where(found.channels.high > 0, found.high / highs, 1.0)
+            made[pair.made_by] = read[pair.read_by] = larger.astype(np.float32)
     return made, read
 
 

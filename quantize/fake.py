@@ -77,7 +77,9 @@ class _Straight(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, least: Tensor | float, most: Tensor | float) -> Tensor:
-        steps = (x / scale).round_().clamp_(least, most)  # type: ignore[arg-type]
+        # bfloat16 has not the digits to tell 255 steps apart.
+        wide = x if x.dtype == torch.float64 else x.float()
+        steps = (wide / scale).round_().clamp_(least, most)  # type: ignore[arg-type]
         return steps.mul_(scale).to(x.dtype)
 
     @staticmethod

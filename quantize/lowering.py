@@ -20,6 +20,7 @@ from .equalize import Pair, find_pairs
 from .halves import halve
 from .placement import integer_nodes, maker, rounded_values
 from .policy import Policy
+from .weights import Window
 
 _TYPES = {"uint8": ir.DataType.UINT8, "int8": ir.DataType.INT8}
 ZERO = "constant/zero_point"
@@ -38,6 +39,7 @@ class QuantizedLayer:
     norm: str | None
     epsilon: float
     input: str
+    window: Window
 
     @property
     def integers(self) -> str:
@@ -126,7 +128,14 @@ def _fold(graph: ir.Graph, node: ir.Node) -> QuantizedLayer:
         norm.name if norm is not None else None,
         norm.attributes.get_float("epsilon", 1e-5) if norm is not None else 0.0,
         (node.inputs[0].name or "") if node.inputs[0] is not None else "",
+        _window(node),
     )
+
+
+def _window(node: ir.Node) -> Window:
+    top, left, bottom, right = node.attributes.get_ints("pads", (0, 0, 0, 0))
+    strides, dilations = (node.attributes.get_ints(name, (1, 1)) for name in ("strides", "dilations"))
+    return Window((strides[0], strides[1]), (left, right, top, bottom), (dilations[0], dilations[1]))
 
 
 def _forget(graph: ir.Graph, norm: ir.Node) -> None:

@@ -13,7 +13,7 @@ from ..devices.errors import QuantizeError
 
 
 class Channels(NamedTuple):
-    """The greatest value and the mean of each channel of one tensor, over all images and places: each (C,)."""
+    """Of one tensor, over all images: the greatest value of each channel (C,), and the mean at each place (C, H, W)."""
 
     high: NDArray[np.float32]
     mean: NDArray[np.float32]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..devices.errors import QuantizeError
@@ -61,17 +63,30 @@ def share_weight(name: str, weight: Floats, gamma: Floats | None) -> SharedWeigh
     return SharedWeight(np.clip(values, -LEVELS, LEVELS).astype(np.int8).reshape(weight.shape), scales)
 
 
-def rounding_shift(weight: Floats, scales: Floats, means: Floats) -> Floats:
-    """What rounding a weight (O, I, H, W) adds to the mean of each output (O,), its inputs having these means (I,).
+@dataclass(frozen=True)
+class Window:
+    """How a convolution goes over a map: strides and dilations (down, across), pads (left, right, top, bottom)."""
+
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
+
+
+def rounding_shift(weight: Floats, scales: Floats, mean: Floats, window: Window) -> Floats:
+    """What rounding a weight (O, I, kh, kw) adds to the mean of each output (O,), of inputs whose mean is (C, H, W).
 
     A filter that looks for differences adds up large values that cancel out, and what is left of them when weights are
-    rounded can be as large as what it finds, though it is the same everywhere: so it is taken off the bias (bias
-    correction: Data-free quantization, ICCV 2019, section 4.2). Of a depthwise weight (O, 1, H, W) means are (O,).
+    rounded can be as large as what it finds, though it is much the same everywhere: so it is taken off the bias (bias
+    correction: Data-free quantization, ICCV 2019, section 4.2). A convolution is linear, so that of the mean is exact,
+    padding and dilation included.
     """
     wide, steps = weight.astype(np.float64), scales.astype(np.float64).reshape(-1, 1, 1, 1)
-    rounding = (np.clip(np.rint(wide / steps), -LEVELS, LEVELS) * steps - wide).sum((2, 3))
-    shift = rounding[:, 0] * means if weight.shape[1] != len(means) else rounding @ means
-    return np.asarray(shift, np.float32)
+    rounding = np.clip(np.rint(wide / steps), -LEVELS, LEVELS) * steps - wide
+    padded = F.pad(torch.from_numpy(mean.astype(np.float64))[None], list(window.pads))
+    groups = len(mean) // weight.shape[1]
+    made: torch.Tensor = F.conv2d(padded, torch.from_numpy(rounding), None, window.strides, 0, window.dilations, groups)
+    shift: Floats = made.mean((0, 2, 3)).numpy().astype(np.float32)
+    return shift
 
 
 def folded_scales(scales: Floats, norm: Norm | None) -> Floats:

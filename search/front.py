@@ -196,6 +196,9 @@ def _front(values: dict[str, Any]) -> Front:
     for name, policy in front.policies.items():
         if policy.name != name:
             raise InputError(f"a front's policy {name!r} is called {policy.name!r}")
+    named = {entry.config.precision for entry in front.entries} - {"fp32"}
+    if front.policies and named != set(front.policies):
+        raise InputError(f"a front has policies for {sorted(front.policies)}, and its subnets name {sorted(named)}")
     if not {front.space.widest, front.space.narrowest} <= configs:
         raise InputError("a front lacks its widest or its narrowest subnet")
     return front

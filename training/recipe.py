@@ -189,6 +189,16 @@ class QuantizeRecipe(Part):
     max_drop: Share | None = 0.01
     evaluations: Count = 48
 
+    @model_validator(mode="after")
+    def _possible(self) -> QuantizeRecipe:
+        if not self.precisions or len(set(self.precisions)) != len(self.precisions):
+            raise ValueError("precisions are at least one of fp32, fp16 and int8, each once")
+        if self.max_drop is not None and "fp32" not in self.precisions:
+            raise ValueError(
+                "max_drop may leave out int8 and fp16, so precisions must have fp32; or say max_drop: null"
+            )
+        return self
+
 
 class Recipe(Part):
     """All of a recipe. `name` is the file's name where it says none."""

@@ -77,7 +77,10 @@ class Subnets:
         template = widest_template(self.supernet)
         whole = lower(template, Policy(), get_dialect(ENGINE))
         self.wide, self.template = Wide(self.supernet, whole), template
-        most, evaluations = recipe.quantize.max_drop or 0.01, recipe.quantize.evaluations
+        most, evaluations = (
+            0.01 if recipe.quantize.max_drop is None else recipe.quantize.max_drop,
+            recipe.quantize.evaluations,
+        )
         mixer = Mixer(template, whole, self.wide, self.tasks, self.quality, most, evaluations)
         batches = [self.calibration[start : start + 16] for start in range(0, len(self.calibration), 16)]
         self.quantizer = Quantizer(template, {ENGINE: whole}, self.wide, batches, mixer)
@@ -128,7 +131,9 @@ def _quantized(peer: str, python: str, folder: Path) -> Entry | None:
     files = (folder / "fp32.onnx", folder / "images.npz", folder / f"{peer}.onnx")
     began = time.perf_counter()
     quiet = {**os.environ, "NNCF_TELEMETRY_DISABLED": "1"}
-    ran = subprocess.run([python, script, peer, *files], capture_output=True, text=True, env=quiet, check=False)
+    ran = subprocess.run(
+        [python, script, peer, *files], cwd=folder, capture_output=True, text=True, env=quiet, check=False
+    )
     if ran.returncode or not files[2].exists():
         print(f"{peer} is left out: {(ran.stderr.strip().splitlines() or ['it wrote nothing'])[-1]}", file=sys.stderr)
         return None

@@ -32,7 +32,7 @@ def table(rows: list[Entry]) -> str:
     lines = [table_line(head), table_line(["---"] * len(head))]
     for row in rows:
         lost = [_percent(row["loss"][task]) for task in tasks]
-        worst = _percent(max(row["loss"].values(), key=lambda loss: math.inf if math.isnan(loss) else loss))
+        worst = _percent(max(row["loss"].values(), key=lambda loss: math.inf if not math.isfinite(loss) else loss))
         name = f"pliant ({row['by']})" if row["method"] == "pliant" else row["by"] or "fp32"
         numbers = [
             f"{row['speedup']:.2f}",
@@ -45,7 +45,7 @@ def table(rows: list[Entry]) -> str:
 
 
 def _percent(loss: float) -> str:
-    return "not a number" if math.isnan(loss) else f"{100 * loss:+.1f} %"
+    return "not a number" if not math.isfinite(loss) else f"{100 * loss:+.1f} %"
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ _TUNED = (
     "training.sampling=stratified",
     "training.widest_weight=2",
     "training.soft_labels.weight=0.5",
-    "training.full_width=0",
+    "training.full_width=0.25",
 )
 SUBJECTS = {
     "redkitchen": Subject(
@@ -90,7 +90,7 @@ METHODS = {
         ("training.sampling=sandwich", "training.subnets=1"), about="three subnets a step, one of any width"
     ),
     "uniform": Method(("training.uniform=1",), about="no step with an encoder of mixed widths"),
-    "curriculum": Method(("training.full_width=0.25",), about="a quarter of the steps trains the widest alone"),
+    "no-curriculum": Method(("training.full_width=0",), about="no steps of the widest alone"),
     "updates-apart": Method(
         ("training.widest_weight=1", "training.updates=apart", "training.lr=0.002"),
         about="the weights move after each subnet, at half the rate",

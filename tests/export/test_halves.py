@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pliant.devices.dialect import get_dialect
-from pliant.devices.errors import DataError
+from pliant.devices.errors import ExportError
 from pliant.export.engine import Engine
 from pliant.export.feeds import Wide, fp32_feed, int8_feed
 from pliant.export.noise import signal_to_noise
@@ -62,7 +62,7 @@ def test_halves_cost_next_to_nothing(trained: Trained, tmp_path: Path) -> None: 
 
 def test_a_block_that_overflows_stays_in_fp32(overflowing: Trained, tmp_path: Path) -> None:
     """Whatever it costs: answers are no numbers. At most a hundredth: they are, and the vendor builds it as said."""
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(ExportError, match="not finite in s01-fp16"):
         exported(overflowing, tmp_path / "whole.pliant", None)
     mixed = exported(overflowing, tmp_path / "mixed.pliant", 0.01)
     assert [subnet.id for subnet in mixed.subnets] == ["s01-fp16", "s01-fp32", "s02-fp16", "s02-fp32"]

@@ -299,3 +299,27 @@ def test_each_engine_has_the_layers_that_it_gains_by(tmp_path: Path) -> None:
             first[target] = next(name for name in arrays if name.endswith("encoder.features.0.0.weight"))
         assert first["onnxruntime"] == "encoder.features.0.0.weight"
         assert first["tensorrt"] == "int8/encoder.features.0.0.weight"
+
+
+def test_a_front_that_is_all_fp32_is_exported_as_if_it_knew_of_no_precision(trained: Trained, tmp_path: Path) -> None:
+    report = trained.export(tmp_path / "x.pliant", policies={"int8": Policy()}, max_drop=0.5)
+    assert {subnet.precision for subnet in report.subnets} == {"fp32", "int8"}
+
+
+def test_what_a_front_names_is_made_whatever_the_recipe_makes(trained: Trained, tmp_path: Path) -> None:
+    """A policy that reduces more than the usual one, beside a recipe that would make fp32 alone."""
+    policies = {"int8": Policy(heads="int8")}
+    front = [replace(trained.net.space.narrowest, precision="int8"), trained.net.space.widest]
+    report = export_suite(
+        trained.net, front, tmp_path / "x.pliant", data=trained.data, precisions=("fp32",), policies=policies
+    )
+    assert [subnet.id for subnet in report.subnets] == ["s01-int8", "s02-fp32"]
+    with open_suite(tmp_path / "x.pliant") as suite:
+        tolerance = suite.manifest.witness_tolerance
+        assert tolerance["fp32"] < tolerance["int8"]
+
+
+def test_a_precision_that_nobody_knows_is_refused_before_any_work(trained: Trained, tmp_path: Path) -> None:
+    front = [replace(trained.net.space.widest, precision="int7")]
+    with pytest.raises(ConfigError, match="names a precision 'int7'"):
+        export_suite(trained.net, front, tmp_path / "x.pliant", data=trained.data)

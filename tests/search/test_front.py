@@ -45,8 +45,17 @@ def test_json_gives_back_an_equal_front(entries: list[FrontEntry]) -> None:
 
 def test_a_front_says_what_its_precisions_are() -> None:
     policies = {"mixed": Policy("mixed", (("encoder.conv1", "fp32"),)), "int8": Policy()}
-    whole = dataclasses.replace(front(dataclasses.replace(entry(SPACE.widest), quality={})), policies=policies)
+    more = [entry(dataclasses.replace(SPACE.widest, precision=name)) for name in policies]
+    whole = dataclasses.replace(front(*more), policies=policies)
     assert Front.from_json(json.loads(json.dumps(whole.to_json()))).policies == policies
+
+
+def test_a_policy_that_no_subnet_has_and_a_subnet_without_its_policy_are_refused() -> None:
+    alone = dataclasses.replace(front(), policies={"int8": Policy()})
+    other = entry(dataclasses.replace(SPACE.widest, precision="mixed"))
+    for wrong in (alone, dataclasses.replace(front(other), policies={"int8": Policy()})):
+        with pytest.raises(InputError, match=r"policies for \['int8'\], and its subnets name"):
+            Front.from_json(wrong.to_json())
 
 
 def test_a_front_of_the_first_version_is_read() -> None:

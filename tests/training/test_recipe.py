@@ -15,6 +15,8 @@ from pliant.training.part import Part
 from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import built_in_recipes, find_recipe, load_recipe
 
+from .tiny import tiny_recipe
+
 MINIMAL = {"data": {"name": "scenes"}}
 
 
@@ -160,3 +162,13 @@ def test_an_unknown_name_lists_the_known() -> None:
 def test_a_weight_of_the_widest_where_each_subnet_moves_the_weights_by_itself_is_refused() -> None:
     with pytest.raises(RecipeError, match="widest_weight weighs the subnets of one update"):
         load_recipe("scenes-demo", ["training.updates=apart", "training.widest_weight=2"])
+
+
+@pytest.mark.parametrize("precisions", ["[]", "[int8, int8, fp32]", "[int8]", "[fp16]"])
+def test_precisions_that_an_export_could_not_make_are_refused_at_once(precisions: str) -> None:
+    with pytest.raises(RecipeError, match="precisions"):
+        tiny_recipe(f"quantize.precisions={precisions}")
+    if precisions == "[int8]":
+        assert tiny_recipe("quantize.max_drop=null", f"quantize.precisions={precisions}").quantize.precisions == (
+            "int8",
+        )
