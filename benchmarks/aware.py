@@ -59,8 +59,11 @@ def main() -> int:
         losses = " ".join(f"{name} {row[name]['loss']:+.2%}" for name in ("plain", "aware"))
         print(f"{row['width']:g} {row['task']}: fp32 {row['plain']['fp32']:.4g}, int8 loses {losses}")
     worth = [row for row in rows if row["plain"]["loss"] > WORTH]
-    kept = sum(row["aware"]["loss"] for row in worth) / max(sum(row["plain"]["loss"] for row in worth), 1e-12)
-    print(f"{len(worth)} of {len(rows)} lose over {WORTH:.0%}; of their loss {1 - kept:.0%} is given back")
+    if worth:
+        kept = sum(row["aware"]["loss"] for row in worth) / sum(row["plain"]["loss"] for row in worth)
+        print(f"{len(worth)} of {len(rows)} lose over {WORTH:.0%}; of their loss {1 - kept:.0%} is given back")
+    else:
+        print(f"none of {len(rows)} loses over {WORTH:.0%}: there is nothing to give back")
     entry = {"recipe": recipe.to_json(), "share": chosen.share, "split": chosen.split, "rows": rows}
     print(save_dated(f"aware-{recipe.name}", chosen.out, f"python {shlex.join(sys.argv)}", entry))
     return 0
