@@ -114,10 +114,11 @@ def run_search(
             found = chosen.search(problem)
         budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
         front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
-        named = {entry.config.precision for entry in front.entries}
-        front = replace(front, policies={name: each for name, each in policies.items() if name in named})
         if clock is not None:
             front = confirm(front, clock, latency, note)
+        # After measuring, which may leave out all subnets of a precision.
+        named = {entry.config.precision for entry in front.entries}
+        front = replace(front, policies={name: each for name, each in policies.items() if name in named})
     finally:
         if log is not None:
             log.close()

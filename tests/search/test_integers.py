@@ -18,6 +18,7 @@ from pliant.quantize.policy import Policy
 from pliant.search.algorithm import Trunk
 from pliant.search.clock import ThisMachine
 from pliant.search.factorized import Factorized
+from pliant.search.front import Front
 from pliant.search.integers import Images, IntegerEvaluator
 from pliant.search.joint import Joint
 from pliant.search.run import run_search
@@ -90,6 +91,7 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
     notes: list[str] = []
     out = tmp_path / "front.json"
     front = run_search(checkpoint, data=data, out=out, clock=clock, int8=True, note=notes.append)
+    assert Front.load(out) == front, "whatever subnets were left out after they were measured"
     assert {entry.config.precision for entry in front.entries} <= {"fp32", "int8", "mixed"}
     assert all(entry.latency and entry.latency.kind == "measured" for entry in front.entries)
     log = (tmp_path / "front.log.jsonl").read_text()
