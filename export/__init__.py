@@ -6,5 +6,6 @@ narrow     the template with another subnet's dimensions;  identity  the digest 
 feeds      a graph's views into the wide weights, and arrays of its own
 engine     sessions for proofs, built as the runtime builds them
 parity     against torch;  quality  per task;  witness  for devices to check themselves
+wanted     what of a front is exported;  quantized, mixing, rehearsal, noise  precisions below fp32, and what they cost
 build      one configuration in each precision;  suite  the file;  report  what was done
 """

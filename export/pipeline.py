@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..devices.errors import ConfigError, ExportError
-from ..models.cost import CostModel
+from ..devices.errors import ExportError
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.policy import Policy
@@ -24,17 +23,16 @@ from ..training.evaluator import Evaluator
 from ..training.recalibrate import recalibration_batches
 from ..training.recipe import TrainingRecipe
 from .build import Builder, Built
-from .mixing import NAME as MIXED
 from .quality import read_labelled
 from .quantized import whole_forms
 from .report import ExportReport
 from .settings import PRECISIONS, TARGETS, ExportData, ExportSettings, Progress
 from .suite import SuiteContent, write_suite
 from .template import widest_template
+from .wanted import Asked, asked_of, ordered
 from .witness import tolerances
 
 MAX_BATCH = 256
-Asked = Mapping[SubnetConfig, tuple[str, ...]]
 
 
 def export_suite(
@@ -81,9 +79,9 @@ def export_suite(
     if not target.parent.is_dir():
         raise ExportError(f"{target.parent} is not a folder: create it, or choose another place")
     recipe = None if isinstance(source, Supernet) else source.recipe.training
-    asked, known = _asked(front, policies or {})
+    asked, known = asked_of(front, policies or {})
     export = _Export(supernet, data, settings, progress, recipe, known)
-    return export.run(_ordered(supernet, front), asked, target, name or target.stem, _provenance(source))
+    return export.run(ordered(supernet, front), asked, target, name or target.stem, _provenance(source))
 
 
 class _Export:
@@ -205,42 +203,6 @@ class _Export:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
-def _ordered(supernet: Supernet, front: Sequence[SubnetConfig]) -> list[SubnetConfig]:
-    """Each width configuration once, from the cheapest; ConfigError where one is of another space, or there is none."""
-    chosen = {SubnetConfig(config.encoder, config.decoders): None for config in front}
-    if not chosen:
-        raise ConfigError("the front is empty: give at least one configuration")
-    for config in chosen:
-        if config not in supernet.space:
-            widths = ", ".join(f"{width:g}" for width in config.encoder)
-            raise ConfigError(
-                f"a configuration of the front (encoder {widths}) is not in this supernet's search space: "
-                "give the front that was searched in it"
-            )
-    costs = CostModel(supernet)
-    return sorted(chosen, key=lambda config: (costs(config).macs, costs(config).bytes, config.encoder, config.decoders))
-
-
-def _asked(front: Sequence[SubnetConfig], policies: Mapping[str, Policy]) -> tuple[Asked, Mapping[str, Policy]]:
-    """By widths, the precisions that a front of several precisions asks for, and the policies that it has for them.
-
-    Nothing where it is all fp32: then the usual precisions are made. Without policies, `mixed` is int8, mixed anew.
-    """
-    named = {config.precision for config in front}
-    if named <= {"fp32"}:
-        return {}, {}
-    usual = {"fp32": "fp32", "fp16": "fp16", "int8": "int8", MIXED: "int8"}
-    for name in sorted(named):
-        if name not in usual and name not in policies:
-            raise ConfigError(f"the front names a precision {name!r}, and has no policy for it")
-    asked: dict[SubnetConfig, tuple[str, ...]] = {}
-    for config in front:
-        widths = SubnetConfig(config.encoder, config.decoders)
-        precision = config.precision if config.precision in policies else usual[config.precision]
-        asked[widths] = tuple(sorted({*asked.get(widths, ()), precision}))
-    return asked, {name: policy for name, policy in policies.items() if name in named}
 
 
 def _provenance(source: Checkpoint | Supernet) -> dict[str, str]:

@@ -74,11 +74,6 @@ class Quantizer:
         self._ranged = sorted({name for each in whole.values() for name in each.ranged})
         self._by_channel = sorted({name for each in whole.values() for name in each.by_channel})
 
-    @property
-    def policy(self) -> Policy:
-        """That of a subnet that is not mixed."""
-        return self._policy
-
     def __call__(self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8]) -> Quantized | None:
         """A subnet given in fp32, with its `outputs` on some `images`; None where it loses too much however mixed.
 

@@ -17,7 +17,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from .placement import ACTIVATIONS, layer_before, maker
+from .placement import ACTIVATIONS, is_depthwise, layer_before, maker
 from .ranges import Range
 
 Factors = NDArray[np.float32]
@@ -45,7 +45,7 @@ def find_pairs(convolutions: Sequence[ir.Node]) -> tuple[Pair, ...]:
     found = []
     for node in convolutions:
         value = node.inputs[0]
-        if value is None or not _is_depthwise(node) or len(list(value.uses())) != 1:
+        if value is None or not is_depthwise(node) or len(list(value.uses())) != 1:
             continue
         producer, source = value.producer(), maker(value)
         if source is None or source not in convolutions or layer_before(source) is None:
@@ -68,10 +68,3 @@ def factors(pairs: Sequence[Pair], ranges: Mapping[str, Range]) -> tuple[dict[st
             larger = np.where(found.channels.high > 0, found.high / highs, 1.0)
             made[pair.made_by] = read[pair.read_by] = larger.astype(np.float32)
     return made, read
-
-
-def _is_depthwise(node: ir.Node) -> bool:
-    weight = node.inputs[1]
-    if weight is None or weight.shape is None:
-        return False
-    return node.attributes.get_int("group", 1) == weight.shape[0] and weight.shape[1] == 1

@@ -135,8 +135,16 @@ def _is_shallow(node: ir.Node, policy: Policy, dialect: Dialect) -> bool:
     before = layer_before(node)
     if before is None:
         return True
-    second = weight.shape[1] == 1 and layer_before(before) is None
+    second = is_depthwise(node) and layer_before(before) is None
     return second and layer_precision(before, policy, dialect, False) != "int8"
+
+
+def is_depthwise(node: ir.Node) -> bool:
+    """Whether each output channel of a convolution reads one channel of its own."""
+    weight = node.inputs[1]
+    if weight is None or weight.shape is None:
+        return False
+    return node.attributes.get_int("group", 1) == weight.shape[0] and weight.shape[1] == 1
 
 
 def layer_before(node: ir.Node) -> ir.Node | None:

@@ -57,11 +57,6 @@ def violations(model: onnx.ModelProto, dialect: Dialect, policy: Policy | None =
         yield from _of_another_precision(graph, dialect, policy)
 
 
-def layer_precisions(graph: ir.Graph) -> dict[str, str]:
-    """The precision that each layer has in a graph, by name."""
-    return {node.name or "": precision_of(node) for node in graph if node.op_type in LAYERS}
-
-
 def activation_type(node: ir.Node, dialect: Dialect) -> str | None:
     """Quantized activations have the type that the engine computes with."""
     if node.op_type != "QuantizeLinear":
