@@ -11,7 +11,7 @@ import onnx_ir as ir
 from ..runtime.graph_tensors import MAX_INLINE
 from .rewriting import constant, replace
 
-FEW = 4
+FEW = 5
 """Channels that are resized faster one by one than in a block of sixteen."""
 
 
@@ -20,7 +20,8 @@ def resize_few_channels_plainly(graph: ir.Graph) -> None:
 
     onnxruntime computes convolutions in blocks of 8 or 16 channels, and what follows them too where it can: to resize
     the one channel of a depth head from 32x40 to 128x160 took 157 us, with two operators between that only change the
-    shape 54 us; with three channels 160 and 110 us, with seven it would be slower (one thread of an AMD EPYC).
+    shape 54 us; with three channels 160 and 110 us, with five the same (at 512x640 3.7 and 2.6 ms), with seven it
+    would be slower (one thread of an AMD EPYC).
     """
     for node in list(graph):
         source = node.inputs[0] if node.op_type == "Resize" else None
@@ -37,6 +38,32 @@ def resize_few_channels_plainly(graph: ir.Graph) -> None:
         graph.insert_before(node, [apart, back])
         back.outputs[0].shape, back.outputs[0].type = source.shape, source.type
         node.replace_input_with(0, back.outputs[0])
+
+
+def add_channels_by_product(graph: ir.Graph) -> None:
+    """A sum over few channels becomes a product with a row of ones, which vectorizes where adding across them does not.
+
+    The lengths of normals at 128x160 took 123 us decoded by a ReduceSum, 73 us by a MatMul.
+    """
+    for node in list(graph):
+        source = node.inputs[0] if node.op_type == "ReduceSum" else None
+        if source is None or source.shape is None or len(source.shape) != 4 or not _over_channels(node):
+            continue
+        channels, height, width = source.shape[1], source.shape[2], source.shape[3]
+        if not isinstance(channels, int) or channels > FEW or not isinstance(height, int) or not isinstance(width, int):
+            continue
+        about = dict(node.metadata_props)
+        ones = constant(graph, f"{node.outputs[0].name}_ones", np.ones((1, channels), np.float32))
+        flat = _reshaped(graph, source, [0, channels, height * width], node, "flat")
+        added = ir.node("MatMul", [ones, flat.outputs[0]], metadata_props=about)
+        replace(graph, node, [flat, added, _reshaped(graph, added.outputs[0], [0, 1, height, width], node, "map")])
+
+
+def _over_channels(node: ir.Node) -> bool:
+    axes = node.inputs[1] if len(node.inputs) > 1 else None
+    if axes is None or axes.const_value is None or node.attributes.get_int("keepdims", 1) != 1:
+        return False
+    return axes.const_value.numpy().tolist() == [1]
 
 
 def normalize_in_rows(graph: ir.Graph) -> None:
@@ -96,4 +123,4 @@ def _reshaped(graph: ir.Graph, value: ir.Value | None, shape: list[int], like: i
     return ir.node("Reshape", [value, wanted], metadata_props=dict(like.metadata_props))
 
 
-FASTER = (normalize_in_rows, resize_few_channels_plainly)
+FASTER = (normalize_in_rows, resize_few_channels_plainly, add_channels_by_product)

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from pliant.benchmarks.lowered import as_it_stands
 from pliant.devices.errors import ConfigError, DataError, ExportError, QuantizeError
 from pliant.export.deployed import Deployed
 from pliant.export.identity import GraphDigests
 from pliant.export.mixing import Mixer
 from pliant.export.pipeline import export_suite
+from pliant.export.quality import measure_quality, read_labelled
 from pliant.export.report import ExportReport
 from pliant.export.settings import ExportData
 from pliant.models.losses import loss
@@ -30,7 +32,7 @@ from pliant.training.evaluate import evaluate, load_batches
 from pliant.training.recalibrate import recalibrate
 
 from ..rtx import build
-from .making import Waves, supernet, waves
+from .making import SIZE, Waves, supernet, waves
 
 STEPS = 60
 SEGMENTATION_LOSS, DEPTH_LOSS = 0.05, 0.05
@@ -249,6 +251,19 @@ def test_each_subnet_has_a_graph_that_tensorrt_takes(exported: Exported) -> None
             assert (integers > 0) == (subnet.precision == "int8")
             whole = suite.graph(subnet, "onnxruntime")
             assert (graph.to_bytes() == whole.pruned(graph.outputs).to_bytes()) == (subnet.precision == "fp32")
+
+
+def test_graphs_for_tensorrt_lose_no_more_than_ours(exported: Exported, trained: Trained) -> None:
+    """Computed as they stand: they round otherwise (signed, symmetric), and export measures only onnxruntime's."""
+    report, _ = exported
+    with open_suite(report.path) as suite:
+        tasks = tuple(suite.tasks.values())
+        data = read_labelled(trained.data.quality, 12, SIZE)
+        for subnet in (each for each in suite.subnets if each.precision == "int8"):
+            found = measure_quality(as_it_stands(suite, subnet, "tensorrt"), tasks, data)
+            fp32 = suite.subnet(subnet.id.replace("int8", "fp32")).quality
+            assert found["segmentation"] > fp32["segmentation"].value - SEGMENTATION_LOSS
+            assert found["depth"] < fp32["depth"].value * (1 + DEPTH_LOSS)
 
 
 def test_a_front_of_several_precisions_is_exported_in_those(trained: Trained, tmp_path: Path) -> None:
