@@ -86,7 +86,9 @@ def test_a_rewritten_graph_computes_the_same(
     np.testing.assert_allclose(run(changed, given), run(before, given), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("text", "rewrite"), [(RESIZED, resize_few_channels_plainly), (ADDED, add_channels_by_product)])
+@pytest.mark.parametrize(
+    ("text", "rewrite"), [(RESIZED, resize_few_channels_plainly), (ADDED, add_channels_by_product)]
+)
 def test_many_channels_stay_as_they_are(text: str, rewrite: Callable[[ir.Graph], None]) -> None:
     """In blocks of sixteen they are as fast or faster."""
     graph = model(text, channels=7)
