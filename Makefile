@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 PIP_NOISE := $(if $(V),,-qq)
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format suites bench bench-training bench-search sample clean
+.PHONY: help setup demo test lint format suites bench bench-training bench-search fuzz sample clean
 
 help:  ## what can be made
 	@printf 'make TARGET, where TARGET is one of\n'
@@ -53,6 +53,10 @@ bench-training: $(READY)  ## does nested beat separate? hours; what is measured 
 
 bench-search: $(READY)  ## which search finds the better subnets? on the supernets of bench-training
 	@$(BIN)/python -m pliant.benchmarks.search $(ARGS)
+
+fuzz: $(READY)  ## attack the suite reader with a million broken suites (ARGS="--runs 10000 --workers 1")
+	@$(BIN)/python -m pip install $(PIP_NOISE) -c constraints.txt -e '.[fuzz]'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pliant.tests.fuzz $(ARGS)
 
 sample: $(READY)  ## train the sample suite that ships in the package
 	@$(BIN)/python benchmarks/suites.py --sample runtime/sample

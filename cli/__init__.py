@@ -56,6 +56,7 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     (make.export, "one suite from a checkpoint and a front"),
     (deploy.inspect, "tasks, subnets, their cost and quality"),
     (deploy.verify, "digests, bounds, every subnet's witness"),
+    (deploy.sign, "by your key; `verify --key` checks it"),
     (deploy.plan, "which subnet fits a budget, and why"),
     (run.run, "pictures of what a subnet sees"),
     (measure.bench, "latency percentiles of subnets"),

@@ -1,4 +1,4 @@
-"""Verbs of the deployed half that look at a suite: `inspect`, `verify`, `plan`, `build`, `extract`."""
+"""Verbs of the deployed half on a suite: `inspect`, `verify`, `sign`, `plan`, `build`, `extract`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ def inspect(model: Suite, as_json: Json = False) -> None:
 def verify(
     model: Suite,
     subnets: Subnets = None,
+    key: Annotated[Path | None, path_option("FILE", "Public key that must have signed it, as PEM.")] = None,
     provider: Provider = None,
     as_json: Json = False,
 ) -> None:
     """Check a suite: every digest and bound, and every subnet, run here, against its witness.
 
     \b
-    Example:
+    Examples:
       pliant verify scenes.pliant
+      pliant verify scenes.pliant --key key.pub.pem
     """
     from ..runtime.suite import open_suite
     from ..runtime.verify import verify_suite
@@ -51,9 +53,9 @@ def verify(
 
     with open_suite(model) as suite, progress_bar() as report:
         named = once(subnets)
-        total = 1 + len(named or suite.subnets)
+        total = 1 + (key is not None) + len(named or suite.subnets)
         results = []
-        for result in verify_suite(suite, named or None, **request(provider=provider)):
+        for result in verify_suite(suite, named or None, key=key, **request(provider=provider)):
             results.append(result)
             report("verifying", len(results), total)
     if as_json:
@@ -63,6 +65,34 @@ def verify(
     failed = [result for result in results if not result.ok]
     if failed:
         raise SuiteError(f"{model} fails {len(failed)} of {len(results)} checks; first: {failed[0].detail}")
+
+
+def sign(
+    model: Suite,
+    key: Annotated[Path, path_option("FILE", "Private Ed25519 key, as PEM without a password.")],
+    out: Annotated[Path | None, path_option("FILE", "Write here; the suite stays as it is.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Sign a suite, so that whoever has the public key can tell that every byte of it is yours.
+
+    \b
+    Example:
+      openssl genpkey -algorithm ed25519 -out key.pem
+      openssl pkey -in key.pem -pubout -out key.pub.pem
+      pliant sign scenes.pliant --key key.pem
+      pliant verify scenes.pliant --key key.pub.pem
+    """
+    from ..runtime.signing import sign_suite
+    from ..runtime.suite import open_suite
+    from .tables import print_json, print_lines
+
+    with open_suite(model) as suite:
+        signer = sign_suite(suite, key, out)
+    written = str(out or model)
+    if as_json:
+        print_json({"path": written, "signer": signer})
+    else:
+        print_lines([(written, f"signed by {signer}")])
 
 
 @with_budget

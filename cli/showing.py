@@ -22,6 +22,8 @@ _FRACTIONS = {0.25: "¼", 0.5: "½", 0.75: "¾"}
 
 def inspect_json(suite: Suite) -> dict[str, Any]:
     """What `inspect --json` prints."""
+    from ..runtime.signing import signer
+
     manifest = suite.manifest
     return {
         "format_version": manifest.format_version,
@@ -33,6 +35,7 @@ def inspect_json(suite: Suite) -> dict[str, Any]:
         "subnets": [subnet_json(subnet) for subnet in manifest.subnets],
         "quality_data": asdict(manifest.quality_data),
         "provenance": manifest.provenance,
+        "signer": signer(suite),
     }
 
 
@@ -55,6 +58,8 @@ def subnet_json(subnet: SubnetInfo) -> dict[str, Any]:
 
 def print_suite(suite: Suite) -> None:
     """What a suite is, its tasks and its subnets."""
+    from ..runtime.signing import signer
+
     manifest = suite.manifest
     shape, data = manifest.input, manifest.quality_data
     fewest, most = shape.batch
@@ -64,6 +69,9 @@ def print_suite(suite: Suite) -> None:
         *((f"task {name}", _task_line(task)) for name, task in manifest.tasks.items()),
         ("quality", f"on {data.images} images of {data.name} ({data.split}), by {data.engine}"),
     ]
+    who = signer(suite)
+    if who is not None:
+        lines.append(("signed", f"by {who}, it says (`pliant verify --key` checks it)"))
     print_lines(lines)
     print()
     tasks = tuple(manifest.tasks.values())

@@ -63,7 +63,7 @@ def _over_channels(node: ir.Node) -> bool:
     axes = node.inputs[1] if len(node.inputs) > 1 else None
     if axes is None or axes.const_value is None or node.attributes.get_int("keepdims", 1) != 1:
         return False
-    return axes.const_value.numpy().tolist() == [1]
+    return bool(axes.const_value.numpy().tolist() == [1])
 
 
 def normalize_in_rows(graph: ir.Graph) -> None:

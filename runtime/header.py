@@ -15,8 +15,8 @@ import numpy as np
 from ..devices.errors import SuiteError
 from .bounded import MAX_COUNT, integer, mapping, parse_json, text
 
-MAX_HEADER = 16 << 20
-_MAX_TENSORS = 100_000
+MAX_HEADER = 8 << 20
+_MAX_TENSORS = 20_000
 _MAX_RANK = 8
 _DTYPES = {
     kind: np.dtype(code)
@@ -25,6 +25,9 @@ _DTYPES = {
         "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
 }.items()
 }  # fmt: skip
+
+
+_KINDS = {dtype: kind for kind, dtype in _DTYPES.items()}
 
 
 class Entry(NamedTuple):
@@ -42,6 +45,11 @@ class Header:
 
     entries: dict[str, Entry]
     metadata: dict[str, str]
+
+
+def kind_of(dtype: np.dtype[Any]) -> str:
+    """What safetensors calls an element type that it has."""
+    return _KINDS[dtype]
 
 
 def header_size(first_eight: bytes, total: int, what: str) -> int:

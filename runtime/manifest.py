@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .tasks import Task
 
 FORMAT_MAJOR = 1
-MAX_GRAPH_BYTES = 4 << 20
+MAX_GRAPH_BYTES = 2 << 20
 PRECISIONS = ("fp32", "fp16", "int8")
 
 

@@ -10,8 +10,9 @@ from .graph_tensors import Initializer, one_text, read_tensor
 from .onnx_fields import ATTRIBUTE, NODE
 from .protobuf import Piece, read_ints, read_message, signed, text_of
 
-_MAX_NODES = 20_000
 _MAX_INTS = 1000
+_MAX_PARTS = 100_000
+"""Inputs, outputs and attributes of all nodes; a hundred decoders have a tenth of it."""
 # AttributeProto.type -> the field that holds the value: engines believe the type, whatever else is there.
 _FLOAT, _INT, _STRING, _TENSOR, _INTS = 1, 2, 3, 4, 7
 _HELD_BY = {_FLOAT: 2, _INT: 3, _STRING: 4, _TENSOR: 5, 6: 7, _INTS: 8, 8: 9}
@@ -34,12 +35,14 @@ class Node:
 
 def read_nodes(data: bytes, pieces: list[Piece]) -> Iterator[Node]:
     """The nodes in order; SuiteError for other domains than the standard one and for doubtful attributes."""
-    if len(pieces) > _MAX_NODES:
-        raise SuiteError(f"a graph has more than {_MAX_NODES} nodes")
     # Layers are written alike: most attributes were seen before.
     seen: dict[bytes, tuple[str, Attribute]] = {}
+    parts = 0
     for piece in pieces:
         fields = read_message(data, piece.start, piece.stop, NODE, "a node")
+        parts += sum(map(len, fields.values()))
+        if parts > _MAX_PARTS:
+            raise SuiteError(f"a graph's nodes have more than {_MAX_PARTS} inputs, outputs and attributes")
         check_domain(data, fields.get(7, []))
         yield Node(
             one_text(data, fields, 4, "a node's operator"),

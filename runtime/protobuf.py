@@ -11,6 +11,8 @@ from typing import NamedTuple
 from ..devices.errors import SuiteError
 
 _VARINT, _BYTES, _FIXED32 = 0, 2, 5
+MAX_REPEATS = 20_000
+"""Of one field in one message: two bytes of it become an object of two hundred."""
 
 
 class Rule(NamedTuple):
@@ -86,6 +88,8 @@ def read_message(data: bytes, start: int, stop: int, schema: Schema, what: str) 
         piece = make(Piece, (begin, content, at, value))
         if number in found:
             found[number].append(piece)
+            if len(found[number]) > MAX_REPEATS:
+                raise SuiteError(f"{what} has its field {number} more than {MAX_REPEATS} times")
         else:
             found[number] = [piece]
     return found
@@ -116,7 +120,7 @@ def read_ints(data: bytes, pieces: list[Piece], limit: int, what: str) -> list[i
             out.append(signed(piece.value))
         else:
             at = piece.start
-            while at < piece.stop:
+            while at < piece.stop and len(out) <= limit:
                 value, at = read_varint(data, at, piece.stop)
                 out.append(signed(value))
         if len(out) > limit:

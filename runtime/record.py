@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from .bounded import inflate, integer, mapping, parse_json, sequence, text
 from .header import Entry, header_size, parse_header
 
 MAX_RECORD = 64 << 20
-_MAX_VIEWS = 16 << 20
+_MAX_VIEWS = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def parse_record(blob: bytes, stored: dict[str, Entry], what: str) -> Record:
 
 def _array(blob: bytes, entry: Entry) -> np.ndarray[Any, Any]:
     # A copy: engines want aligned memory, and the blob should not live as long as its smallest array.
-    return np.frombuffer(blob[entry.start : entry.stop], entry.dtype).reshape(entry.shape).copy()
+    count = math.prod(entry.shape)
+    return np.frombuffer(blob, entry.dtype, count, entry.start).reshape(entry.shape).copy()
 
 
 def _views(data: bytes, stored: dict[str, Entry], what: str) -> dict[str, View]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .verify import VerifyResult
 
-_MAX_DIGESTS = 16 << 20
+_MAX_DIGESTS = 4 << 20
 _KEPT_GRAPHS = 16
 
 
@@ -125,12 +125,21 @@ class Suite:
         return Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
 
     def verify(
-        self, subnets: Iterable[str] | None = None, *, provider: str = "cpu", threads: int | None = None
+        self,
+        subnets: Iterable[str] | None = None,
+        *,
+        key: str | os.PathLike[str] | None = None,
+        provider: str = "cpu",
+        threads: int | None = None,
     ) -> Iterator[VerifyResult]:
-        """Check digests, then every subnet (or those named) against its witness; results as they come."""
+        """Check digests, then every subnet (or those named) against its witness; results as they come.
+
+        With `key`, the PEM file of a public key, first whether it signed the suite.
+        """
         from .verify import verify_suite
 
-        return verify_suite(self, None if subnets is None else tuple(subnets), provider=provider, threads=threads)
+        names = None if subnets is None else tuple(subnets)
+        return verify_suite(self, names, key=key, provider=provider, threads=threads)
 
     def extract(
         self,

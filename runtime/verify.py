@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -33,36 +34,57 @@ class VerifyResult:
 
 
 def verify_suite(
-    suite: Suite, subnets: tuple[str, ...] | None = None, *, provider: str = "cpu", threads: int | None = None
+    suite: Suite,
+    subnets: tuple[str, ...] | None = None,
+    *,
+    key: str | os.PathLike[str] | None = None,
+    provider: str = "cpu",
+    threads: int | None = None,
 ) -> Iterator[VerifyResult]:
     """Check every tensor's digest, then each subnet (None: all): graphs, views, and its witness by the engine.
 
-    Raises EngineUnavailable where nothing can be run, BudgetError for an unknown subnet; what is wrong with the file
-    is a result.
+    With the public `key` (a PEM file) first whether it signed the suite. Raises EngineUnavailable where nothing can be
+    run, BudgetError for an unknown subnet, InputError for what is no key; what is wrong with the file is a result.
     """
     chosen = suite.subnets if subnets is None else tuple(suite.subnet(name) for name in subnets)
+    if key is not None:
+        yield _signed(suite, key)
     yield _file(suite)
     for subnet in chosen:
         yield _subnet(suite, subnet, provider, threads)
 
 
+def check_file(suite: Suite) -> int:
+    """How many tensors there are, each with its digest; SuiteError where one is not what was written."""
+    digests = suite.digests()
+    described = {name for name in suite.container.entries if name != "digests"}
+    if digests.keys() != described:
+        odd = min(digests.keys() ^ described)
+        raise SuiteError(f"{suite.path} is damaged: {odd!r} is not both stored and in the list of digests")
+    for name, wanted in digests.items():
+        digest = hashlib.sha256()
+        for chunk in suite.container.chunks(name):
+            digest.update(chunk)
+        if digest.hexdigest() != wanted:
+            raise SuiteError(f"{suite.path} is damaged: the digest of {name!r} is wrong")
+    suite.container.check_unchanged()
+    return len(digests)
+
+
 def _file(suite: Suite) -> VerifyResult:
     try:
-        digests = suite.digests()
-        described = {name for name in suite.container.entries if name != "digests"}
-        if digests.keys() != described:
-            odd = min(digests.keys() ^ described)
-            raise SuiteError(f"{suite.path} is damaged: {odd!r} is not both stored and in the list of digests")
-        for name, wanted in digests.items():
-            digest = hashlib.sha256()
-            for chunk in suite.container.chunks(name):
-                digest.update(chunk)
-            if digest.hexdigest() != wanted:
-                raise SuiteError(f"{suite.path} is damaged: the digest of {name!r} is wrong")
-        suite.container.check_unchanged()
+        return VerifyResult(None, True, f"{check_file(suite)} tensors have their digests")
     except SuiteError as error:
         return VerifyResult(None, False, str(error))
-    return VerifyResult(None, True, f"{len(digests)} tensors have their digests")
+
+
+def _signed(suite: Suite, key: str | os.PathLike[str]) -> VerifyResult:
+    from .signing import check_signature
+
+    try:
+        return VerifyResult(None, True, f"signed by {check_signature(suite, key)}")
+    except SuiteError as error:
+        return VerifyResult(None, False, str(error))
 
 
 def _subnet(suite: Suite, subnet: SubnetInfo, provider: str, threads: int | None) -> VerifyResult:

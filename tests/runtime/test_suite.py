@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 import pliant
 
+from ..attacks.manifests import put
 from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, complaint, make
 
 
@@ -52,74 +52,6 @@ def test_unknown_minor_versions_and_keys_are_read(tmp_path: Path) -> None:
     made.manifest |= {"format_version": "1.7", "news": {"a": 1}}
     with pliant.open_suite(made.write(tmp_path / "newer.pliant")) as suite:
         assert suite.manifest.format_version == "1.7"
-
-
-def put(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(manifest: dict[str, Any]) -> None:
-        at: Any = manifest
-        for key in path[:-1]:
-            at = at[key]
-        at[path[-1]] = value
-
-    return change
-
-
-def drop(key: str) -> Callable[[dict[str, Any]], None]:
-    return lambda manifest: manifest.pop(key)
-
-
-WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
-    "major version": (put("format_version", value="2.0"), "format 2.0"),
-    "no version": (drop("format_version"), "no format version"),
-    "version is a number": (put("format_version", value=1.0), "no format version"),
-    "no input": (drop("input"), "'input' is missing"),
-    "size zero": (put("input", "height", value=0), "input.height"),
-    "size huge": (put("input", "width", value=10**9), "input.width"),
-    "batch backwards": (put("input", "batch", value=[8, 1]), "input.batch"),
-    "BGR": (put("input", "color", value="BGR"), "RGB"),
-    "negative macs": (put("subnets", 0, "macs", value=-1), "macs"),
-    "infinite quality": (put("subnets", 0, "quality", "depth", "value", value=1e999), "finite|Infinity"),
-    "width over one": (put("subnets", 0, "widths", "encoder", value=[2.0]), "width"),
-    "missing task": (put("subnets", 0, "quality", value={}), "exactly the tasks"),
-    "same id": (put("subnets", 1, "id", value="s01-fp32"), "same id"),
-    "id with an escape": (put("subnets", 0, "id", value="\x1b[2J"), "printable"),
-    "id of another type": (put("subnets", 0, "id", value=["s"]), "printable"),
-    "graph bomb": (put("subnets", 0, "graphs", "onnxruntime", "size", value=10**12), "size"),
-    "no subnets": (put("subnets", value=[]), "no subnet"),
-    "no tasks": (put("tasks", value={}), "no task"),
-    "unknown kind": (put("tasks", "depth", "kind", value="haze"), "haze"),
-    "classes unnamed": (put("tasks", "floor", "classes", value=[]), "no classes"),
-    "colour": (put("tasks", "floor", "colors", value=[[0, 0, 999]]), "colour"),
-    "digest": (put("digests_sha256", value="zz"), "sha256"),
-    "tolerance": (put("witness_tolerance", "fp32", value="big"), "finite"),
-    "tolerance beyond floats": (put("witness_tolerance", "fp32", value=10**400), "outside"),
-    "quality beyond floats": (put("subnets", 0, "quality", "depth", "value", value=10**400), "outside"),
-    "width beyond floats": (put("subnets", 0, "widths", "encoder", value=[10**400]), "outside"),
-    "range beyond floats": (put("tasks", "depth", "value_range", value=[0, 10**400]), "as the format asks"),
-    "macs beyond floats": (put("subnets", 0, "macs", value=10**400), "outside"),
-    "fewer colours than classes": (put("tasks", "floor", "colors", value=[[0, 0, 0]]), "1 colours for 3 classes"),
-    "tolerance with an escape": (put("witness_tolerance", "\x1b[2J", value=2.0), "printable"),
-    "provenance with an escape": (put("provenance", "made", value="by \x9b31m me"), "printable"),
-    "provenance backwards": (put("provenance", "made", value="by \u202e me"), "printable"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_manifest_is_one_line(tmp_path: Path, case: str) -> None:
-    made = make()
-    change, says = WRONG[case]
-    written = made.write
-    digest = "digest" in case
-    if not digest:
-        change(made.manifest)
-        path = written(tmp_path / "wrong.pliant")
-    else:
-        path = tmp_path / "wrong.pliant"
-        good = written(tmp_path / "good.pliant").read_bytes()
-        path.write_bytes(good.replace(made.manifest["digests_sha256"].encode(), b"z" * 64))
-    with pytest.raises(pliant.SuiteError, match=says) as caught:
-        pliant.open_suite(path)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

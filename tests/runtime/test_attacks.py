@@ -1,0 +1,32 @@
+"""Every known attack is a SuiteError of one line: in a second, and in little more memory than the file has."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+import pliant
+
+from ..attacks import Attack, attacks
+from ..fuzz.reading import SPARE, read_all
+from ..fuzz.watch import Peak
+
+
+@pytest.mark.parametrize("attack", list(attacks()), ids=str)
+def test_an_attack_is_refused_in_one_line(attack: Attack, tmp_path: Path) -> None:
+    path = tmp_path / "attack.pliant"
+    attack.write(path)
+    # Of this process: a busy machine is no fault of the reader's.
+    start, peak = time.process_time(), Peak()
+    with pytest.raises(pliant.SuiteError, match=attack.says) as caught:
+        read_all(path, engine=True)
+    assert time.process_time() - start < 1
+    assert peak.grown() <= 2 * path.stat().st_size + SPARE
+    assert "\n" not in str(caught.value)
+
+
+def test_no_two_attacks_have_one_name() -> None:
+    names = [attack.name for attack in attacks()]
+    assert len(set(names)) == len(names) > 100
