@@ -73,14 +73,13 @@ def sign(
     out: Annotated[Path | None, path_option("FILE", "Write here; the suite stays as it is.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Sign a suite, so that whoever has the public key can tell that every byte of it is yours.
+    """Sign a suite, so that whoever has the public key can tell that every byte of it is yours (verify --key).
 
     \b
     Example:
       openssl genpkey -algorithm ed25519 -out key.pem
       openssl pkey -in key.pem -pubout -out key.pub.pem
       pliant sign scenes.pliant --key key.pem
-      pliant verify scenes.pliant --key key.pub.pem
     """
     from ..runtime.signing import sign_suite
     from ..runtime.suite import open_suite

@@ -153,20 +153,21 @@ def _quick(row: dict[str, Any]) -> float:
 
 def verified_json(model: Path, results: list[VerifyResult]) -> dict[str, Any]:
     """What `verify --json` prints."""
-    found = [{"id": r.subnet, "ok": r.ok, "detail": r.detail, "max_error": r.max_error} for r in results]
-    return {
-        "model": str(model),
-        "ok": all(result.ok for result in results),
-        "file": next(({k: v for k, v in entry.items() if k != "id"} for entry in found if entry["id"] is None), None),
-        "subnets": [entry for entry in found if entry["id"] is not None],
-    }
+    found = {what: [result for result in results if result.what == what] for what in ("signature", "file", "subnet")}
+    whole = {what: next((_said(result) for result in found[what]), None) for what in ("signature", "file")}
+    subnets = [{"id": result.subnet, **_said(result)} for result in found["subnet"]]
+    return {"model": str(model), "ok": all(result.ok for result in results), **whole, "subnets": subnets}
+
+
+def _said(result: VerifyResult) -> dict[str, Any]:
+    return {"ok": result.ok, "detail": result.detail, "max_error": result.max_error}
 
 
 def print_verified(results: list[VerifyResult]) -> None:
     """What was checked, one subnet a line."""
     rows = [
         (
-            result.subnet or "file",
+            result.subnet or result.what,
             "ok" if result.ok else "FAILED",
             "" if result.max_error is None else f"{result.max_error:.1e}",
             result.detail,

@@ -18,7 +18,7 @@ from .weights import check_fed
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What was found of one subnet, or of the file itself (`subnet` is None).
+    """What was found of one subnet; or, where `subnet` is None, of the `file` itself or of its `signature`.
 
     `max_error` is relative to the output's variation (`witness`); None where nothing was run.
     """
@@ -27,6 +27,7 @@ class VerifyResult:
     ok: bool
     detail: str
     max_error: float | None = None
+    what: str = "subnet"
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -73,18 +74,18 @@ def check_file(suite: Suite) -> int:
 
 def _file(suite: Suite) -> VerifyResult:
     try:
-        return VerifyResult(None, True, f"{check_file(suite)} tensors have their digests")
+        return VerifyResult(None, True, f"{check_file(suite)} tensors have their digests", what="file")
     except SuiteError as error:
-        return VerifyResult(None, False, str(error))
+        return VerifyResult(None, False, str(error), what="file")
 
 
 def _signed(suite: Suite, key: str | os.PathLike[str]) -> VerifyResult:
     from .signing import check_signature
 
     try:
-        return VerifyResult(None, True, f"signed by {check_signature(suite, key)}")
+        return VerifyResult(None, True, f"by {check_signature(suite, key)}", what="signature")
     except SuiteError as error:
-        return VerifyResult(None, False, str(error))
+        return VerifyResult(None, False, str(error), what="signature")
 
 
 def _subnet(suite: Suite, subnet: SubnetInfo, provider: str, threads: int | None) -> VerifyResult:

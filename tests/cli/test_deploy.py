@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from PIL import Image
 
 from pliant.devices.profile import read_profile
 
 from ..runtime.making import make
+from ..runtime.test_signing import written
 from .conftest import Terminal
 
 DENSE = ("floor", "depth", "normals", "edges")
@@ -43,6 +45,25 @@ def test_verify_json(pliant: Terminal, suite: Path) -> None:
     assert report["ok"]
     assert [subnet["id"] for subnet in report["subnets"]] == ["s01-int8"]
     assert report["subnets"][0]["max_error"] < 0.01
+
+
+def test_a_suite_is_signed_and_verified_by_key(pliant: Terminal, suite: Path, tmp_path: Path) -> None:
+    private, public = written(ed25519.Ed25519PrivateKey.generate(), tmp_path)
+    out = tmp_path / "signed.pliant"
+    said = pliant("sign", suite, "--key", private, "--out", out, "--json")
+    assert said.code == 0, said.err
+    signer = json.loads(said.out)["signer"]
+    assert json.loads(pliant("inspect", out, "--json").out)["signer"] == signer
+    assert signer in pliant("inspect", out).out
+    report = json.loads(pliant("verify", out, "--key", public, "--json", "--subnet", "s01-int8").out)
+    assert report["signature"] == {"ok": True, "detail": f"by {signer}", "max_error": None}
+    assert report["file"]["ok"]
+    assert "signature" in pliant("verify", out, "--key", public, "--subnet", "s01-int8").out
+    unsigned = pliant("verify", suite, "--key", public, "--json", "--subnet", "s01-int8")
+    assert unsigned.code == 1
+    assert "is not signed" in unsigned.err
+    assert not json.loads(unsigned.out)["signature"]["ok"]
+    assert json.loads(pliant("verify", suite, "--json", "--subnet", "s01-int8").out)["signature"] is None
 
 
 def test_verify_fails_where_a_subnet_does(pliant: Terminal, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ MISUSES: list[tuple[str, str]] = [
     ("bench {suite} --subnet s99", "s99"),
     ("bench {suite} --runs 1", "--runs"),
     ("verify {suite} --subnet s99", "s99"),
+    ("sign {suite}", "--key"),
     ("extract {suite} s99 --out x.onnx", "s99"),
     ("extract {suite} s01-fp32 --target abacus --out x.onnx", "abacus"),
     ("extract {suite} s01-fp32", "--out"),
@@ -54,6 +55,9 @@ MISUSES: list[tuple[str, str]] = [
 
 FAILURES: list[tuple[str, str]] = [
     ("inspect nowhere.pliant", "nowhere.pliant"),
+    ("sign {suite} --key nowhere.pem", "nowhere.pem"),
+    ("sign {damaged} --key {photo}", "openssl genpkey"),
+    ("verify {suite} --key {photo}", "openssl pkey"),
     ("inspect .", "."),
     ("inspect {photo}", "not a suite"),
     ("inspect {empty}", "empty"),

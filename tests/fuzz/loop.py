@@ -127,8 +127,10 @@ def main() -> int:
     parser.add_argument("--blind", action="store_true", help="at random, also where atheris is installed")
     chosen = parser.parse_args()
     trial = Trial(chosen.folder, chosen.runs)
-    if chosen.blind or not _guided(trial, chosen.folder / "corpus", chosen.seed):
-        _at_random(trial, chosen.seed)
+    corpus = chosen.folder / "corpus"
+    corpus.mkdir(exist_ok=True)
+    if chosen.blind or not _guided(trial, corpus, chosen.seed):
+        _at_random(trial, [path.read_bytes() for path in sorted(corpus.iterdir())], chosen.seed)
     return 0
 
 
@@ -140,7 +142,6 @@ def _guided(trial: Trial, corpus: Path, seed: int) -> bool:
         return False
     with atheris.instrument_imports(include=["pliant.runtime"]):
         from . import reading  # noqa: F401
-    corpus.mkdir(exist_ok=True)
     limits = [f"-max_len={LONGEST}", f"-timeout={_HANGS}", "-rss_limit_mb=4096", f"-seed={seed + 1}"]
     runs = [f"-runs={trial.runs}", f"-artifact_prefix={trial.folder}/failures/", "-verbosity=0", "-print_final_stats=0"]
     atheris.Setup([sys.argv[0], *limits, *runs, str(corpus)], trial)
@@ -148,10 +149,18 @@ def _guided(trial: Trial, corpus: Path, seed: int) -> bool:
     return True
 
 
-def _at_random(trial: Trial, seed: int) -> None:
+def _at_random(trial: Trial, known: list[bytes], seed: int) -> None:
+    """New programs, and as often known ones of which some bytes are others."""
     rng = random.Random(seed)
     while trial.counts.runs < trial.runs:
-        trial(rng.randbytes(rng.randint(1, LONGEST)))
+        if known and rng.random() < 0.5:
+            program = bytearray(rng.choice(known))
+            for _ in range(rng.randint(1, 3)):
+                at = rng.randrange(len(program))
+                program[at : at + 1] = rng.randbytes(rng.randint(1, 2))
+            trial(bytes(program[:LONGEST]))
+        else:
+            trial(rng.randbytes(rng.randint(1, LONGEST)))
 
 
 if __name__ == "__main__":
