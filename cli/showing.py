@@ -48,10 +48,10 @@ def subnet_json(subnet: SubnetInfo) -> dict[str, Any]:
         "macs": subnet.macs,
         "bytes": subnet.bytes,
         "parts": {
-            "encoder": asdict(subnet.encoder),
-            "decoders": {task: asdict(cost) for task, cost in subnet.decoders.items()},
+            "encoder": subnet.encoder._asdict(),
+            "decoders": {task: cost._asdict() for task, cost in subnet.decoders.items()},
         },
-        "quality": {task: asdict(quality) for task, quality in subnet.quality.items()},
+        "quality": {task: quality._asdict() for task, quality in subnet.quality.items()},
         "targets": sorted(subnet.graphs),
     }
 

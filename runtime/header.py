@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from .bounded import MAX_COUNT, integer, mapping, parse_json, text
 MAX_HEADER = 8 << 20
 _MAX_TENSORS = 20_000
 _MAX_RANK = 8
+_FIELDS = frozenset({"dtype", "shape", "data_offsets"})
 _DTYPES = {
     kind: np.dtype(code)
     for kind, code in {
@@ -37,6 +39,9 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     start: int
     stop: int
+
+
+_PLACE = itemgetter(Entry._fields.index("start"), Entry._fields.index("stop"))
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def parse_header(data: bytes, total: int, what: str) -> Header:
 
 
 def _entry(name: str, field: Any, base: int) -> Entry:
-    if type(field) is not dict or field.keys() != {"dtype", "shape", "data_offsets"}:
+    if type(field) is not dict or field.keys() != _FIELDS:
         raise SuiteError(f"tensor {name!r} is not described by dtype, shape and data_offsets alone")
     kind = field["dtype"]
     if not isinstance(kind, str) or kind not in _DTYPES:
@@ -93,18 +98,20 @@ def _entry(name: str, field: Any, base: int) -> Entry:
         if type(value) is not int or not 0 <= value <= MAX_COUNT:
             integer(value, f"a dimension or an offset of tensor {name!r}")
     start, stop = offsets
+    elements = math.prod(shape)
     # NumPy reckons with the other axes even where one of none makes the product zero.
-    if math.prod([size for size in shape if size]) > MAX_COUNT:
+    if elements > MAX_COUNT or (not elements and math.prod([size for size in shape if size]) > MAX_COUNT):
         raise SuiteError(f"tensor {name!r} has impossible dimensions")
-    if stop - start != math.prod(shape) * dtype.itemsize:
+    if stop - start != elements * dtype.itemsize:
         raise SuiteError(f"tensor {name!r} is lying: {stop - start} bytes for {kind} {shape}")
     return Entry(dtype, tuple(shape), base + start, base + stop)
 
 
 def _check_layout(entries: dict[str, Entry], base: int, total: int, what: str) -> None:
     at = base
-    for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].stop)):
+    for entry in sorted(entries.values(), key=_PLACE):
         if entry.start != at:
+            name = next(name for name, other in entries.items() if other is entry)
             raise SuiteError(f"{what} is damaged: tensor {name!r} overlaps another or leaves a hole")
         at = entry.stop
     if at > total:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import string
+import re
 from typing import Any
 
 from ..devices.errors import SuiteError
-from .bounded import integer, mapping, number, parse_json, sequence, text
+from .bounded import MAX_COUNT, integer, mapping, number, parse_json, sequence, text
 from .manifest import (
     FORMAT_MAJOR,
     MAX_GRAPH_BYTES,
@@ -21,6 +21,7 @@ from .manifest import (
 )
 from .tasks import Task
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _MAX_SUBNETS = 10_000
 _MAX_TASKS = 100
 _MAX_CLASSES = 10_000
@@ -122,20 +123,21 @@ def _subnet(entry: Any, tasks: dict[str, Task]) -> SubnetInfo:
     where = f"subnet {name!r}"
     parts = mapping(fields["parts"], f"the parts of {where}")
     widths = mapping(fields["widths"], f"the widths of {where}")
-    decoders = {task: _cost(part, where) for task, part in _by_task(parts["decoders"], tasks, where)}
+    decoders = _by_task(parts["decoders"], tasks, where)
     decoder_widths = _by_task(widths["decoders"], tasks, where)
+    quality = _by_task(fields["quality"], tasks, where)
     return SubnetInfo(
         name,
         Widths(
             tuple(_width(width, where) for width in sequence(widths["encoder"], f"the widths of {where}", 1000)),
-            {task: _width(width, where) for task, width in decoder_widths},
+            {task: _width(decoder_widths[task], where) for task in tasks},
         ),
         text(fields["precision"], f"the precision of {where}", 64),
         integer(fields["macs"], f"the macs of {where}"),
         integer(fields["bytes"], f"the bytes of {where}"),
         _cost(parts["encoder"], where),
-        decoders,
-        {task: _quality(value, tasks[task], where) for task, value in _by_task(fields["quality"], tasks, where)},
+        {task: _cost(decoders[task], where) for task in tasks},
+        {each: _quality(quality[each], task, where) for each, task in tasks.items()},
         {
             text(target, "a target", 64): _graph(graph, where)
             for target, graph in mapping(fields["graphs"], f"the graphs of {where}", 16).items()
@@ -144,11 +146,11 @@ def _subnet(entry: Any, tasks: dict[str, Task]) -> SubnetInfo:
     )
 
 
-def _by_task(value: Any, tasks: dict[str, Task], where: str) -> list[tuple[str, Any]]:
+def _by_task(value: Any, tasks: dict[str, Task], where: str) -> dict[str, Any]:
     found = mapping(value, where)
     if found.keys() != tasks.keys():
         raise SuiteError(f"{where} does not describe exactly the tasks {', '.join(tasks)}")
-    return [(task, found[task]) for task in tasks]
+    return found
 
 
 def _width(value: Any, where: str) -> float:
@@ -158,11 +160,20 @@ def _width(value: Any, where: str) -> float:
 
 
 def _cost(value: Any, where: str) -> Cost:
+    if type(value) is dict:
+        macs, size = value.get("macs"), value.get("bytes")
+        # Nearly all are right: messages are made only where one is not. So below.
+        if type(macs) is int and type(size) is int and 0 <= macs <= MAX_COUNT and 0 <= size <= MAX_COUNT:
+            return Cost(macs, size)
     entry = mapping(value, f"a part of {where}")
     return Cost(integer(entry["macs"], f"macs of {where}"), integer(entry["bytes"], f"bytes of {where}"))
 
 
 def _quality(value: Any, task: Task, where: str) -> Quality:
+    if type(value) is dict and value.get("metric") == task.metric:
+        found, higher = value.get("value"), value.get("higher_is_better")
+        if type(found) is float and -1e30 <= found <= 1e30 and type(higher) is bool:
+            return Quality(task.metric, found, higher)
     entry = mapping(value, f"the quality of {where}")
     if type(entry["higher_is_better"]) is not bool:
         raise SuiteError(f"the quality of {where} does not say whether higher is better")
@@ -202,6 +213,6 @@ def _pair(value: Any, what: str) -> tuple[Any, Any]:
 
 
 def _sha256(value: Any, what: str) -> str:
-    if not isinstance(value, str) or len(value) != 64 or not set(value) <= set(string.hexdigits.lower()):
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
         raise SuiteError(f"{what} is not a sha256 in hex")
     return value

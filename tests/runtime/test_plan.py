@@ -271,8 +271,8 @@ def test_how_far_over_a_limit_is_a_plain_number(value: float, shown: str) -> Non
 
 def test_ratios_of_quality_stay_finite() -> None:
     high, least = Quality("miou", 1e30, True), Quality("miou", 1e-300, True)
-    assert relative(high, least) == relative(replace(least, higher_is_better=False), high) == 1e9
-    assert relative(replace(high, value=-1e30), least) == -1e9
+    assert relative(high, least) == relative(least._replace(higher_is_better=False), high) == 1e9
+    assert relative(high._replace(value=-1e30), least) == -1e9
 
 
 def test_a_provider_that_is_not_there_is_refused_though_nothing_is_measured() -> None:
