@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
+from ..devices.errors import BudgetError, EngineUnavailable, InputError, SuiteError
 from .options import Json, Provider, Subnets, Suite, Tasks, once, path_option, request, with_budget
-from .places import check_file
+from .places import check_file, suite_at
 from .progress import note, progress_bar
 
 
@@ -21,11 +21,10 @@ def inspect(model: Suite, as_json: Json = False) -> None:
       pliant inspect scenes.pliant
       pliant inspect scenes.pliant --json
     """
-    from ..runtime.suite import open_suite
     from .showing import inspect_json, print_suite
     from .tables import print_json
 
-    with open_suite(model) as suite:
+    with suite_at(model) as suite:
         if as_json:
             print_json(inspect_json(suite))
         else:
@@ -46,12 +45,11 @@ def verify(
       pliant verify scenes.pliant
       pliant verify scenes.pliant --key key.pub.pem
     """
-    from ..runtime.suite import open_suite
     from ..runtime.verify import verify_suite
     from .showing import print_verified, verified_json
     from .tables import print_json
 
-    with open_suite(model) as suite, progress_bar() as report:
+    with suite_at(model) as suite, progress_bar() as report:
         named = once(subnets)
         total = 1 + (key is not None) + len(named or suite.subnets)
         results = []
@@ -81,11 +79,13 @@ def sign(
       openssl pkey -in key.pem -pubout -out key.pub.pem
       pliant sign scenes.pliant --key key.pem
     """
+    from ..runtime.remote import is_address
     from ..runtime.signing import sign_suite
-    from ..runtime.suite import open_suite
     from .tables import print_json, print_lines
 
-    with open_suite(model) as suite:
+    if out is None and is_address(model):
+        raise InputError(f"{model} is not here to be signed in place: say where to write with --out")
+    with suite_at(model) as suite:
         signer = sign_suite(suite, key, out)
     written = str(out or model)
     if as_json:
@@ -106,11 +106,10 @@ def plan(model: Suite, *, asked: dict[str, Any], as_json: Json = False) -> None:
       pliant plan scenes.pliant --latency 15ms --quantile 0.95 --prefer depth=2
       pliant plan scenes.pliant --macs 2G --floor segmentation=0.6 --tasks segmentation,depth
     """
-    from ..runtime.suite import open_suite
     from .showing import print_plan
     from .tables import print_json
 
-    with open_suite(model) as suite:
+    with suite_at(model) as suite:
         with progress_bar() as report:
             chosen = suite.plan(**asked, progress=report)
         for text in chosen.notes if as_json else ():
@@ -131,9 +130,8 @@ def build(
     Example:
       pliant build scenes.pliant --subnet s04-int8
     """
-    from ..runtime.suite import open_suite
 
-    with open_suite(model) as suite:
+    with suite_at(model) as suite:
         for name in once(subnets):
             suite.subnet(name)
     raise EngineUnavailable(
@@ -159,14 +157,13 @@ def extract(
       pliant extract scenes.pliant s04-fp32 --out s04.onnx
     """
     from ..runtime.extract import extract_subnet_file
-    from ..runtime.suite import open_suite
     from .tables import print_json
     from .tables import size as bytes_text
 
     if target not in ("onnxruntime", "tensorrt"):
         raise BudgetError(f"there is no target {target!r}: use onnxruntime or tensorrt")
     check_file(out)
-    with open_suite(model) as suite:
+    with suite_at(model) as suite:
         written = extract_subnet_file(suite, subnet, out, target=target, tasks=request(tasks=tasks).get("tasks"))
     files = {str(path): path.stat().st_size for path in written}
     if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Json, Provider, Subnets, Suite, Tasks, Threads, once, path_option, request
-from .places import check_file
+from .places import check_file, suite_at
 from .progress import note, progress_bar
 
 if TYPE_CHECKING:
@@ -43,12 +43,11 @@ def bench(
       pliant bench scenes.pliant --subnet s01-fp32 --subnet s01-int8 --json
     """
     from ..devices.fingerprint import read_fingerprint
-    from ..runtime.suite import open_suite
     from .showing import print_rows
     from .tables import print_json
 
     how = request(tasks=tasks, provider=provider, threads=threads)
-    with open_suite(model) as suite:
+    with suite_at(model) as suite:
         chosen = [suite.subnet(name) for name in once(subnets)] or list(suite.subnets)
         with progress_bar() as report:
             rows = [_row(subnet, times) for subnet, times in _measured(suite, chosen, how, runs, report)]
@@ -106,12 +105,11 @@ def profile(
     """
     from ..devices.writing import write_atomically
     from ..runtime.latency import CONFIRM, profile_suite
-    from ..runtime.suite import open_suite
     from .reporting import profile_report
     from .tables import print_json
 
-    check_file(out, reads=[model])
-    with open_suite(model) as suite:
+    check_file(out, reads=[Path(model)])
+    with suite_at(model) as suite:
         with progress_bar() as report:
             how = request(tasks=tasks, provider=provider, threads=threads)
             found = profile_suite(suite, effort=replace(CONFIRM, seconds=seconds), progress=report, **how)

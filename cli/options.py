@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +24,7 @@ def path_option(metavar: str, help: str, *, show_default: bool = False) -> Any:
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")]
-Suite = Annotated[Path, path_argument("MODEL.pliant", "A suite.")]
+Suite = Annotated[str, path_argument("MODEL.pliant", "A suite: a file, https://... or hf://owner/repo/file.")]
 Subnets = Annotated[list[str] | None, typer.Option("--subnet", metavar="ID", help="Only this subnet; may be repeated.")]
 
 Latency = Annotated[str | None, typer.Option(metavar="TIME", help="Limit, as in 15ms or 0.1s.")]

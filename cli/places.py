@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..devices.errors import InputError
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..runtime.suite import Suite
 
 
 def check_file(
@@ -29,6 +34,22 @@ def check_file(
             pass
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}; choose another --out") from error
+
+
+@contextmanager
+def suite_at(place: str | Path) -> Iterator[Suite]:
+    """An open suite, wherever it lies; what is fetched first shows how far it is."""
+    from ..runtime.remote import is_address
+    from ..runtime.suite import open_suite
+
+    if not is_address(place):
+        with open_suite(place) as suite:
+            yield suite
+        return
+    with progress_bar() as report:
+        suite = open_suite(place, progress=report)
+    with suite:
+        yield suite
 
 
 def check_other(written: Path, reads: Sequence[Path | None]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from ..devices.errors import BudgetError, PliantError
 from .options import Json, path_argument, path_option, with_budget
+from .places import suite_at
 from .plain import one_line, printable
 from .progress import note, progress_bar
 
@@ -24,7 +25,7 @@ _HOW = ("tasks", "provider", "threads")
 @with_budget
 def run(
     paths: Annotated[
-        list[Path] | None,
+        list[str] | None,
         path_argument("MODEL.pliant INPUT", "A suite and images; neither: the sample suite and image."),
     ] = None,
     subnet: Annotated[str | None, typer.Option(metavar="ID", help="This subnet, instead of a budget.")] = None,
@@ -41,7 +42,6 @@ def run(
       pliant run scenes.pliant photo.jpg --latency 15ms --out pictures
       pliant run scenes.pliant *.png --subnet s04-int8 --tasks depth
     """
-    from ..runtime.suite import open_suite
     from .pictures import read_image
     from .shots import take, write
     from .tables import print_json
@@ -49,7 +49,7 @@ def run(
     model_path, inputs = _what_to_run(paths or [])
     if subnet is not None and not asked.keys() <= set(_HOW):
         raise BudgetError("give either --subnet or a budget, not both")
-    with open_suite(model_path) as suite:
+    with suite_at(model_path) as suite:
         images = [read_image(path) for path in inputs]
         with _loaded(suite, subnet, asked) as model:
             ran, why = model.subnet.id, f"asked for by name ({subnet})" if model.plan is None else model.plan.why
@@ -71,7 +71,7 @@ def _loaded(suite: Suite, subnet: str | None, asked: dict[str, Any]) -> Model:
     return suite.load(chosen)
 
 
-def _what_to_run(paths: list[Path]) -> tuple[Path, list[Path]]:
+def _what_to_run(paths: list[str]) -> tuple[str | Path, list[Path]]:
     from .sample import SAMPLE_IMAGE, SAMPLE_SUITE
 
     if not paths:
@@ -84,7 +84,7 @@ def _what_to_run(paths: list[Path]) -> tuple[Path, list[Path]]:
         raise BudgetError(
             f"no images to run {paths[0]} on: a suite comes first, as in `pliant run MODEL.pliant photo.jpg`"
         )
-    return paths[0], paths[1:]
+    return paths[0], [Path(path) for path in paths[1:]]
 
 
 def _print(headline: str, shots: list[Shot], out: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .tables import macs, milliseconds, print_folded, print_lines, print_table, quality, quality_head, size
@@ -151,7 +150,7 @@ def _quick(row: dict[str, Any]) -> float:
     return float(times["p25"] if times["p25"] is not None else times["min"])
 
 
-def verified_json(model: Path, results: list[VerifyResult]) -> dict[str, Any]:
+def verified_json(model: str, results: list[VerifyResult]) -> dict[str, Any]:
     """What `verify --json` prints."""
     found = {what: [result for result in results if result.what == what] for what in ("signature", "file", "subnet")}
     whole = {what: next((_said(result) for result in found[what]), None) for what in ("signature", "file")}

@@ -1,0 +1,184 @@
+"""Suites by address: `https://…`, or `hf://owner/repo[@revision]/file.pliant` on a Hub; fetched once, checked, kept.
+
+An address may end in `#sha256=` and the digest that the file must have, as those of Python packages do.
+Fetching is fsspec's and huggingface_hub's work, the Hub's cache its own. What was fetched is used only after the
+digests of all its tensors, and that of the whole file where one is given, were found right. Where the other side cannot
+be reached, what was fetched before is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..devices.cache import cache_folder
+from ..devices.errors import EngineUnavailable, InputError, SuiteError
+from ..devices.writing import beside, onto_disk, write_atomically
+
+Report = Callable[[str, int, int], None]
+"""What is done, how much of it (bytes), out of how much."""
+
+_HUB = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_CHUNK = 1 << 20
+_NEEDS = "suites by address need more packages: pip install 'pliant[remote]'"
+
+
+def is_address(place: object) -> bool:
+    """Whether a place is an address rather than a path."""
+    return isinstance(place, str) and "://" in place
+
+
+def fetch(address: str, sha256: str | None = None, report: Report | None = None) -> Path:
+    """The path of a checked copy of the suite at `address`.
+
+    Raises InputError for an address that cannot be reached or used, SuiteError where what came is damaged or is not
+    what `sha256` (hex, of the whole file) says, EngineUnavailable without the extra `remote`.
+    """
+    address, _, digest = address.partition("#sha256=")
+    sha256 = digest or sha256
+    scheme = address.partition("://")[0]
+    if scheme == "hf":
+        path = _from_hub(address)
+    elif scheme in ("https", "http"):
+        path = _from_web(address, sha256, report)
+    else:
+        raise InputError(f"{address} is of a kind that is not fetched: use https://, hf:// or a path")
+    _check_once(path, address, sha256)
+    return path
+
+
+def check_digest(path: Path, sha256: str) -> None:
+    """SuiteError unless the whole file has this digest (hex)."""
+    if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise InputError(f"{sha256[:80]!r} is no sha256: 64 hex digits were expected")
+    found = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+    except OSError as error:
+        raise SuiteError(f"{path} cannot be read: {error.strerror}") from None
+    if found.hexdigest() != sha256.lower():
+        raise SuiteError(f"{path} is another file than asked for: its sha256 is {found.hexdigest()}")
+
+
+def _from_hub(address: str) -> Path:
+    parts = _HUB.fullmatch(address)
+    if parts is None:
+        raise InputError(f"{address} names no file: hf://owner/repo/file.pliant, or hf://owner/repo@revision/...")
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise EngineUnavailable(_NEEDS) from None
+    repo, revision, name = parts.groups()
+    try:
+        return Path(hf_hub_download(repo, name, revision=revision))
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError, ValueError) as error:
+        raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
+
+
+def _from_web(address: str, sha256: str | None, report: Report | None) -> Path:
+    """Fetched anew when the server has another one: told by ETag and size."""
+    parts = urlsplit(address)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and sha256 is None:
+        raise InputError(f"{address} could be anybody's answer: use https://, or give its sha256")
+    try:
+        import aiohttp  # noqa: F401
+        from fsspec.implementations.http import HTTPFileSystem
+    except ImportError:
+        raise EngineUnavailable(_NEEDS) from None
+    folder = cache_folder() / "suites" / hashlib.sha256(address.encode()).hexdigest()[:24]
+    path, known = folder / (Path(parts.path).name or "suite.pliant"), folder / "fetched.json"
+    web = HTTPFileSystem(skip_instance_cache=True)
+    try:
+        there = _version(web.info(address))
+    except Exception as error:  # whatever its layers raise: no network, no such file, no such host
+        if path.exists():
+            return path
+        raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
+    if path.exists() and _read(known) == there and _is_sound(path, address, sha256):
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with beside(path) as file:
+            web.get_file(address, file.name, callback=_callback(report, address))
+            _check_whole(Path(file.name), address, sha256)
+            onto_disk(file)
+            os.replace(file.name, path)
+        write_atomically(known, json.dumps(there))
+    except (SuiteError, InputError):
+        raise
+    except Exception as error:
+        raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
+    return path
+
+
+def _version(info: dict[str, Any]) -> dict[str, Any]:
+    return {"size": info.get("size"), "etag": info.get("ETag"), "changed": info.get("Last-Modified")}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _callback(report: Report | None, address: str) -> Any:
+    from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+
+    if report is None:
+        return DEFAULT_CALLBACK
+    what = f"fetching {address.rpartition('/')[2]}"
+    return Callback(hooks={"report": lambda size, value, **_: report(what, value, size or value or 1)})
+
+
+def _check_once(path: Path, address: str, sha256: str | None) -> None:
+    """A copy that was checked is known by its place, size and time."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise InputError(f"{address} cannot be fetched: {error.strerror}") from None
+    mark = hashlib.sha256(f"{path.resolve()} {state.st_size} {state.st_mtime_ns} {sha256}".encode()).hexdigest()
+    checked = cache_folder() / "suites" / "checked" / mark
+    if not checked.exists():
+        _check_whole(path, address, sha256)
+        try:
+            checked.parent.mkdir(parents=True, exist_ok=True)
+            checked.touch()
+        except OSError:
+            pass  # Then it is checked again the next time.
+
+
+def _is_sound(path: Path, address: str, sha256: str | None) -> bool:
+    try:
+        _check_once(path, address, sha256)
+    except SuiteError:
+        return False
+    return True
+
+
+def _check_whole(path: Path, address: str, sha256: str | None) -> None:
+    from .suite import Suite
+    from .verify import check_file
+
+    try:
+        if sha256 is not None:
+            check_digest(path, sha256)
+        with Suite(path) as suite:
+            check_file(suite)
+    except SuiteError as error:
+        raise SuiteError(str(error).replace(str(path), address)) from None
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].strip()[:300]
