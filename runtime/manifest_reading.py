@@ -138,10 +138,7 @@ def _subnet(entry: Any, tasks: dict[str, Task]) -> SubnetInfo:
         _cost(parts["encoder"], where),
         {task: _cost(decoders[task], where) for task in tasks},
         {each: _quality(quality[each], task, where) for each, task in tasks.items()},
-        {
-            text(target, "a target", 64): _graph(graph, where)
-            for target, graph in mapping(fields["graphs"], f"the graphs of {where}", 16).items()
-        },
+        _graphs(fields["graphs"], where),
         text(fields["record"], f"the record of {where}"),
     )
 
@@ -179,6 +176,13 @@ def _quality(value: Any, task: Task, where: str) -> Quality:
         raise SuiteError(f"the quality of {where} does not say whether higher is better")
     metric = text(entry["metric"], f"a metric of {where}", 64)
     return Quality(metric, number(entry["value"], f"{task.name} of {where}"), entry["higher_is_better"])
+
+
+def _graphs(value: Any, where: str) -> dict[str, GraphInfo]:
+    entry = mapping(value, f"the graphs of {where}", 16)
+    if "onnxruntime" not in entry:
+        raise SuiteError(f"{where} has no graph for onnxruntime, which every subnet has")
+    return {text(target, "a target", 64): _graph(graph, where) for target, graph in entry.items()}
 
 
 def _graph(value: Any, where: str) -> GraphInfo:

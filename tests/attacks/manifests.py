@@ -39,6 +39,7 @@ MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "id with an escape": (put("subnets", 0, "id", value="\x1b[2J"), "printable"),
     "id of another type": (put("subnets", 0, "id", value=["s"]), "printable"),
     "graph bomb": (put("subnets", 0, "graphs", "onnxruntime", "size", value=10**12), "size"),
+    "no graph for onnxruntime": (put("subnets", 0, "graphs", value={}), "no graph for onnxruntime"),
     "no subnets": (put("subnets", value=[]), "no subnet"),
     "no tasks": (put("tasks", value={}), "no task"),
     "unknown kind": (put("tasks", "depth", "kind", value="haze"), "haze"),
