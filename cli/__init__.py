@@ -63,6 +63,7 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     (measure.profile, "measure every subnet here"),
     (deploy.build, "TensorRT engines (a later version)"),
     (deploy.extract, "one subnet as plain ONNX"),
+    (deploy.package, "subnets as an onnxruntime model package"),
     (doctor.doctor, "what this machine can run"),
 )
 for _verb, _short in _VERBS:

@@ -1,4 +1,5 @@
-"""Verbs of the deployed half on a suite: `inspect`, `verify`, `sign`, `plan`, `build`, `extract`."""
+"""Verbs of the deployed half on a suite: `inspect`, `verify`, `sign`, `plan`, `build`, `extract`,
+`package`."""
 
 from __future__ import annotations
 
@@ -170,3 +171,32 @@ def extract(
         print_json({"subnet": subnet, "target": target, "files": files})
     else:
         print("\n".join(f"{path}  {bytes_text(length)}" for path, length in files.items()))
+
+
+def package(
+    model: Suite,
+    out: Annotated[Path, path_option("DIR", "The folder to write; it must not be there yet.")],
+    subnets: Subnets = None,
+    tasks: Tasks = None,
+    as_json: Json = False,
+) -> None:
+    """Write subnets as an onnxruntime model package: a folder that onnxruntime opens by itself.
+
+    Each subnet is a component with its own weights; onnxruntime chooses its variant by execution provider.
+
+    \b
+    Example:
+      pliant package scenes.pliant --subnet s04-fp32 --subnet s04-int8 --out scenes-package
+    """
+    from ..runtime.package import write_package
+    from .tables import print_json, print_lines
+    from .tables import size as bytes_text
+
+    with suite_at(model) as suite:
+        chosen = once(subnets) or [subnet.id for subnet in suite.subnets]
+        write_package(suite, chosen, out, tasks=request(tasks=tasks).get("tasks"))
+    total = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    if as_json:
+        print_json({"path": str(out), "subnets": list(chosen), "bytes": total})
+    else:
+        print_lines([(str(out), f"{len(chosen)} subnets, {bytes_text(total)}")])

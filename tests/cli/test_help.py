@@ -14,7 +14,7 @@ from .conftest import Terminal
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 MAKING, DEPLOYED = ("demo", "train", "search", "export"), ("inspect", "verify", "sign", "plan", "run")
-VERBS = (*MAKING, *DEPLOYED, "bench", "profile", "build", "extract", "doctor", "data")
+VERBS = (*MAKING, *DEPLOYED, "bench", "profile", "build", "extract", "package", "doctor", "data")
 # The verb that prints no numbers, and `data`, whose own verb does.
 WITHOUT_JSON = {"build", "data"}
 

@@ -1,0 +1,120 @@
+"""Subnets as an onnxruntime *model package*: a folder whose manifest has a component a subnet, a variant an engine.
+
+Onnxruntime chooses the variant by the execution provider that it is given; which subnet fits a budget it does not ask,
+so every subnet is a component of its own, with what it costs and how good it is as metadata. Weights are stored once a
+graph: packages know no slices of shared tensors. Written by onnxruntime's own library (pull request
+28989; tried with 1.32).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..devices.errors import EngineUnavailable, InputError
+from .extract import extract_subnet_file
+
+if TYPE_CHECKING:
+    from .manifest import SubnetInfo
+    from .suite import Suite
+
+MODEL = "model.onnx"
+# Variant -> execution provider, and the target whose graph it runs. CUDA runs what stands in floats as it is.
+_VARIANTS = {
+    "cpu": ("CPUExecutionProvider", "onnxruntime"),
+    "cuda": ("CUDAExecutionProvider", "onnxruntime"),
+    "tensorrt": ("TensorrtExecutionProvider", "tensorrt"),
+    "tensorrt-rtx": ("NvTensorRTRTXExecutionProvider", "tensorrt"),
+}
+
+
+def write_package(
+    suite: Suite,
+    subnets: Iterable[SubnetInfo | str],
+    out: str | os.PathLike[str],
+    *,
+    tasks: Iterable[str] | str | None = None,
+) -> Path:
+    """Write `out`, a folder that is not there yet, with all of the subnets' graphs; seen whole or not at all.
+
+    Raises InputError where it cannot be written, EngineUnavailable where onnxruntime writes no packages yet,
+    BudgetError for unknown subnets or tasks.
+    """
+    library = _library()
+    chosen = [suite.subnet(subnet) if isinstance(subnet, str) else subnet for subnet in subnets]
+    names = suite.check_tasks(tasks)
+    path = Path(out)
+    if path.exists():
+        raise InputError(f"{path} is there already: a package is written into a new folder")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.mkdir(parents=True)
+        variants = {subnet.id: _variants(suite, subnet, partial / subnet.id, names) for subnet in chosen}
+        _write_manifest(library, suite, chosen, variants, partial)
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return path
+
+
+def _variants(suite: Suite, subnet: SubnetInfo, folder: Path, tasks: tuple[str, ...]) -> dict[str, Any]:
+    """The graphs of a subnet as ONNX files, each once, and the variants that run them."""
+    written: dict[str, str] = {}
+    found = {}
+    for variant, (provider, target) in _VARIANTS.items():
+        info = subnet.graphs.get(target)
+        if info is None or (variant == "cuda" and subnet.precision != "fp32"):
+            continue
+        if info.sha256 not in written:
+            written[info.sha256] = target
+            (folder / target).mkdir(parents=True)
+            extract_subnet_file(suite, subnet, folder / target / MODEL, target=target, tasks=tasks)
+        found[variant] = {"ep": provider, "variant_directory": f"{subnet.id}/{written[info.sha256]}"}
+    return found
+
+
+def _write_manifest(
+    library: Any, suite: Suite, chosen: list[SubnetInfo], variants: dict[str, dict[str, Any]], folder: Path
+) -> None:
+    # Variants may name folders only of a package that is there: so it begins as an empty one.
+    empty = {"schema_version": "1.0", "layout": "portable", "components": {}}
+    (folder / "manifest.json").write_text(json.dumps(empty))
+    package = library.open(str(folder))
+    try:
+        package.set_metadata(name=suite.name, description=f"subnets of the pliant suite {suite.name}")
+        for subnet in chosen:
+            package.set_component_inline(subnet.id, json.dumps({"variants": {}}))
+            for variant, described in variants[subnet.id].items():
+                package.set_variant(subnet.id, variant, json.dumps(described))
+                run = json.dumps({"model_file": MODEL})
+                package.set_variant_executor_info_inline(subnet.id, variant, "ort", run)
+            package.set_additional_metadata_json("component", subnet.id, None, json.dumps(_metadata(subnet)))
+        package.commit()
+    finally:
+        package.close()
+
+
+def _metadata(subnet: SubnetInfo) -> dict[str, Any]:
+    quality = {task: measured._asdict() for task, measured in subnet.quality.items()}
+    cost = {"macs": subnet.macs, "bytes": subnet.bytes}
+    return {"precision": subnet.precision, "widths": asdict(subnet.widths), **cost, "quality": quality}
+
+
+def _library() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise EngineUnavailable("model packages are written by onnxruntime: pip install 'pliant[cpu]'") from None
+    found = getattr(onnxruntime, "ModelPackage", None)
+    if found is None:
+        raise EngineUnavailable(
+            f"onnxruntime {onnxruntime.__version__} writes no model packages: pip install 'onnxruntime>=1.32'"
+        )
+    return found
