@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from . import data, deploy, doctor, make, measure, run
+from . import data, deploy, doctor, engines, make, measure, run
 from .failing import report
 
 __all__ = ["app", "main"]
@@ -61,7 +61,7 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     (run.run, "pictures of what a subnet sees"),
     (measure.bench, "latency percentiles of subnets"),
     (measure.profile, "measure every subnet here"),
-    (deploy.build, "TensorRT engines (a later version)"),
+    (engines.build, "TensorRT engines for this GPU, or for another"),
     (deploy.extract, "one subnet as plain ONNX"),
     (deploy.package, "subnets as an onnxruntime model package"),
     (doctor.doctor, "what this machine can run"),

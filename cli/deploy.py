@@ -1,5 +1,4 @@
-"""Verbs of the deployed half on a suite: `inspect`, `verify`, `sign`, `plan`, `build`, `extract`,
-`package`."""
+"""Verbs of the deployed half on a suite: `inspect`, `verify`, `sign`, `plan`, `extract`, `package`."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..devices.errors import BudgetError, EngineUnavailable, InputError, SuiteError
+from ..devices.errors import BudgetError, InputError, SuiteError
 from .options import Json, Provider, Subnets, Suite, Tasks, once, path_option, request, with_budget
 from .places import check_file, suite_at
 from .progress import note, progress_bar
@@ -119,26 +118,6 @@ def plan(model: Suite, *, asked: dict[str, Any], as_json: Json = False) -> None:
             print_json(chosen.to_json())
         else:
             print_plan(chosen)
-
-
-def build(
-    model: Suite,
-    subnets: Subnets = None,
-) -> None:
-    """Build TensorRT engines for this machine (comes with a later version).
-
-    \b
-    Example:
-      pliant build scenes.pliant --subnet s04-int8
-    """
-
-    with suite_at(model) as suite:
-        for name in once(subnets):
-            suite.subnet(name)
-    raise EngineUnavailable(
-        "this version of pliant builds no TensorRT engines, a later one will: "
-        "`pliant extract` gives ONNX for NVIDIA's own tools, `pliant run` uses onnxruntime"
-    )
 
 
 def extract(

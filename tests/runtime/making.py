@@ -247,7 +247,7 @@ def _head(task: Task) -> list[onnx.NodeProto]:
         return [
             helper.make_node("GlobalAveragePool", ["features"], ["pool"]),
             helper.make_node("Flatten", ["pool"], ["flat"]),
-            helper.make_node("Gemm", ["flat", *weights], [logits], transB=1),
+            helper.make_node("Gemm", ["flat", *weights], [logits], transB=1, name=name),
             helper.make_node("Softmax", [logits], [name], axis=1),
         ]
     conv = helper.make_node("Conv", ["features", *weights], [logits], name=name)

@@ -1,0 +1,75 @@
+"""TensorRT and TensorRT for RTX behind one name: nearly one API, imported when an engine is to be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from ...devices.errors import BudgetError, EngineUnavailable
+from .settings import TITLES, BuildSettings
+
+_MODULES = {
+    # The wheel's libraries are a module of their own, which puts them where the bindings find them.
+    "tensorrt-rtx": ("tensorrt_rtx_libs", "tensorrt_rtx_bindings"),
+    "tensorrt": ("tensorrt",),
+}
+_INSTALL = {
+    "tensorrt-rtx": "pip install 'pliant[tensorrt-rtx]'",
+    "tensorrt": "pip install tensorrt, or on a Jetson `pliant doctor` names the package",
+}
+_OLDEST = (10, 3)
+
+
+@dataclass(frozen=True)
+class Bindings:
+    """The vendor's module and its version; `driver` is the NVIDIA driver's where one is, else empty."""
+
+    engine: str
+    module: Any
+    version: str
+    driver: str = ""
+
+
+def load_bindings(engine: str, driver: str = "") -> Bindings:
+    """Import them; EngineUnavailable, with the command that installs them, where that cannot be."""
+    title = TITLES[engine]
+    try:
+        module = [import_module(name) for name in _MODULES[engine]][-1]
+    except ImportError as error:
+        raise EngineUnavailable(f"{title} is not installed ({error}): {_INSTALL[engine]}") from None
+    version = str(module.__version__)
+    if engine == "tensorrt" and _numbers(version) < _OLDEST:
+        raise EngineUnavailable(f"TensorRT {version} is too old: 10.3 or newer is needed, as JetPack 6 has it")
+    return Bindings(engine, module, version, driver)
+
+
+def installed() -> str:
+    """The engine that can be imported, TensorRT before TensorRT for RTX; the latter where neither can."""
+    return "tensorrt" if find_spec("tensorrt") is not None else "tensorrt-rtx"
+
+
+def capabilities(bindings: Bindings) -> tuple[str, ...]:
+    """The compute capabilities that engines can be built for without that GPU; none where the engine cannot."""
+    known = getattr(bindings.module, "ComputeCapability", None)
+    names = [] if known is None else [name[2:] for name in known.__members__ if name.startswith("SM")]
+    return tuple(f"{name[:-1]}.{name[-1]}" for name in names)
+
+
+def check_buildable(bindings: Bindings, settings: BuildSettings, gpus: tuple[str, ...]) -> None:
+    """BudgetError for a GPU that this version does not know, EngineUnavailable where there is no GPU to build for."""
+    known = capabilities(bindings)
+    if settings.capability is None:
+        if not gpus:
+            say = f"; or say which: --compute-capability {known[-1]}" if known else ""
+            raise EngineUnavailable(f"there is no NVIDIA GPU here to build {TITLES[settings.engine]} engines for{say}")
+    elif settings.capability not in known:
+        raise BudgetError(
+            f"{TITLES[settings.engine]} {bindings.version} builds for no GPU of compute capability "
+            f"{settings.capability}: only {', '.join(known)}"
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

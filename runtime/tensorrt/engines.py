@@ -1,0 +1,97 @@
+"""The engines of a suite's subnets: found in the cache, or built now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...devices.errors import EngineUnavailable, SuiteError
+from ...devices.fingerprint import read_fingerprint
+from ..session import check_interface
+from ..weights import read_arrays
+from .bindings import Bindings, check_buildable, load_bindings
+from .build import Report, build_plan
+from .cache import EngineCache, EngineInfo, engine_key
+from .settings import BuildSettings
+
+if TYPE_CHECKING:
+    from ..manifest import SubnetInfo
+    from ..suite import Suite
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """An engine that is there now. `fresh`: it was built just now, and took the place of `replaced` older ones."""
+
+    subnet: str
+    info: EngineInfo
+    fresh: bool
+    replaced: int = 0
+
+
+def build_engines(
+    suite: Suite,
+    subnets: Iterable[SubnetInfo | str],
+    settings: BuildSettings,
+    *,
+    cache: EngineCache | None = None,
+    report: Report | None = None,
+) -> Iterator[EngineResult]:
+    """Build what is not built yet, one subnet after the other, all tasks in each.
+
+    Raises EngineUnavailable (no bindings, no GPU, nothing came of it), SuiteError (no graph for TensorRT, or one that
+    its parser refuses or would not run as the suite says), BudgetError (unknown subnets, an unknown GPU). Engines that
+    were built stay when it is stopped.
+    """
+    chosen = [suite.subnet(subnet) if isinstance(subnet, str) else subnet for subnet in subnets]
+    machine = read_fingerprint()
+    bindings = load_bindings(settings.engine, "; ".join(machine.gpus))
+    check_buildable(bindings, settings, machine.gpus)
+    known = EngineCache() if cache is None else cache
+    for subnet in chosen:
+        yield _engine(suite, subnet, settings, bindings, known, report)
+
+
+def _engine(
+    suite: Suite,
+    subnet: SubnetInfo,
+    settings: BuildSettings,
+    bindings: Bindings,
+    cache: EngineCache,
+    report: Report | None,
+) -> EngineResult:
+    graph, arrays = _inputs(suite, subnet)
+    key = engine_key(graph, arrays, settings, bindings)
+    known = cache.find(key)
+    if known is not None:
+        return EngineResult(subnet.id, known, fresh=False)
+    start = time.perf_counter()
+    plan = build_plan(bindings, graph, arrays, settings, f"building {subnet.id}", report=report)
+    _check_precision(subnet, plan.precisions)
+    about: dict[str, Any] = {"suite": suite.name, "subnet": subnet.id, "settings": settings, "bindings": bindings}
+    before = len(cache.all())
+    seconds = time.perf_counter() - start
+    info = cache.keep(key, plan.data, precisions=plan.precisions, seconds=seconds, **about)
+    return EngineResult(subnet.id, info, fresh=True, replaced=before + 1 - len(cache.all()))
+
+
+def _inputs(suite: Suite, subnet: SubnetInfo) -> tuple[bytes, dict[str, np.ndarray[Any, Any]]]:
+    """The checked graph for TensorRT with decoded outputs only, and what feeds it."""
+    if "tensorrt" not in subnet.graphs:
+        raise SuiteError(f"{suite.path} has no graph of {subnet.id} for TensorRT: export it again with this pliant")
+    graph, record = suite.graph(subnet, "tensorrt"), suite.record(subnet)
+    check_interface(suite, graph)
+    cut = graph.pruned(list(suite.tasks))
+    return cut.to_bytes(), read_arrays(suite.container, record, cut, f"subnet {subnet.id} of {suite.path}")
+
+
+def _check_precision(subnet: SubnetInfo, precisions: dict[str, int]) -> None:
+    """Never silently fp32: an int8 subnet has layers on integers, an fp32 one has none."""
+    wanted = {"fp32": "fp32", "fp16": "fp16"}.get(subnet.precision, "int8")
+    if wanted not in precisions or (wanted == "fp32" and len(precisions) > 1):
+        counted = ", ".join(f"{count} {name}" for name, count in sorted(precisions.items())) or "no layers"
+        raise EngineUnavailable(f"{subnet.id} is {subnet.precision}, but its engine has {counted}: not kept")
