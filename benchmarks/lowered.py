@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     chosen = parser.parse_args()
     with pliant.open_suite(chosen.suite) as suite:
-        height, width = suite.witness_input().shape[:2]
+        height, width = suite.input.height, suite.input.width
         data = read_labelled(open_split(load_recipe(chosen.recipe), chosen.split), chosen.images, (height, width))
         rows = [_row(suite, *pair, chosen.target, data) for pair in twins(suite)]
     worst = max((drop, row["id"], task) for row in rows for task, drop in row["drops"].items())

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..devices.errors import EngineUnavailable, InputError
+from ..devices.errors import EngineUnavailable, InputError, SuiteError
 from .extract import extract_subnet_file
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .suite import Suite
 
 MODEL = "model.onnx"
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Variant -> execution provider, and the target whose graph it runs. CUDA runs what stands in floats as it is.
 _VARIANTS = {
     "cpu": ("CPUExecutionProvider", "onnxruntime"),
@@ -48,6 +50,9 @@ def write_package(
     library = _library()
     chosen = [suite.subnet(subnet) if isinstance(subnet, str) else subnet for subnet in subnets]
     names = suite.check_tasks(tasks)
+    for subnet in chosen:
+        if not _FOLDER.fullmatch(subnet.id):  # a stranger's suite says what its subnets are called
+            raise SuiteError(f"{suite.path} has a subnet {subnet.id!r}, after which no folder can be called")
     path = Path(out)
     if path.exists():
         raise InputError(f"{path} is there already: a package is written into a new folder")

@@ -16,6 +16,7 @@ import pytest
 
 import pliant
 from pliant.cli import main
+from pliant.cli.sample import SAMPLE_SUITE
 from pliant.runtime.tensorrt import build as building
 from pliant.runtime.tensorrt import engines
 from pliant.runtime.tensorrt.bindings import Bindings, capabilities, check_buildable, load_bindings
@@ -185,6 +186,18 @@ def test_weights_come_from_a_file_where_the_parser_takes_no_others(
     assert plans[0].precisions == plans[1].precisions == {"fp32": 8}
     assert plans[0].said == plans[1].said == ()
     assert abs(len(plans[0].data) - len(plans[1].data)) < 0.05 * len(plans[1].data)
+
+
+@pytest.mark.parametrize("capability", ["8.6", "12.0"])
+def test_every_subnet_of_the_sample_suite_is_built(rtx: Bindings, capability: str, tmp_path: Path) -> None:
+    with pliant.open_suite(SAMPLE_SUITE) as suite:
+        found = list(
+            build_engines(suite, suite.subnets, replace(ADA, capability=capability), cache=EngineCache(tmp_path))
+        )
+    assert [each.subnet for each in found] == [subnet.id for subnet in suite.subnets]
+    for each in found:
+        assert each.info.precisions.get("int8", 0) > (20 if each.subnet.endswith("int8") else -1), each
+        assert ("int8" in each.info.precisions) == each.subnet.endswith("int8")
 
 
 def test_what_the_parser_refuses_is_told_with_its_words(rtx: Bindings, path: Path) -> None:

@@ -15,7 +15,7 @@ import pliant
 from pliant.cli import main
 from pliant.runtime.package import write_package
 
-from .making import images
+from .making import images, make
 
 
 def session_of(package: Path, subnet: str) -> onnxruntime.InferenceSession:
@@ -69,6 +69,21 @@ def test_a_package_appears_whole_or_not_at_all(suite: pliant.Suite, tmp_path: Pa
     (tmp_path / "file").touch()
     with pytest.raises(pliant.InputError, match="cannot be written"):
         write_package(suite, ["s01-fp32"], tmp_path / "file" / "package")
+
+
+@pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/b", "..", ".hidden", "a b"])
+def test_a_suites_names_lead_nowhere_else(tmp_path: Path, name: str) -> None:
+    made = make()
+    made.manifest["subnets"][0]["id"] = name
+    made.records[name] = made.records.pop("s01-fp32")
+    made.manifest["subnets"][0]["record"] = f"record/{name}"
+    path, refused = (
+        made.write(tmp_path / "made.pliant"),
+        pytest.raises(pliant.SuiteError, match="no folder can be called"),
+    )
+    with pliant.open_suite(path) as suite, refused:
+        write_package(suite, [suite.subnets[0]], tmp_path / "package")
+    assert os.listdir(tmp_path) == ["made.pliant"]
 
 
 def test_an_older_onnxruntime_is_told(suite: pliant.Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
