@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,6 +40,24 @@ def cache_folder() -> Path:
         return Path.home() / ".cache" / "pliant"
     except RuntimeError:  # no home at all, as in some containers
         return Path(tempfile.gettempdir()) / f"pliant-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder, made where it is not, which nobody else can write to: for what is trusted because it lies there.
+
+    Raises PliantError where others can, or where it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+    except OSError as error:
+        raise PliantError(f"{folder} cannot be made: {error.strerror}; PLIANT_CACHE names another cache") from error
+    if hasattr(os, "geteuid") and (found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid != os.geteuid()):
+        raise PliantError(
+            f"others can write to {folder}, and what lies there is trusted: chmod go-w it, or name another cache by "
+            "PLIANT_CACHE"
+        )
+    return folder
 
 
 class MeasurementCache:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from ..devices.errors import SuiteError
-from .graph_tensors import MAX_ELEMENTS, Initializer, Value
+from .graph_tensors import MAX_ELEMENTS, MAX_RANK, Initializer, Value
 from .node import Node
 from .operators import results
 from .rules_layout import initial
@@ -70,6 +70,9 @@ def _image_shape(image: Value) -> Shape:
 def _count(node: Node, shape: Shape) -> int:
     """Elements for each image. Sizes stay small numbers even where an axis of none makes the product zero."""
     elements, batches = 1, 0
+    # An axis of one costs no element: a Gather after another would double them for ever.
+    if len(shape) > MAX_RANK:
+        raise SuiteError(f"a graph's {node.op} makes something of more than {MAX_RANK} dimensions")
     for dim in shape:
         if dim is None:
             batches += 1

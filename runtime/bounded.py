@@ -102,7 +102,8 @@ def _short(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if type(value) is int and value.bit_length() > 128:
         return "an enormous number"
-    shown = repr(value)
+    # Cut first: what is printed of eight megabytes of control characters is four times as long.
+    shown = repr(value[:61] if isinstance(value, str) else value)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 

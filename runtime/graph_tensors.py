@@ -16,7 +16,7 @@ LOCATION = "pliant"
 """Where external initializers say that their data is: no file; the arrays are supplied when a session is built."""
 MAX_ELEMENTS = 1 << 31
 MAX_INLINE = 64
-_MAX_RANK = 8
+MAX_RANK = 8
 _FED = bytes_field(1, b"location") + bytes_field(2, LOCATION.encode())
 
 
@@ -55,7 +55,7 @@ def read_tensor(data: bytes, piece: Piece, what: str, external: bool) -> Initial
     name = text_of(data, fields[8][0], what) if 8 in fields else ""
     what = f"{what} {name[:100]!r}"
     dtype = _dtype(fields.get(2), what)
-    shape = tuple(read_ints(data, fields.get(1, []), _MAX_RANK, what))
+    shape = tuple(read_ints(data, fields.get(1, []), MAX_RANK, what))
     # Factor by factor: the product of lying dimensions is not even computed.
     elements = 1
     for size in shape:
@@ -128,7 +128,7 @@ def read_value(data: bytes, piece: Piece) -> Value:
         raise SuiteError(f"{name[:100]!r} has no shape")
     shape = read_message(data, tensor[2][0].start, tensor[2][0].stop, SHAPE, "a shape")
     dims = tuple(_dimension(data, dim) for dim in shape.get(1, []))
-    if len(dims) > _MAX_RANK or math.prod(dim for dim in dims if isinstance(dim, int)) > MAX_ELEMENTS:
+    if len(dims) > MAX_RANK or math.prod(dim for dim in dims if isinstance(dim, int)) > MAX_ELEMENTS:
         raise SuiteError(f"{name[:100]!r} has impossible dimensions")
     return Value(name, _dtype(tensor.get(1), name[:100]), dims, piece.begin, piece.stop)
 

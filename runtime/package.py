@@ -54,9 +54,13 @@ def write_package(
         if not _FOLDER.fullmatch(subnet.id):  # a stranger's suite says what its subnets are called
             raise SuiteError(f"{suite.path} has a subnet {subnet.id!r}, after which no folder can be called")
     path = Path(out)
-    if path.exists():
+    try:
+        there = os.path.lexists(path)
+        partial = path.with_name(f".{path.name[:80]}.{os.getpid()}.part")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)[:200]!r} cannot be written: {error}") from None
+    if there:
         raise InputError(f"{path} is there already: a package is written into a new folder")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.mkdir(parents=True)
         variants = {subnet.id: _variants(suite, subnet, partial / subnet.id, names) for subnet in chosen}

@@ -15,6 +15,8 @@ from .header import Entry, header_size, parse_header
 
 MAX_RECORD = 64 << 20
 _MAX_VIEWS = 4 << 20
+_MAX_PIECES = 10_000
+"""Of a view: its ranges on one axis times those on the next. A layer that reads five branches has five."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,10 @@ def _view(name: str, field: Any, stored: dict[str, Entry]) -> View:
         raise SuiteError(f"view {name!r} points to {tensor!r}, which is no stored weight")
     shape = stored[tensor].shape
     axes = sequence(field["ranges"], f"the ranges of view {name!r}", len(shape))
-    return View(tensor, tuple(_axis(name, axis, full) for axis, full in zip(axes, shape, strict=False)))
+    view = View(tensor, tuple(_axis(name, axis, full) for axis, full in zip(axes, shape, strict=False)))
+    if math.prod(len(axis) for axis in view.ranges) > _MAX_PIECES:
+        raise SuiteError(f"view {name!r} is of more than {_MAX_PIECES} pieces")
+    return view
 
 
 def _axis(name: str, axis: Any, full: int) -> tuple[tuple[int, int], ...]:

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..devices.cache import cache_folder
+from ..devices.cache import cache_folder, private_folder
 from ..devices.errors import EngineUnavailable, InputError, SuiteError
 from ..devices.writing import beside, onto_disk, write_atomically
+from .container import Container
 
 Report = Callable[[str, int, int], None]
 """What is done, how much of it (bytes), out of how much."""
 
 _HUB = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_CHUNK = 1 << 20
 _NEEDS = "suites by address need more packages: pip install 'pliant[remote]'"
 
 
@@ -41,8 +41,7 @@ def fetch(address: str, sha256: str | None = None, report: Report | None = None)
     Raises InputError for an address that cannot be reached or used, SuiteError where what came is damaged or is not
     what `sha256` (hex, of the whole file) says, EngineUnavailable without the extra `remote`.
     """
-    address, _, digest = address.partition("#sha256=")
-    sha256 = digest or sha256
+    address, sha256 = _pinned(address, sha256)
     scheme = address.partition("://")[0]
     if scheme == "hf":
         path = _from_hub(address)
@@ -55,18 +54,36 @@ def fetch(address: str, sha256: str | None = None, report: Report | None = None)
 
 
 def check_digest(path: Path, sha256: str) -> None:
-    """SuiteError unless the whole file has this digest (hex)."""
-    if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise InputError(f"{sha256[:80]!r} is no sha256: 64 hex digits were expected")
+    """SuiteError unless the whole file, a suite, has this digest (hex)."""
+    wanted = _hex(sha256)
     found = hashlib.sha256()
+    container = Container(path)
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                found.update(chunk)
-    except OSError as error:
-        raise SuiteError(f"{path} cannot be read: {error.strerror}") from None
-    if found.hexdigest() != sha256.lower():
+        for chunk in container.all_bytes():
+            found.update(chunk)
+    finally:
+        container.close()
+    if found.hexdigest() != wanted:
         raise SuiteError(f"{path} is another file than asked for: its sha256 is {found.hexdigest()}")
+
+
+def _pinned(address: str, sha256: str | None) -> tuple[str, str | None]:
+    """The address without its digest, and the digest; a fragment that is none must not pass for one."""
+    place, sign, fragment = address.partition("#")
+    if not sign:
+        return place, None if sha256 is None else _hex(sha256)
+    name, _, digest = fragment.partition("=")
+    if name != "sha256":
+        raise InputError(f"{address[:200]} ends in {fragment[:80]!r}: only #sha256= and 64 hex digits may follow")
+    if sha256 is not None and _hex(sha256) != _hex(digest):
+        raise InputError(f"{address[:200]} has another sha256 than the one that was given beside it")
+    return place, _hex(digest)
+
+
+def _hex(sha256: str) -> str:
+    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise InputError(f"{str(sha256)[:80]!r} is no sha256: 64 hex digits were expected")
+    return sha256.lower()
 
 
 def _from_hub(address: str) -> Path:
@@ -75,45 +92,47 @@ def _from_hub(address: str) -> Path:
         raise InputError(f"{address} names no file: hf://owner/repo/file.pliant, or hf://owner/repo@revision/...")
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
     except ImportError:
         raise EngineUnavailable(_NEEDS) from None
     repo, revision, name = parts.groups()
     try:
         return Path(hf_hub_download(repo, name, revision=revision))
-    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError, ValueError) as error:
+    except Exception as error:  # whatever its layers raise: those of its HTTP library change with its versions
         raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
 
 
 def _from_web(address: str, sha256: str | None, report: Report | None) -> Path:
-    """Fetched anew when the server has another one: told by ETag and size."""
-    parts = urlsplit(address)
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and sha256 is None:
-        raise InputError(f"{address} could be anybody's answer: use https://, or give its sha256")
+    """Fetched anew when the server has another one, as its ETag or date says, and where it gives neither."""
+    _check_safe(address, address, sha256)
     try:
         import aiohttp  # noqa: F401
         from fsspec.implementations.http import HTTPFileSystem
     except ImportError:
         raise EngineUnavailable(_NEEDS) from None
-    folder = cache_folder() / "suites" / hashlib.sha256(address.encode()).hexdigest()[:24]
-    path, known = folder / (Path(parts.path).name or "suite.pliant"), folder / "fetched.json"
+    folder = _suites() / hashlib.sha256(address.encode("utf-8", "replace")).hexdigest()[:24]
+    name = Path(urlsplit(address).path).name[-100:] or "suite.pliant"
+    path, known = folder / "file" / name, folder / "fetched.json"
     web = HTTPFileSystem(skip_instance_cache=True)
     try:
-        there = _version(web.info(address))
+        info = web.info(address)
     except Exception as error:  # whatever its layers raise: no network, no such file, no such host
-        if path.exists():
+        if path.exists() and _is_out_of_reach(error):
             return path
         raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
-    if path.exists() and _read(known) == there and _is_sound(path, address, sha256):
+    final = str(info.get("url", address))
+    _check_safe(final, address, sha256)
+    there = _version(info)
+    if there is not None and _read(known) == [there, _state(path)] and _is_sound(path, address, sha256):
         return path
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with beside(path) as file:
-            web.get_file(address, file.name, callback=_callback(report, address))
+            # Where it was led to is known and safe: it is not led further.
+            web.get_file(final, file.name, callback=_callback(report, address), allow_redirects=False)
             _check_whole(Path(file.name), address, sha256)
             onto_disk(file)
             os.replace(file.name, path)
-        write_atomically(known, json.dumps(there))
+        write_atomically(known, json.dumps([there, _state(path)]))
     except (SuiteError, InputError):
         raise
     except Exception as error:
@@ -121,8 +140,44 @@ def _from_web(address: str, sha256: str | None, report: Report | None) -> Path:
     return path
 
 
-def _version(info: dict[str, Any]) -> dict[str, Any]:
-    return {"size": info.get("size"), "etag": info.get("ETag"), "changed": info.get("Last-Modified")}
+def _check_safe(url: str, address: str, sha256: str | None) -> None:
+    """Without a digest only what came by TLS, or from this very machine, is anybody's in particular."""
+    try:
+        parts = urlsplit(url)
+        name = parts.hostname
+    except ValueError as error:
+        raise InputError(f"{address} is no address: {_first_line(error)}") from None
+    if sha256 is None and parts.scheme != "https" and name not in _LOOPBACK:
+        led = "" if url == address else f" (it leads to {url[:200]})"
+        raise InputError(f"{address} could be anybody's answer{led}: use https://, or give its sha256")
+
+
+def _is_out_of_reach(error: BaseException) -> bool:
+    """Whether nobody answered; a server that says no means it, and a certificate that is wrong is no absence."""
+    import aiohttp
+
+    cause = error.__cause__ or error
+    if isinstance(cause, (aiohttp.ClientSSLError, aiohttp.ClientResponseError)):
+        return False
+    return isinstance(cause, (aiohttp.ClientConnectionError, TimeoutError))
+
+
+def _version(info: dict[str, Any]) -> dict[str, Any] | None:
+    """What tells one version from the next; None where the server says nothing but a size."""
+    found = {"size": info.get("size"), "etag": info.get("ETag"), "changed": info.get("Last-Modified")}
+    return found if found["etag"] or found["changed"] else None
+
+
+def _state(path: Path) -> list[int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _suites() -> Path:
+    return private_folder(cache_folder() / "suites")
 
 
 def _read(path: Path) -> Any:
@@ -147,10 +202,13 @@ def _check_once(path: Path, address: str, sha256: str | None) -> None:
         state = path.stat()
     except OSError as error:
         raise InputError(f"{address} cannot be fetched: {error.strerror}") from None
-    mark = hashlib.sha256(f"{path.resolve()} {state.st_size} {state.st_mtime_ns} {sha256}".encode()).hexdigest()
-    checked = cache_folder() / "suites" / "checked" / mark
-    if not checked.exists():
+    if sha256 is not None:  # every time: that is what it was given for
         _check_whole(path, address, sha256)
+        return
+    mark = hashlib.sha256(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()
+    checked = _suites() / "checked" / mark
+    if not checked.exists():
+        _check_whole(path, address, None)
         try:
             checked.parent.mkdir(parents=True, exist_ok=True)
             checked.touch()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def sign_suite(suite: Suite, key: str | os.PathLike[str], out: str | os.PathLike
     signature = private.sign(message(container))
     entry = {"algorithm": "ed25519", "public_key": public.hex(), "signature": signature.hex()}
     texts = {**container.metadata, SIGNATURE: json.dumps(entry)}
-    path = suite.path if out is None else Path(out)
+    path = (suite.path if out is None else Path(out)).resolve()
+    if path.exists() and path.samefile(key):
+        raise InputError(f"{path} is the key: name another file to write")
     try:
         with beside(path) as file:
             file.write(_header(texts, container.entries))
@@ -52,6 +55,8 @@ def sign_suite(suite: Suite, key: str | os.PathLike[str], out: str | os.PathLike
                     file.write(chunk)
             container.check_unchanged()
             onto_disk(file)
+            Suite(file.name).close()  # nothing takes a suite's place that cannot be opened
+            shutil.copymode(suite.path, file.name)
             os.replace(file.name, path)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
@@ -60,9 +65,9 @@ def sign_suite(suite: Suite, key: str | os.PathLike[str], out: str | os.PathLike
 
 def check_signature(suite: Suite, key: str | os.PathLike[str]) -> str:
     """The fingerprint of the public key in the PEM file `key`, by which the suite is signed; SuiteError otherwise."""
+    public = _public_key(Path(key))
     from cryptography.exceptions import InvalidSignature
 
-    public = _public_key(Path(key))
     signature = _signature(suite)
     if signature is None:
         raise SuiteError(f"{suite.path} is not signed: `pliant sign` signs it")
@@ -77,8 +82,14 @@ def check_signature(suite: Suite, key: str | os.PathLike[str]) -> str:
 
 
 def signer(suite: Suite) -> str | None:
-    """The fingerprint of the key that a suite says it is signed by, unchecked; None where it is not signed."""
-    signature = _signature(suite)
+    """The fingerprint of the key that a suite says it is signed by, unchecked; None where it is not signed.
+
+    Where the signature cannot be read, that is what is said.
+    """
+    try:
+        signature = _signature(suite)
+    except SuiteError as error:
+        return f"an unreadable signature ({str(error)[:200]})"
     return None if signature is None else fingerprint(signature["public_key"])
 
 
@@ -101,6 +112,8 @@ def _signature(suite: Suite) -> dict[str, bytes] | None:
         return None
     what = f"the signature of {suite.path}"
     fields = mapping(parse_json(raw, what), what, 100)
+    if fields.get("algorithm") == "ed25519" and fields.keys() != {"algorithm", "public_key", "signature"}:
+        raise SuiteError(f"{what} is damaged: it says more, or less, than algorithm, public_key and signature")
     if fields.get("algorithm") != "ed25519":
         raise SuiteError(f"{what} is of a kind that this pliant does not know")
     return {name: _bytes(fields.get(name), size, what) for name, size in (("public_key", 32), ("signature", 64))}
@@ -119,7 +132,7 @@ def _header(texts: Mapping[str, str], entries: Mapping[str, Entry]) -> bytes:
     for name, entry in ordered:
         offsets = [entry.start - base, entry.stop - base]
         fields[name] = {"dtype": kind_of(entry.dtype), "shape": list(entry.shape), "data_offsets": offsets}
-    data = json.dumps(fields, separators=(",", ":")).encode()
+    data = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     # Tensors of eight-byte numbers stand at their own size, as safetensors writes them.
     data += b" " * (-len(data) % 8)
     return len(data).to_bytes(8, "little") + data
@@ -133,7 +146,7 @@ def _private_key(path: Path) -> Any:
     serialization, ed25519 = _library()
     try:
         key = serialization.load_pem_private_key(_read(path), password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, _unsupported()):
         raise InputError(f"{path} holds no private key without a password, as PEM; {_MAKE_ONE}") from None
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise InputError(f"{path} is no Ed25519 key; {_MAKE_ONE}")
@@ -144,11 +157,17 @@ def _public_key(path: Path) -> Any:
     serialization, ed25519 = _library()
     try:
         key = serialization.load_pem_public_key(_read(path))
-    except ValueError:
+    except (ValueError, _unsupported()):
         raise InputError(f"{path} holds no public key as PEM; make it with: {_PUBLIC_HALF}") from None
     if not isinstance(key, ed25519.Ed25519PublicKey):
         raise InputError(f"{path} is no Ed25519 key; {_MAKE_ONE}")
     return key
+
+
+def _unsupported() -> type[Exception]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    return UnsupportedAlgorithm
 
 
 def _read(path: Path) -> bytes:

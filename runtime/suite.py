@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from .verify import VerifyResult
 
 _MAX_DIGESTS = 4 << 20
-_KEPT_GRAPHS = 16
+_KEPT_GRAPHS = 4 << 20
+"""Bytes of them; what they become is many times as large."""
 
 
 def open_suite(
@@ -184,7 +185,7 @@ class Suite:
         if len(data) != info.size or hashlib.sha256(data).hexdigest() != info.sha256:
             raise SuiteError(f"{what} is damaged: its digest is wrong")
         graph = parse_graph(data)
-        if len(self._graphs) < _KEPT_GRAPHS:
+        if sum(len(each.data) for each in self._graphs.values()) + len(data) <= _KEPT_GRAPHS:
             self._graphs[info.sha256] = graph
         return graph
 

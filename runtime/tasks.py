@@ -97,12 +97,12 @@ class Task:
         try:
             kind = entry["kind"]
             if kind not in KINDS:
-                raise SuiteError(f"task {name!r} is of the unknown kind {kind!r}: a newer pliant may know it")
+                raise SuiteError(f"task {name!r} is of the unknown kind {str(kind)[:60]!r}: a newer pliant may know it")
             low, high = (float(value) for value in entry["value_range"])
             colors = tuple((int(r), int(g), int(b)) for r, g, b in entry["colors"])
             return cls(name, kind, tuple(str(c) for c in entry["classes"]), colors, (low, high))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise SuiteError(f"task {name!r} is not described as the format asks: {error}") from error
+            raise SuiteError(f"task {name!r} is not described as the format asks: {str(error)[:100]}") from error
 
 
 def check_task(name: object, known: Iterable[str]) -> str:

@@ -61,7 +61,7 @@ def check_file(suite: Suite) -> int:
     described = {name for name in suite.container.entries if name != "digests"}
     if digests.keys() != described:
         odd = min(digests.keys() ^ described)
-        raise SuiteError(f"{suite.path} is damaged: {odd!r} is not both stored and in the list of digests")
+        raise SuiteError(f"{suite.path} is damaged: {odd[:100]!r} is not both stored and in the list of digests")
     for name, wanted in digests.items():
         digest = hashlib.sha256()
         for chunk in suite.container.chunks(name):

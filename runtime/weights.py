@@ -12,8 +12,8 @@ from .graph import Graph
 from .graph_tensors import Initializer
 from .record import Record, View
 
-# A subnet is a part of the file; tied weights may be read twice. More than this is a file that lies.
-_MAX_GROWTH = 2
+# A subnet is a part of the file; some tied weights may be read twice. More than this is a file that lies.
+_MAX_GROWTH = 1.5
 
 
 def read_arrays(container: Container, record: Record, graph: Graph, what: str) -> dict[str, np.ndarray[Any, Any]]:

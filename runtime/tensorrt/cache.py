@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,21 +19,26 @@ from typing import Any
 
 import numpy as np
 
-from ...devices.cache import cache_folder
+from ...devices.cache import cache_folder, private_folder
 from ...devices.errors import EngineUnavailable
 from ...devices.writing import beside, onto_disk, write_atomically
 from .bindings import Bindings
 from .settings import BuildSettings
 
 _VERSION = 1
+_KEY = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What an engine is: of which subnet, for what, by which version; `seconds` it took, `sha256` of its plan."""
+    """What an engine is: of which subnet, for what, by which version; `seconds` it took, `sha256` of its plan.
+
+    `place` is the file that the suite was: one that is exported again there replaces it.
+    """
 
     key: str
     suite: str
+    place: str
     subnet: str
     settings: dict[str, Any]
     version: str
@@ -73,8 +78,8 @@ class EngineCache:
 
     def find(self, key: str) -> EngineInfo | None:
         """The engine of a key, if it is there and whole."""
-        info = self._info(self.folder / f"{key}.json")
-        if info is None or info.key != key:
+        info = self._info(private_folder(self.folder) / f"{key}.json")
+        if info is None:
             return None
         digest = hashlib.sha256()
         try:
@@ -95,6 +100,7 @@ class EngineCache:
         plan: bytes,
         *,
         suite: str,
+        place: str,
         subnet: str,
         settings: BuildSettings,
         bindings: Bindings,
@@ -104,8 +110,8 @@ class EngineCache:
         """Write an engine, and take away those of the same subnet and settings that it replaces."""
         digest, built = hashlib.sha256(plan).hexdigest(), time.strftime("%Y-%m-%dT%H:%M:%S%z")
         what = (settings.to_json(), bindings.version, bindings.driver)
-        info = EngineInfo(key, suite, subnet, *what, precisions, round(seconds, 3), built, digest, len(plan))
-        self._make_folder()
+        info = EngineInfo(key, suite, place, subnet, *what, precisions, round(seconds, 3), built, digest, len(plan))
+        private_folder(self.folder)
         try:
             with beside(self.plan_path(key)) as file:
                 file.write(plan)
@@ -125,7 +131,8 @@ class EngineCache:
 
     def all(self) -> list[EngineInfo]:
         """Every engine that is described here, newest last."""
-        found = [self._info(path) for path in self.folder.glob("*.json")] if self.folder.is_dir() else []
+        paths = [path for path in self.folder.glob("*.json") if _KEY.fullmatch(path.stem)]
+        found = [self._info(path) for path in paths]
         return sorted((each for each in found if each is not None), key=lambda each: (each.built, each.key))
 
     def drop(self, key: str) -> None:
@@ -133,24 +140,17 @@ class EngineCache:
         for path in (self.folder / f"{key}.json", self.plan_path(key)):
             path.unlink(missing_ok=True)
 
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            mode = self.folder.stat()
-        except OSError as error:
-            raise EngineUnavailable(f"{self.folder} cannot be made: {error.strerror}; set PLIANT_CACHE") from error
-        if mode.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or mode.st_uid not in (os.geteuid(), 0):
-            raise EngineUnavailable(f"others can write to {self.folder}, and engines are programs: chmod go-w it")
-
     def _info(self, path: Path) -> EngineInfo | None:
         try:
             entry = json.loads(path.read_text())
             if entry.pop("_version") != _VERSION:
                 return None
-            return EngineInfo(**entry)
-        except (OSError, ValueError, TypeError, AttributeError, KeyError):
+            info = EngineInfo(**entry)
+            # What it says of itself is not where it lies.
+            return info if info.key == path.stem and isinstance(info.built, str) else None
+        except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             return None
 
 
 def _purpose(info: EngineInfo) -> tuple[str, str, str]:
-    return info.suite, info.subnet, json.dumps(info.settings, sort_keys=True)
+    return info.place, info.subnet, json.dumps(info.settings, sort_keys=True)

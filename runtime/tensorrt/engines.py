@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...devices.errors import EngineUnavailable, SuiteError
-from ...devices.fingerprint import read_fingerprint
+from ...devices.errors import BudgetError, EngineUnavailable, SuiteError
+from ...devices.fingerprint import Fingerprint, read_fingerprint
 from ..session import check_interface
 from ..weights import read_arrays
 from .bindings import Bindings, check_buildable, load_bindings
@@ -49,8 +49,10 @@ def build_engines(
     """
     chosen = [suite.subnet(subnet) if isinstance(subnet, str) else subnet for subnet in subnets]
     machine = read_fingerprint()
-    bindings = load_bindings(settings.engine, "; ".join(machine.gpus))
+    bindings = load_bindings(settings.engine, gpu_identity(machine))
     check_buildable(bindings, settings, machine.gpus)
+    if settings.batch > suite.input.batch[1]:
+        raise BudgetError(f"{suite.path} takes at most {suite.input.batch[1]} images a call, not {settings.batch}")
     known = EngineCache() if cache is None else cache
     for subnet in chosen:
         yield _engine(suite, subnet, settings, bindings, known, report)
@@ -71,8 +73,9 @@ def _engine(
         return EngineResult(subnet.id, known, fresh=False)
     start = time.perf_counter()
     plan = build_plan(bindings, graph, arrays, settings, f"building {subnet.id}", report=report)
-    _check_precision(subnet, plan.precisions)
+    _check_precision(subnet, plan.precisions, _integer_weights(suite, subnet))
     about: dict[str, Any] = {"suite": suite.name, "subnet": subnet.id, "settings": settings, "bindings": bindings}
+    about["place"] = str(suite.path.resolve())
     before = len(cache.all())
     seconds = time.perf_counter() - start
     info = cache.keep(key, plan.data, precisions=plan.precisions, seconds=seconds, **about)
@@ -89,9 +92,25 @@ def _inputs(suite: Suite, subnet: SubnetInfo) -> tuple[bytes, dict[str, np.ndarr
     return cut.to_bytes(), read_arrays(suite.container, record, cut, f"subnet {subnet.id} of {suite.path}")
 
 
-def _check_precision(subnet: SubnetInfo, precisions: dict[str, int]) -> None:
-    """Never silently fp32: an int8 subnet has layers on integers, an fp32 one has none."""
-    wanted = {"fp32": "fp32", "fp16": "fp16"}.get(subnet.precision, "int8")
-    if wanted not in precisions or (wanted == "fp32" and len(precisions) > 1):
+def gpu_identity(machine: Fingerprint) -> str:
+    """What of the GPUs here decides an engine: models and driver, no limit of clocks or power; a board, its release."""
+    told = dict(machine.settings)
+    if told.get("l4t"):
+        return f"{machine.board}, L4T {told['l4t']}"
+    return "; ".join(", ".join(gpu.split(", ")[:2]) for gpu in machine.gpus)
+
+
+def _integer_weights(suite: Suite, subnet: SubnetInfo) -> int:
+    """Layers whose weights the graph has in integers."""
+    graph = suite.graph(subnet, "tensorrt").pruned(list(suite.tasks))
+    stored = {item.name for item in graph.external() if item.dtype == np.int8}
+    return sum(node.op == "DequantizeLinear" and node.inputs[0] in stored for node in graph.nodes)
+
+
+def _check_precision(subnet: SubnetInfo, precisions: dict[str, int], integers: int) -> None:
+    """Never silently fp32: as many layers on integers as the graph has weights in them, and some where it says so."""
+    kind = subnet.precision if subnet.precision in ("fp32", "fp16") else "int8"
+    right = precisions.get("int8", 0) == integers and kind in precisions
+    if not right or (kind == "fp32" and len(precisions) > 1):
         counted = ", ".join(f"{count} {name}" for name, count in sorted(precisions.items())) or "no layers"
         raise EngineUnavailable(f"{subnet.id} is {subnet.precision}, but its engine has {counted}: not kept")

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
+from onnx import helper, numpy_helper
 
 from pliant.runtime.header import MAX_HEADER
 from pliant.runtime.manifest import MAX_GRAPH_BYTES
@@ -38,6 +39,8 @@ HEADERS: dict[str, tuple[bytes, str]] = {
     # Looking for the one of n keys that is there twice must not take n squared.
     "the last of many keys twice": (b"{" + distinct(199_000) + b',"307c0":1,"307c0":2}', "twice"),
     "one long text": (b'{"a":"' + b"x" * (MAX_HEADER - 8) + b'"}', "alone"),
+    # Of characters that are printed as four, beside one that is stored as four bytes.
+    "one long name": ('{"\U0001f600'.encode() + b"\x7f" * (MAX_HEADER - 20) + b'":1}', "printable text"),
     "one long number": (b'{"a":1.' + b"1" * (MAX_HEADER - 8) + b"}", "alone"),
     "tensors of nothing": (
         json.dumps({f"t{index}": tensor(0, 0) for index in range(20_000)}).encode(),
@@ -77,6 +80,26 @@ def many_dimensions(made: Made) -> None:
     _graph(made, bytes_field(5, sizes + varint_field(2, 1) + bytes_field(8, b"x")))
 
 
+def many_dimensions_of_one(made: Made) -> None:
+    """A Gather of itself by itself doubles the axes and leaves one element."""
+    model = made.graph("s01-fp32")
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((1, 1), np.int64), "zero"))
+    last = "zero"
+    for index in range(40):
+        model.graph.node.insert(index, helper.make_node("Gather", [last, last], [f"more{index}"]))
+        last = f"more{index}"
+    made.replace_graph("s01-fp32", model.SerializeToString())
+
+
+def many_pieces(made: Made) -> None:
+    """Ranges of one on both axes: their number is squared."""
+    made.tensors["weights/square"] = np.zeros((600, 600), np.float32)
+    views = made.views("s01-fp32")
+    single = [[index, index + 1] for index in range(0, 600, 2)]
+    views["mix.weight"] = {"tensor": "weights/square", "ranges": [single, single]}
+    made.set_views("s01-fp32", views)
+
+
 def nested_graphs(made: Made) -> None:
     """Attributes with graphs with nodes with attributes."""
     inner = b""
@@ -101,6 +124,8 @@ SUITES: tuple[tuple[Callable[[Made], None], str], ...] = (
     (many_nodes, "more than 20000 times"),
     (many_inputs, "more than 100000 inputs"),
     (many_dimensions, "more than 8 numbers"),
+    (many_dimensions_of_one, "more than 8 dimensions"),
+    (many_pieces, "more than 10000 pieces"),
     (nested_graphs, "field 6|missing"),
 )
 """What is done to a suite with right digests, and what the error says."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pliant
 from pliant.runtime.session import check_interface, load_subnet, read_witnesses
+from pliant.runtime.signing import signer
+from pliant.runtime.verify import check_file
 from pliant.runtime.weights import read_arrays
 
 SPARE = 64 << 20
@@ -18,6 +21,9 @@ def read_all(path: Path, *, engine: bool = False) -> int:
     """Read the first subnets as far as an engine, or run them there; how many there were. Raises what readers do."""
     with pliant.open_suite(path) as suite:
         suite.plan(macs=10**9)
+        signer(suite)
+        with suppress(*REFUSALS):  # what is damaged here is not read below
+            check_file(suite)
         chosen = suite.subnets[:_SUBNETS]
         for subnet in chosen:
             for target in subnet.graphs:

@@ -17,6 +17,7 @@ import pytest
 import pliant
 from pliant.cli import main
 from pliant.cli.sample import SAMPLE_SUITE
+from pliant.devices.fingerprint import read_fingerprint
 from pliant.runtime.tensorrt import build as building
 from pliant.runtime.tensorrt import engines
 from pliant.runtime.tensorrt.bindings import Bindings, capabilities, check_buildable, load_bindings
@@ -48,6 +49,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lowered(make()).write(tmp_path_factory.mktemp("engines") / "made.pliant")
 
 
+LIES: tuple[dict[str, Any], ...] = ({"key": "../victim"}, {"built": 5}, {"_version": 2})
 FP32 = ["s01-fp32", "s02-fp32", "s03-fp32"]
 
 
@@ -95,9 +97,17 @@ def test_a_stale_engine_gives_way(rtx: Bindings, path: Path, tmp_path: Path) -> 
     with pliant.open_suite(path) as suite:
         (old,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
         (kept,) = build_engines(suite, ["s01-fp32"], replace(ADA, batch=1), cache=cache)
-    newer = lowered(make(seed=1)).write(tmp_path / "newer.pliant")
-    with pliant.open_suite(newer) as suite:
-        (new,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    own = tmp_path / "made.pliant"
+    own.write_bytes(path.read_bytes())
+    with pliant.open_suite(own) as suite:
+        (same,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    assert (same.fresh, same.info.key) == (False, old.info.key)
+    lowered(make(seed=1)).write(path)
+    try:
+        with pliant.open_suite(path) as suite:
+            (new,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    finally:
+        path.write_bytes(own.read_bytes())
     assert (new.fresh, new.replaced) == (True, 1)
     assert {each.key for each in cache.all()} == {kept.info.key, new.info.key}
     assert not cache.plan_path(old.info.key).exists()
@@ -251,11 +261,47 @@ def test_an_engine_that_is_not_installed_is_named_with_its_command(monkeypatch: 
         load_bindings("tensorrt")
 
 
+def test_two_suites_of_one_name_leave_each_others_engines(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    cache, other = EngineCache(tmp_path / "engines"), lowered(make(seed=1)).write(tmp_path / "other.pliant")
+    for fresh in (True, False):
+        for each in (path, other):
+            with pliant.open_suite(each) as suite:
+                (found,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+            assert (found.fresh, found.replaced) == (fresh, 0)
+
+
+def test_descriptions_that_lie_are_not_believed(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / "engines")
+    with pliant.open_suite(path) as suite:
+        (old,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    (tmp_path / "victim.json").touch()
+    described = json.loads((cache.folder / f"{old.info.key}.json").read_text())
+    for index, lie in enumerate(LIES):
+        (cache.folder / f"{index:064x}.json").write_text(json.dumps({**described, **lie}))
+    (cache.folder / f"{9:064x}.json").write_text("[" * 10_000)
+    assert [each.key for each in cache.all()] == [old.info.key]
+    with pliant.open_suite(path) as suite:
+        list(build_engines(suite, ["s01-fp32"], replace(ADA, batch=2), cache=cache))
+    assert (tmp_path / "victim.json").exists()
+
+
+def test_more_images_than_the_suite_takes_are_not_built_for(rtx: Bindings, path: Path) -> None:
+    with pliant.open_suite(path) as suite, pytest.raises(pliant.BudgetError, match="at most 8 images"):
+        list(build_engines(suite, ["s01-fp32"], replace(ADA, batch=9)))
+
+
+def test_what_identifies_a_gpu_is_no_limit_of_it() -> None:
+    machine = replace(read_fingerprint(), settings=(), gpus=("RTX A, 580.1, 16384 MiB, 2100 MHz, 70 W",))
+    assert engines.gpu_identity(machine) == "RTX A, 580.1"
+    board = replace(machine, board="Orin Nano", settings=(("l4t", "36.4"),), gpus=("Tegra integrated GPU",))
+    assert engines.gpu_identity(board) == "Orin Nano, L4T 36.4"
+
+
 def test_a_folder_that_others_can_write_to_holds_no_engines(rtx: Bindings, path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "engines"
     folder.mkdir()
     folder.chmod(0o777)
-    with pliant.open_suite(path) as suite, pytest.raises(pliant.EngineUnavailable, match="chmod go-w"):
+    with pliant.open_suite(path) as suite, pytest.raises(pliant.PliantError, match="chmod go-w"):
         list(build_engines(suite, ["s01-fp32"], ADA, cache=EngineCache(folder)))
     assert os.listdir(folder) == []
 

@@ -23,10 +23,12 @@ class Server(ThreadingHTTPServer):
     """Files by path, counted; a Hub's headers for those below /owner/repo/resolve."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("0.0.0.0", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.cut = 0
+        self.moved: dict[str, str] = {}
+        self.versioned = True
 
     @property
     def address(self) -> str:
@@ -47,15 +49,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, send: bool) -> None:
         self.server.asked.append(f"{self.command} {self.path}")
-        data = self.server.files.get(self.path)
+        data = self.server.files.get(self.path, b"" if self.path in self.server.moved else None)
         if data is None:
             self.send_response(404)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        if self.path in self.server.moved:
+            self.send_response(302)
+            self.send_header("Location", self.server.moved[self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        if self.server.versioned:
+            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.end_headers()
         if send:
@@ -111,10 +120,54 @@ def test_what_was_fetched_is_used_when_the_server_is_gone(server: Server, good: 
     address = f"{server.address}/kitchen.pliant"
     server.files["/kitchen.pliant"] = good
     path = fetch(address)
-    del server.files["/kitchen.pliant"]
-    assert fetch(address) == path
     with pytest.raises(pliant.InputError, match=r"other\.pliant cannot be fetched"):
         fetch(f"{server.address}/other.pliant")
+    # Taken back is another thing than out of reach.
+    withdrawn = server.files.pop("/kitchen.pliant")
+    with pytest.raises(pliant.InputError, match="cannot be fetched"):
+        fetch(address)
+    server.files["/kitchen.pliant"] = withdrawn
+    server.shutdown()
+    server.server_close()
+    assert fetch(address) == path
+
+
+def test_a_server_that_names_no_version_is_asked_each_time(server: Server, good: bytes, tmp_path: Path) -> None:
+    address, server.versioned = f"{server.address}/kitchen.pliant", False
+    server.files["/kitchen.pliant"] = good
+    fetch(address)
+    other = bytearray(good)
+    at = good.index(b'\\"value\\": 0.5')
+    other[at : at + 14] = b'\\"value\\": 0.6'
+    server.files["/kitchen.pliant"] = bytes(other)
+    assert fetch(address).read_bytes() == bytes(other)
+
+
+def test_a_name_of_ours_does_no_harm(server: Server, good: bytes) -> None:
+    server.files["/fetched.json"] = good
+    for _ in range(2):
+        assert fetch(f"{server.address}/fetched.json").read_bytes() == good
+    long = "/" + "x" * 300 + ".pliant"
+    server.files[long] = good
+    assert fetch(f"{server.address}{long}").read_bytes() == good
+
+
+def test_led_elsewhere_it_must_be_safe_there_too(server: Server, good: bytes) -> None:
+    server.files["/kitchen.pliant"] = good
+    server.moved["/here"] = "/kitchen.pliant"
+    assert fetch(f"{server.address}/here").read_bytes() == good
+    port = server.server_address[1]
+    server.moved["/away"] = f"http://127.0.0.2:{port}/kitchen.pliant"
+    with pytest.raises(pliant.InputError, match=r"anybody's answer \(it leads to http://127\.0\.0\.2"):
+        fetch(f"{server.address}/away")
+
+
+def test_others_can_put_nothing_into_the_cache(server: Server, good: bytes, own_cache: Path) -> None:
+    server.files["/kitchen.pliant"] = good
+    fetch(f"{server.address}/kitchen.pliant")
+    (own_cache / "suites").chmod(0o777)
+    with pytest.raises(pliant.PliantError, match="chmod go-w"):
+        fetch(f"{server.address}/kitchen.pliant")
 
 
 def test_damage_on_the_way_is_told_and_not_kept(server: Server, good: bytes, own_cache: Path) -> None:
@@ -147,8 +200,14 @@ def test_a_digest_is_of_the_whole_file(server: Server, good: bytes, suite_path: 
     pliant.open_suite(suite_path, sha256=digest.upper()).close()
     with pytest.raises(pliant.SuiteError, match="another file than asked for"):
         pliant.open_suite(suite_path, sha256=other)
-    with pytest.raises(pliant.InputError, match="64 hex digits"):
-        pliant.open_suite(suite_path, sha256="abc")
+    for wrong in ("abc", ""):
+        with pytest.raises(pliant.InputError, match="64 hex digits"):
+            pliant.open_suite(suite_path, sha256=wrong)
+    with pytest.raises(pliant.InputError, match="another sha256 than the one that was given"):
+        pliant.open_suite(f"{address}#sha256={digest}", sha256=other)
+    for fragment in ("#sha256=", "#sha256=12", f"#SHA256={digest}", f"#sha512={digest}", "#top"):
+        with pytest.raises(pliant.InputError, match="64 hex digits"):
+            pliant.open_suite(address + fragment)
 
 
 def test_a_kept_copy_that_was_changed_is_fetched_anew(server: Server, good: bytes) -> None:
@@ -161,7 +220,8 @@ def test_a_kept_copy_that_was_changed_is_fetched_anew(server: Server, good: byte
     # The server has it still; without the server there is nothing to use.
     assert fetch(address).read_bytes() == good
     path.write_bytes(raw)
-    del server.files["/kitchen.pliant"]
+    server.shutdown()
+    server.server_close()
     with pytest.raises(pliant.SuiteError, match="is damaged"):
         fetch(address)
 
@@ -202,6 +262,8 @@ def test_a_hub(server: Server, good: bytes, monkeypatch: pytest.MonkeyPatch, tmp
         ("https://127.0.0.1:1/x.pliant", "cannot be fetched"),
         ("https:///x.pliant", "cannot be fetched"),
         ("https://", "cannot be fetched"),
+        ("https://[::1/x.pliant", "no address"),
+        ("https://127.0.0.1:1/\ud800.pliant", "cannot be fetched"),
     ],
 )
 def test_addresses_that_lead_nowhere(address: str, says: str) -> None:

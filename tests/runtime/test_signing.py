@@ -19,6 +19,8 @@ import pliant
 from pliant.runtime.header import kind_of
 from pliant.runtime.signing import SIGNATURE, check_signature, fingerprint, sign_suite, signer
 
+from .making import Made
+
 
 def written(key: Any, folder: Path, name: str = "key") -> tuple[Path, Path]:
     """A key pair as PEM files."""
@@ -200,6 +202,7 @@ def test_another_keys_signature_is_told_with_its_name(signed: Path, suite_path: 
         ("[]", "object"),
         ("{", "JSON"),
         ('{"algorithm": "rsa"}', "does not know"),
+        ('{"algorithm": "ed25519", "public_key": "00", "signature": "", "note": "me"}', "says more"),
         ('{"algorithm": "ed25519", "public_key": "00", "signature": ""}', "32"),
         ('{"algorithm": "ed25519", "public_key": "' + "0" * 64 + '", "signature": 7}', "64 bytes"),
     ],
@@ -230,6 +233,42 @@ def test_keys_that_are_none(suite_path: Path, signed: Path, keys: tuple[Path, Pa
             with pytest.raises(pliant.InputError, match=says):
                 check_signature(suite, path)
     assert not (tmp_path / "out.pliant").exists()
+
+
+def test_signing_replaces_neither_its_key_nor_what_it_cannot_write(
+    suite_path: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    copy, link = tmp_path / "copy.pliant", tmp_path / "link.pliant"
+    shutil.copy(suite_path, copy)
+    copy.chmod(0o600)
+    link.symlink_to(copy)
+    key = tmp_path / "key.pem"
+    shutil.copy(keys[0], key)
+    with pliant.open_suite(link) as suite:
+        with pytest.raises(pliant.InputError, match="is the key"):
+            sign_suite(suite, key, key)
+        sign_suite(suite, key)
+    assert key.read_bytes() == keys[0].read_bytes()
+    assert link.is_symlink()
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert verified(copy, keys[1]) == []
+
+
+def test_text_that_ascii_would_lengthen_is_written_as_it_was(
+    keys: tuple[Path, Path], tmp_path: Path, made: Made
+) -> None:
+    opened = Opened(made.write(tmp_path / "made.pliant"))
+    manifest = json.loads(opened.texts["pliant"])
+    manifest["provenance"] = {f"{index}": "é" * 900 for index in range(900)}
+    opened.texts["pliant"] = json.dumps(manifest, ensure_ascii=False)
+    path = opened.write(tmp_path / "long.pliant")
+    header = {"__metadata__": opened.texts, **opened.header}
+    raw = json.dumps(header, ensure_ascii=False).encode()
+    path.write_bytes(len(raw).to_bytes(8, "little") + raw + b"".join(opened.data.values()))
+    with pliant.open_suite(path) as suite:
+        sign_suite(suite, keys[0])
+    assert path.stat().st_size < 1.1 * len(raw) + sum(map(len, opened.data.values())) + 1000
+    assert verified(path, keys[1]) == []
 
 
 def test_a_damaged_suite_is_not_signed(suite_path: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
