@@ -34,8 +34,9 @@ from .devices.errors import (
 if TYPE_CHECKING:
     from .runtime.manifest import SubnetInfo
     from .runtime.model import Model, SwitchReport
+    from .runtime.opening import open_suite
     from .runtime.plan import Plan
-    from .runtime.suite import Suite, open_suite
+    from .runtime.suite import Suite
     from .runtime.tasks import Task
     from .runtime.verify import VerifyResult, verify_suite
 
@@ -49,7 +50,7 @@ _LAZY = {
     "SwitchReport": "model",
     "Task": "tasks",
     "VerifyResult": "verify",
-    "open_suite": "suite",
+    "open_suite": "opening",
     "verify_suite": "verify",
 }
 

@@ -31,7 +31,7 @@ def run_demo(out: Path, as_json: bool) -> None:
 
 
 def _run(out: Path, as_json: bool) -> None:
-    from ..runtime.suite import open_suite
+    from ..runtime.opening import open_suite
     from ..training.recipe_file import load_recipe
     from .demo_budgets import measure_all, preferring, three_plans
     from .demo_report import print_report, report_json, write_sheet

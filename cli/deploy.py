@@ -79,7 +79,7 @@ def sign(
       openssl pkey -in key.pem -pubout -out key.pub.pem
       pliant sign scenes.pliant --key key.pem
     """
-    from ..runtime.remote import is_address
+    from ..runtime.opening import is_address
     from ..runtime.signing import sign_suite
     from .tables import print_json, print_lines
 

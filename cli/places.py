@@ -39,8 +39,7 @@ def check_file(
 @contextmanager
 def suite_at(place: str | Path) -> Iterator[Suite]:
     """An open suite, wherever it lies; what is fetched first shows how far it is."""
-    from ..runtime.remote import is_address
-    from ..runtime.suite import open_suite
+    from ..runtime.opening import is_address, open_suite
 
     if not is_address(place):
         with open_suite(place) as suite:

@@ -14,7 +14,7 @@ from ..devices.errors import ExportError
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.policy import Policy
-from ..runtime.suite import open_suite
+from ..runtime.opening import open_suite
 from ..runtime.verify import verify_suite
 from ..training.checkpoint import Checkpoint
 from ..training.data.batches import Batch

@@ -100,7 +100,7 @@ def _forget_peak() -> None:
 
 def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: int) -> MemoryUse:
     """Load and run a subnet in this process, which has done neither before."""
-    from .suite import open_suite
+    from .opening import open_suite
 
     with open_suite(path) as suite:
         names = suite.check_tasks(tasks or None)

@@ -30,11 +30,6 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NEEDS = "suites by address need more packages: pip install 'pliant[remote]'"
 
 
-def is_address(place: object) -> bool:
-    """Whether a place is an address rather than a path."""
-    return isinstance(place, str) and "://" in place
-
-
 def fetch(address: str, sha256: str | None = None, report: Report | None = None) -> Path:
     """The path of a checked copy of the suite at `address`.
 

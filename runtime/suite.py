@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -30,26 +30,6 @@ if TYPE_CHECKING:
 _MAX_DIGESTS = 4 << 20
 _KEPT_GRAPHS = 4 << 20
 """Bytes of them; what they become is many times as large."""
-
-
-def open_suite(
-    path: str | os.PathLike[str],
-    *,
-    sha256: str | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Suite:
-    """Open a suite: header and manifest only, no weights touched and no engine imported. Raises SuiteError.
-
-    `path` may be an address, `https://…` or `hf://owner/repo/file.pliant`: fetched once, checked and kept (`remote`);
-    `progress` is told (what, bytes done, bytes in all). `sha256` is what the digest of the whole file must be.
-    """
-    from .remote import check_digest, fetch, is_address
-
-    if is_address(path):
-        return Suite(fetch(str(path), sha256, progress))
-    if sha256 is not None:
-        check_digest(Path(path), sha256)
-    return Suite(path)
 
 
 class Suite:

@@ -11,7 +11,7 @@ from pliant.devices.errors import QuantizeError
 from pliant.export.pipeline import export_suite
 from pliant.export.report import ExportReport, SubnetReport
 from pliant.models.supernet import Supernet
-from pliant.runtime.suite import open_suite
+from pliant.runtime.opening import open_suite
 
 from .test_pipeline import Trained, trained  # noqa: F401
 

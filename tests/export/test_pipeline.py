@@ -25,7 +25,7 @@ from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
 from pliant.quantize.policy import Policy
-from pliant.runtime.suite import open_suite
+from pliant.runtime.opening import open_suite
 from pliant.runtime.weights import read_arrays
 from pliant.training.data.batches import collate
 from pliant.training.evaluate import evaluate, load_batches

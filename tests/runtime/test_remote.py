@@ -14,7 +14,8 @@ import pytest
 import pliant
 from pliant.cli import main
 from pliant.runtime import remote
-from pliant.runtime.remote import fetch, is_address
+from pliant.runtime.opening import is_address
+from pliant.runtime.remote import fetch
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -1,0 +1,36 @@
+"""The way in: a suite by its path or its address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from .suite import Suite
+
+
+def open_suite(
+    path: str | os.PathLike[str],
+    *,
+    sha256: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Suite:
+    """Open a suite: header and manifest only, no weights touched and no engine imported. Raises SuiteError.
+
+    `path` may be an address, `https://…` or `hf://owner/repo/file.pliant`: fetched once, checked and kept (`remote`);
+    `progress` is told (what, bytes done, bytes in all). `sha256` is what the digest of the whole file must be.
+    """
+    if is_address(path):
+        from .remote import fetch
+
+        return Suite(fetch(str(path), sha256, progress))
+    if sha256 is not None:
+        from .remote import check_digest
+
+        check_digest(Path(path), sha256)
+    return Suite(path)
+
+
+def is_address(place: object) -> bool:
+    """Whether a place is an address rather than a path."""
+    return isinstance(place, str) and "://" in place

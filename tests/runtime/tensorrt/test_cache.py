@@ -1,0 +1,114 @@
+"""Engines that were built: their keys, and which give way, are damaged, or lie."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pliant
+from pliant.runtime.tensorrt.bindings import Bindings
+from pliant.runtime.tensorrt.cache import EngineCache, engine_key
+from pliant.runtime.tensorrt.engines import build_engines
+
+from ..making import make
+from .conftest import ADA, lowered
+
+LIES: tuple[dict[str, Any], ...] = ({"key": "../victim"}, {"built": 5}, {"_version": 2})
+
+
+def test_whatever_decides_an_engine_is_in_its_key(rtx: Bindings) -> None:
+    arrays: dict[str, np.ndarray[Any, Any]] = {"a": np.arange(6, dtype=np.float32), "b": np.zeros(3, np.int8)}
+    base = engine_key(b"graph", arrays, ADA, rtx)
+    assert base == engine_key(b"graph", dict(reversed(arrays.items())), ADA, rtx)
+    others = [
+        engine_key(b"graph2", arrays, ADA, rtx),
+        engine_key(b"graph", {**arrays, "a": arrays["a"] + 1}, ADA, rtx),
+        engine_key(b"graph", {**arrays, "a": arrays["a"].reshape(2, 3)}, ADA, rtx),
+        engine_key(b"graph", {**arrays, "a": arrays["a"].view(np.int32)}, ADA, rtx),
+        engine_key(b"graph", {"a": arrays["a"], "c": arrays["b"]}, ADA, rtx),
+        engine_key(b"graph", arrays, replace(ADA, batch=5), rtx),
+        engine_key(b"graph", arrays, replace(ADA, capability="12.0"), rtx),
+        engine_key(b"graph", arrays, ADA, replace(rtx, version="0")),
+        engine_key(b"graph", arrays, ADA, replace(rtx, driver="580.1")),
+    ]
+    assert len({base, *others}) == len(others) + 1
+
+
+def test_a_stale_engine_gives_way(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / "engines")
+    with pliant.open_suite(path) as suite:
+        (old,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+        (kept,) = build_engines(suite, ["s01-fp32"], replace(ADA, batch=1), cache=cache)
+    own = tmp_path / "made.pliant"
+    own.write_bytes(path.read_bytes())
+    with pliant.open_suite(own) as suite:
+        (same,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    assert (same.fresh, same.info.key) == (False, old.info.key)
+    lowered(make(seed=1)).write(path)
+    try:
+        with pliant.open_suite(path) as suite:
+            (new,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    finally:
+        path.write_bytes(own.read_bytes())
+    assert (new.fresh, new.replaced) == (True, 1)
+    assert {each.key for each in cache.all()} == {kept.info.key, new.info.key}
+    assert not cache.plan_path(old.info.key).exists()
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: raw[:99] + b"x" + raw[100:], lambda raw: None])
+def test_a_damaged_engine_is_built_anew(
+    rtx: Bindings, path: Path, tmp_path: Path, damage: Callable[[bytes], bytes | None]
+) -> None:
+    cache = EngineCache(tmp_path / "engines")
+    with pliant.open_suite(path) as suite:
+        (first,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+        plan = cache.plan_path(first.info.key)
+        raw = damage(plan.read_bytes())
+        if raw is None:
+            plan.unlink()
+        else:
+            plan.write_bytes(raw)
+        assert cache.find(first.info.key) is None
+        (again,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    assert again.fresh
+    assert cache.find(first.info.key) is not None
+
+
+def test_two_suites_of_one_name_leave_each_others_engines(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    cache, other = EngineCache(tmp_path / "engines"), lowered(make(seed=1)).write(tmp_path / "other.pliant")
+    for fresh in (True, False):
+        for each in (path, other):
+            with pliant.open_suite(each) as suite:
+                (found,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+            assert (found.fresh, found.replaced) == (fresh, 0)
+
+
+def test_descriptions_that_lie_are_not_believed(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    cache = EngineCache(tmp_path / "engines")
+    with pliant.open_suite(path) as suite:
+        (old,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
+    (tmp_path / "victim.json").touch()
+    described = json.loads((cache.folder / f"{old.info.key}.json").read_text())
+    for index, lie in enumerate(LIES):
+        (cache.folder / f"{index:064x}.json").write_text(json.dumps({**described, **lie}))
+    (cache.folder / f"{9:064x}.json").write_text("[" * 10_000)
+    assert [each.key for each in cache.all()] == [old.info.key]
+    with pliant.open_suite(path) as suite:
+        list(build_engines(suite, ["s01-fp32"], replace(ADA, batch=2), cache=cache))
+    assert (tmp_path / "victim.json").exists()
+
+
+def test_a_folder_that_others_can_write_to_holds_no_engines(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "engines"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pliant.open_suite(path) as suite, pytest.raises(pliant.PliantError, match="chmod go-w"):
+        list(build_engines(suite, ["s01-fp32"], ADA, cache=EngineCache(folder)))
+    assert os.listdir(folder) == []
