@@ -45,4 +45,5 @@ class BuildSettings:
     def __str__(self) -> str:
         place = f"compute capability {self.capability}" if self.capability else "the GPU of this machine"
         accelerator = "" if self.dla is None else f", DLA {self.dla}"
-        return f"{TITLES[self.engine]} for {place}{accelerator}, 1 to {self.batch} images"
+        images = "1 image" if self.batch == 1 else f"1 to {self.batch} images"
+        return f"{TITLES[self.engine]} for {place}{accelerator}, {images} a call"
