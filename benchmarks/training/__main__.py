@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -42,6 +43,8 @@ def main() -> int:
         job = Job(chosen.job[0], chosen.job[1], int(chosen.job[2]))
         save(folder, job, run(job, chosen.work, chosen.split, Silent()))
         return 0
+    # Whoever stops this means its jobs too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     jobs = [
         Job(data, method, seed)
         for data in chosen.data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,23 @@ def test_what_is_judged_again_keeps_the_seconds_of_its_training(
     assert again.returncode == 0, again.stderr
     after = json.loads(path.read_text())
     assert (after["seconds"], after["rows"]) == (before["seconds"], before["rows"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_terminated_it_takes_its_jobs_along(tmp_path: Path) -> None:
+    """They would train on for hours, unseen, and against the next ones."""
+    places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results"), "--workers", "1"]
+    benchmark = subprocess.Popen([*COMMAND, *places], stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{benchmark.pid}/task/{benchmark.pid}/children")
+    deadline = time.monotonic() + 60
+    while not (found := children.read_text().split()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found, "no job began"
+    benchmark.terminate()
+    _, said = benchmark.communicate(timeout=60)
+    assert benchmark.returncode == 1
+    assert "resumes from its checkpoints" in said
+    assert not Path(f"/proc/{found[0]}").exists()
 
 
 def _result(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -84,6 +85,8 @@ def main() -> int:
         Worker(chosen.out / f"worker-{index}", share, chosen.seed + index, not guided)
         for index in range(chosen.workers)
     ]
+    for stopping in (signal.SIGINT, signal.SIGTERM):  # which a shell in the background may have had ignored
+        signal.signal(stopping, signal.default_int_handler)
     start = time.monotonic()
     for worker in workers:
         _seed(worker.folder / "corpus")
