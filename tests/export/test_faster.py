@@ -80,7 +80,7 @@ def test_a_rewritten_graph_computes_the_same(
     before, changed = model(text), model(text)
     rewrite(changed.graph)
     assert kinds(changed) == after
-    shape = (images, *(before.graph.inputs[0].shape or ir.Shape(())).numpy()[1:])
+    shape = (images, *(size for size in before.graph.inputs[0].shape or () if isinstance(size, int)))
     x = np.random.default_rng(1).integers(0, 255, shape)
     given = x.astype(np.uint8) if text is NORMALIZED else (x / 100).astype(np.float32)
     np.testing.assert_allclose(run(changed, given), run(before, given), rtol=1e-6)
