@@ -116,7 +116,8 @@ def _seed(folder: Path) -> None:
 def _total(workers: list[Worker]) -> dict[str, Any]:
     parts = [counts for worker in workers for counts in (*worker.before, worker.counts())]
     total = {
-        key: sum(part.get(key, 0) for part in parts) for key in ("runs", "refused", "read", "answered", "failures")
+        key: sum(part.get(key, 0) for part in parts)
+        for key in ("runs", "refused", "read", "answered", "declined", "failures")
     }
     worst = {key: max(part.get(key, 0) for part in parts) for key in ("slowest", "most")}
     return {**total, **worst, "crashes": sum(worker.crashes for worker in workers)}

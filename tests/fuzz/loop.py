@@ -27,12 +27,15 @@ _ENGINE_EVERY = 8
 
 @dataclass
 class Counts:
-    """What became of the programs. `most` is the most memory beside twice the file, in bytes."""
+    """What became of the programs: `refused` or `read` up to the engine; some of the latter `answered` their witness in
+    it, or were `declined` there. `most` is the most memory beside twice the file, in bytes.
+    """
 
     runs: int = 0
     refused: int = 0
     read: int = 0
     answered: int = 0
+    declined: int = 0
     failures: int = 0
     slowest: float = 0.0
     most: int = 0
@@ -62,20 +65,22 @@ class Trial:
         self._suite.write_bytes(suite_of(program))
         counts = self.counts
         try:
-            self._read(engine=False)
-            counts.read += 1
-            if counts.read % _ENGINE_EVERY == 0:
-                self._read(engine=True)
-                counts.answered += 1
-        except Refused:
-            counts.refused += 1
+            if not self._read(engine=False):
+                counts.refused += 1
+            else:
+                counts.read += 1
+                if counts.read % _ENGINE_EVERY == 0:
+                    answered = self._read(engine=True)
+                    counts.answered += answered
+                    counts.declined += not answered
         except Exception as error:
             self._keep(program, error)
         counts.runs += 1
         if counts.runs % 200 == 0 or counts.runs >= self.runs:
             counts.write(self.folder / "counts.json")
 
-    def _read(self, engine: bool) -> None:
+    def _read(self, engine: bool) -> bool:
+        """Whether it was read; False where it was refused as it should be. Raises whatever else happens."""
         from .reading import REFUSALS, SPARE, read_all
         from .watch import Peak
 
@@ -93,10 +98,9 @@ class Trial:
                 raise Failure(f"took {seconds:.2f} s")
             if grown > SPARE:
                 raise Failure(f"took {grown} bytes more than twice its file")
-        if refusal is not None:
-            if "\n" in str(refusal):
-                raise Failure("its error has several lines")
-            raise Refused
+        if refusal is not None and "\n" in str(refusal):
+            raise Failure("its error has several lines")
+        return refusal is None
 
     def _keep(self, program: bytes, error: Exception) -> None:
         told = "".join(traceback.format_exception(error)[-2:])
@@ -108,10 +112,6 @@ class Trial:
             place.with_suffix(".program").write_text(program.hex())
             place.with_suffix(".txt").write_text(told)
             os.replace(self._suite, place.with_suffix(".pliant"))
-
-
-class Refused(Exception):
-    """What a reader should do with a bad suite."""
 
 
 class Failure(Exception):
