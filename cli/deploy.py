@@ -71,7 +71,7 @@ def sign(
     out: Annotated[Path | None, path_option("FILE", "Write here; the suite stays as it is.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Sign a suite, so that whoever has the public key can tell that every byte of it is yours (verify --key).
+    """Sign a suite, so that whoever has the public key can tell that all that is used of it is yours (verify --key).
 
     \b
     Example:

@@ -80,17 +80,11 @@ class Container:
     def chunks(self, name: str) -> Iterator[memoryview]:
         """The bytes of a tensor piece by piece, for digests."""
         entry = self.entry(name)
-        for at in range(entry.start, entry.stop, _CHUNK):
-            with self._reading():
-                piece = self._fill(np.empty(min(_CHUNK, entry.stop - at), np.uint8), at)
-            yield piece.data
+        return self._pieces(entry.start, entry.stop)
 
     def all_bytes(self) -> Iterator[memoryview]:
         """The whole file piece by piece, for a digest of it."""
-        for at in range(0, self.size, _CHUNK):
-            with self._reading():
-                piece = self._fill(np.empty(min(_CHUNK, self.size - at), np.uint8), at)
-            yield piece.data
+        return self._pieces(0, self.size)
 
     def check_unchanged(self) -> None:
         """Raise SuiteError when the file is no longer the one that was opened."""
@@ -117,6 +111,12 @@ class Container:
             if not self._closed:
                 self._closed = True
                 self._release()
+
+    def _pieces(self, start: int, stop: int) -> Iterator[memoryview]:
+        for at in range(start, stop, _CHUNK):
+            with self._reading():
+                piece = self._fill(np.empty(min(_CHUNK, stop - at), np.uint8), at)
+            yield piece.data
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

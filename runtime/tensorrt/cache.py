@@ -106,8 +106,8 @@ class EngineCache:
         bindings: Bindings,
         precisions: dict[str, int],
         seconds: float,
-    ) -> EngineInfo:
-        """Write an engine, and take away those of the same subnet and settings that it replaces."""
+    ) -> tuple[EngineInfo, int]:
+        """Write an engine, and take away those of the same subnet and settings that it replaces: how many they were."""
         digest, built = hashlib.sha256(plan).hexdigest(), time.strftime("%Y-%m-%dT%H:%M:%S%z")
         what = (settings.to_json(), bindings.version, bindings.driver)
         info = EngineInfo(key, suite, place, subnet, *what, precisions, round(seconds, 3), built, digest, len(plan))
@@ -121,9 +121,10 @@ class EngineCache:
             write_atomically(self.folder / f"{key}.json", json.dumps(entry, indent=1) + "\n")
         except OSError as error:
             raise EngineUnavailable(f"{self.folder} cannot be written: {error.strerror}; set PLIANT_CACHE") from error
-        for other in self.stale(info):
+        stale = self.stale(info)
+        for other in stale:
             self.drop(other.key)
-        return info
+        return info, len(stale)
 
     def stale(self, info: EngineInfo) -> list[EngineInfo]:
         """Engines of the same subnet and settings under other keys: of other weights, versions or drivers."""

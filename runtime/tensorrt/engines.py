@@ -76,10 +76,9 @@ def _engine(
     _check_precision(subnet, plan.precisions, _integer_weights(suite, subnet))
     about: dict[str, Any] = {"suite": suite.name, "subnet": subnet.id, "settings": settings, "bindings": bindings}
     about["place"] = str(suite.path.resolve())
-    before = len(cache.all())
     seconds = time.perf_counter() - start
-    info = cache.keep(key, plan.data, precisions=plan.precisions, seconds=seconds, **about)
-    return EngineResult(subnet.id, info, fresh=True, replaced=before + 1 - len(cache.all()))
+    info, replaced = cache.keep(key, plan.data, precisions=plan.precisions, seconds=seconds, **about)
+    return EngineResult(subnet.id, info, fresh=True, replaced=replaced)
 
 
 def _inputs(suite: Suite, subnet: SubnetInfo) -> tuple[bytes, dict[str, np.ndarray[Any, Any]]]:
