@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .suite import Suite
+
+if TYPE_CHECKING:
+    from ..devices.measure import Progress
 
 
 def open_suite(
     path: str | os.PathLike[str],
     *,
     sha256: str | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Suite:
     """Open a suite: header and manifest only, no weights touched and no engine imported. Raises SuiteError.
 

@@ -12,26 +12,23 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..devices.cache import cache_folder, private_folder
 from ..devices.errors import EngineUnavailable, InputError, SuiteError
+from ..devices.measure import Progress
 from ..devices.writing import beside, onto_disk, write_atomically
 from .container import Container
-
-Report = Callable[[str, int, int], None]
-"""What is done, how much of it (bytes), out of how much."""
 
 _HUB = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NEEDS = "suites by address need more packages: pip install 'pliant[remote]'"
 
 
-def fetch(address: str, sha256: str | None = None, report: Report | None = None) -> Path:
-    """The path of a checked copy of the suite at `address`.
+def fetch(address: str, sha256: str | None = None, report: Progress | None = None) -> Path:
+    """The path of a checked copy of the suite at `address`; `report` is told bytes.
 
     Raises InputError for an address that cannot be reached or used, SuiteError where what came is damaged or is not
     what `sha256` (hex, of the whole file) says, EngineUnavailable without the extra `remote`.
@@ -96,7 +93,7 @@ def _from_hub(address: str) -> Path:
         raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
 
 
-def _from_web(address: str, sha256: str | None, report: Report | None) -> Path:
+def _from_web(address: str, sha256: str | None, report: Progress | None) -> Path:
     """Fetched anew when the server has another one, as its ETag or date says, and where it gives neither."""
     _check_safe(address, address, sha256)
     try:
@@ -182,7 +179,7 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _callback(report: Report | None, address: str) -> Any:
+def _callback(report: Progress | None, address: str) -> Any:
     from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
     if report is None:

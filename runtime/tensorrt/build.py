@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 
 from ...devices.errors import EngineUnavailable, SuiteError
+from ...devices.measure import Progress
 from .bindings import Bindings
 from .settings import BuildSettings
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
-Report = Callable[[str, int, int], None]
-"""What is done, how much of it, out of how much."""
 _ONE_AT_A_TIME = threading.Lock()
 """Builds: they share what the vendor's library says."""
 _LOOK = 0.1
@@ -51,7 +50,7 @@ def build_plan(
     settings: BuildSettings,
     what: str,
     *,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> Plan:
     """Build one engine of a weightless ONNX graph; `what` names it in messages.
 
@@ -85,7 +84,7 @@ class _Job:
         arrays: Arrays,
         settings: BuildSettings,
         what: str,
-        report: Report | None,
+        report: Progress | None,
     ):
         self.bindings, self.graph, self.settings, self.what = bindings, graph, settings, what
         # The parser keeps pointers, not copies: they must outlive the build.

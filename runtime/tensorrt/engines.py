@@ -11,10 +11,11 @@ import numpy as np
 
 from ...devices.errors import BudgetError, EngineUnavailable, SuiteError
 from ...devices.fingerprint import Fingerprint, read_fingerprint
+from ...devices.measure import Progress
 from ..session import check_interface
 from ..weights import read_arrays
 from .bindings import Bindings, check_buildable, load_bindings
-from .build import Report, build_plan
+from .build import build_plan
 from .cache import EngineCache, EngineInfo, engine_key
 from .settings import BuildSettings
 
@@ -39,7 +40,7 @@ def build_engines(
     settings: BuildSettings,
     *,
     cache: EngineCache | None = None,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> Iterator[EngineResult]:
     """Build what is not built yet, one subnet after the other, all tasks in each.
 
@@ -64,7 +65,7 @@ def _engine(
     settings: BuildSettings,
     bindings: Bindings,
     cache: EngineCache,
-    report: Report | None,
+    report: Progress | None,
 ) -> EngineResult:
     graph, arrays = _inputs(suite, subnet)
     key = engine_key(graph, arrays, settings, bindings)
