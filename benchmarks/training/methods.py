@@ -91,6 +91,7 @@ METHODS = {
     ),
     "uniform": Method(("training.uniform=1",), about="no step with an encoder of mixed widths"),
     "no-curriculum": Method(("training.full_width=0",), about="no steps of the widest alone"),
+    "long-curriculum": Method(("training.full_width=0.5",), about="half of the steps of the widest alone"),
     "updates-apart": Method(
         ("training.widest_weight=1", "training.updates=apart", "training.lr=0.002"),
         about="the weights move after each subnet, at half the rate",
