@@ -19,8 +19,8 @@ def parse_json(data: bytes | str, what: str) -> Any:
     """Strict JSON: no duplicate keys, no NaN or infinity, no nesting that exhausts the stack."""
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
-        # Each value but the first follows one of these; in texts they are counted too.
-        if sum(text.count(sign) for sign in ",[{") > _MAX_VALUES:
+        # Each value but the first follows one of these; in texts they are counted too, and a short text has too few.
+        if len(text) > _MAX_VALUES and sum(text.count(sign) for sign in ",[{") > _MAX_VALUES:
             raise SuiteError(f"its JSON holds more than {_MAX_VALUES} values")
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except SuiteError as error:

@@ -186,6 +186,10 @@ def _graphs(value: Any, where: str) -> dict[str, GraphInfo]:
 
 
 def _graph(value: Any, where: str) -> GraphInfo:
+    if type(value) is dict:
+        tensor, digest, size = value.get("tensor"), value.get("sha256"), value.get("size")
+        if type(size) is int and 0 < size <= MAX_GRAPH_BYTES and type(digest) is str and _SHA256.fullmatch(digest):
+            return GraphInfo(text(tensor, "a graph's tensor"), digest, size)
     entry = mapping(value, f"a graph of {where}")
     return GraphInfo(
         text(entry["tensor"], f"a graph of {where}"),
