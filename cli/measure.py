@@ -126,9 +126,9 @@ def _profile_rows(suite: OpenSuite, found: DeviceProfile) -> list[dict[str, Any]
     """Measurements by subnet; a profile's keys begin with the graph's digest."""
     rows = []
     for subnet in suite.subnets:
-        start = subnet.graphs["onnxruntime"].sha256 + "/"
-        times = next((value for key, value in found.latency.items() if key.startswith(start)), None)
-        use = next((value for key, value in found.memory.items() if key.startswith(start)), None)
+        starts = tuple(f"{graph.sha256}/" for graph in subnet.graphs.values())
+        times = next((value for key, value in found.latency.items() if key.startswith(starts)), None)
+        use = next((value for key, value in found.memory.items() if key.startswith(starts)), None)
         if times is not None:
             rows.append({**_row(subnet, times), "memory_bytes": use.peak if use else None})
     return rows

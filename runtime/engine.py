@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,22 @@ from typing import Any
 import numpy as np
 
 from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
+from .tensorrt.settings import ENGINES
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
+}
+"""onnxruntime's; beside them TensorRT's own engines are providers (`tensorrt.settings.ENGINES`)."""
 # The two must never be installed together: they are the same module.
 _MEND = {
     "cpu": "pip install onnxruntime",
     "cuda": "pip uninstall onnxruntime, then pip install onnxruntime-gpu",
+    "onnxruntime-tensorrt": "pip uninstall onnxruntime, then pip install onnxruntime-gpu and tensorrt",
 }
 _SILENT = 4
+_TENSORRT = PROVIDERS["onnxruntime-tensorrt"]
 
 
 def create_session(
@@ -43,14 +52,46 @@ def create_session(
     # Not add_initializer, which at the default optimization level may use the model's own data instead.
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
     options.add_external_initializers(list(arrays), values)
-    names = [PROVIDERS[provider]] if provider == "cpu" else [PROVIDERS[provider], PROVIDERS["cpu"]]
+    names = _chain(provider)
+    given = [onnxruntime_tensorrt_options(graph, arrays) if name == _TENSORRT else {} for name in names]
     try:
-        session = ort.InferenceSession(graph, options, providers=names)
+        session = ort.InferenceSession(graph, options, providers=names, provider_options=given)
     except Exception as error:  # onnxruntime's own classes derive from Exception directly
         raise SuiteError(f"onnxruntime {ort.__version__} refuses {what}: {one_line(error)}") from error
     if session.get_providers()[0] != names[0]:
         raise EngineUnavailable(f"onnxruntime cannot use {provider} on this machine: check its driver and libraries")
     return session
+
+
+def _chain(provider: str) -> list[str]:
+    """The provider, then those that take what it leaves."""
+    last = [] if provider == "cpu" else [PROVIDERS["cpu"]]
+    return [PROVIDERS[provider], *([PROVIDERS["cuda"]] if PROVIDERS[provider] == _TENSORRT else []), *last]
+
+
+def onnxruntime_tensorrt_options(graph: bytes, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, str]:
+    """How onnxruntime's TensorRT provider is to keep its engines: under a digest of graph and weights.
+
+    Its own cache goes by the graph's name, which subnets of other widths share (onnxruntime issue 32254).
+    """
+    from ..devices.cache import cache_folder, private_folder
+
+    digest = hashlib.sha256(graph)
+    for name in sorted(arrays):
+        digest.update(f"\0{name}\0{arrays[name].dtype.str}\0{arrays[name].shape}\0".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    folder = str(private_folder(cache_folder() / "engines-of-onnxruntime"))
+    types = {array.dtype for array in arrays.values()}
+    return {
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": folder,
+        "trt_engine_cache_prefix": f"pliant-{digest.hexdigest()[:32]}",
+        "trt_timing_cache_enable": "1",
+        "trt_timing_cache_path": folder,
+        # Types that the graph does not have must not be chosen for it.
+        "trt_fp16_enable": str(int(np.dtype(np.float16) in types)),
+        "trt_int8_enable": str(int(np.dtype(np.int8) in types)),
+    }
 
 
 def import_onnxruntime(provider: str = "cpu") -> Any:
@@ -68,9 +109,15 @@ def import_onnxruntime(provider: str = "cpu") -> Any:
 def check_provider(given: object) -> str:
     """The provider's name in small letters; BudgetError where there is none of that name."""
     name = given.strip().lower() if isinstance(given, str) else ""
-    if name not in PROVIDERS:
-        raise BudgetError(f"there is no provider {given!r}: use {' or '.join(PROVIDERS)}")
+    known = (*PROVIDERS, *ENGINES)
+    if name not in known:
+        raise BudgetError(f"there is no provider {given!r}: use {', '.join(known[:-1])} or {known[-1]}")
     return name
+
+
+def target_of(provider: str) -> str:
+    """Which of a subnet's graphs a provider runs."""
+    return "tensorrt" if provider in ENGINES or PROVIDERS[provider] == _TENSORRT else "onnxruntime"
 
 
 def check_threads(given: object) -> int | None:

@@ -12,7 +12,7 @@ import numpy as np
 from ..devices.errors import InputError
 from ..devices.writing import beside, onto_disk
 from .manifest import SubnetInfo
-from .session import check_interface
+from .interface import check_interface
 from .suite import Suite
 from .weights import read_arrays
 

@@ -11,7 +11,7 @@ from ..devices.cache import MeasurementCache
 from ..devices.fingerprint import Fingerprint, read_fingerprint
 from ..devices.measure import Effort, Measurement, Progress, measure
 from ..devices.profile import DeviceProfile, Key, MemoryUse
-from .engine import check_provider, check_threads, checked_threads
+from .engine import check_provider, check_threads, checked_threads, target_of
 from .manifest import SubnetInfo
 from .memory import measure_memory
 from .session import load_subnet
@@ -55,8 +55,9 @@ class Book:
     def key(self, subnet: SubnetInfo) -> Key:
         """What a measurement of this subnet is kept under; subnets of the same graph share it."""
         shape = (1, *self.suite.input.shape)
-        graph = subnet.graphs["onnxruntime"].sha256
-        return Key(graph, shape, self.provider, self.threads, self.tasks)
+        # One that the provider has no graph of is never measured: nothing is known under its key.
+        graph = subnet.graphs.get(target_of(self.provider))
+        return Key(graph.sha256 if graph else "", shape, self.provider, self.threads, self.tasks)
 
     def latency(self, subnet: SubnetInfo) -> Measurement | None:
         """What is known of its latency, in milliseconds."""
@@ -138,12 +139,13 @@ def profile_suite(
     chosen = list(suite.subnets if subnets is None else subnets)
     book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
     book.measure(chosen, quantile, effort, progress)
-    if memory:
+    if memory and book.provider == "cpu":
         book.measure_memory(chosen, progress)
     keys = {book.key(subnet).text for subnet in chosen}
     latency = {key: value for key, value in book.profile.latency.items() if key in keys}
     uses = {key: value for key, value in book.profile.memory.items() if key in keys}
-    graphs = {subnet.graphs["onnxruntime"].sha256: _described(subnet) for subnet in chosen}
+    target = target_of(book.provider)
+    graphs = {subnet.graphs[target].sha256: _described(subnet) for subnet in chosen if target in subnet.graphs}
     return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs)
 
 

@@ -17,6 +17,7 @@ from .judge import Judge
 from .latency import Book
 from .manifest import SubnetInfo
 from .measuring import measure_what_decides
+from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
     from .suite import Suite
@@ -163,6 +164,12 @@ def make_plan(
         raise BudgetError("plans use no energy sensor yet: leave the energy limit out")
     names = tuple(suite.tasks) if budget.tasks is None else budget.tasks
     ranked = rank(suite.subnets, names, budget)
+    if budget.provider != "cpu" and budget.memory_bytes is not None:
+        raise BudgetError(f"memory is measured of a process, not of a GPU: for {budget.provider} limit the bytes instead")
+    if budget.provider in ENGINES:
+        from .tensorrt.candidates import with_engines
+
+        ranked = with_engines(suite, ranked, names, budget.provider)
     kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
     judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
     if measure == "auto":

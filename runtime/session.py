@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..devices.errors import PliantError, SuiteError
-from .engine import check_provider, checked_threads, create_session, one_line, release_memory
-from .graph import Graph
+from ..devices.errors import BudgetError, PliantError, SuiteError
+from .engine import check_provider, checked_threads, create_session, one_line, release_memory, target_of
+from .interface import check_interface
 from .manifest import SubnetInfo
 from .record import Record
+from .tensorrt.settings import ENGINES
 from .weights import read_arrays
 from .witness import Witness, compare
 
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from .suite import Suite
 
 Outputs = dict[str, np.ndarray[Any, Any]]
+Builder = Callable[[list[str]], Any]
+"""From outputs of a graph to something that runs them: onnxruntime's session, or an engine with the same `run`."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A loaded subnet. `engine` is onnxruntime's InferenceSession; frozen, and safe to run from many threads.
+    """A loaded subnet; frozen, and safe to run from many threads. `engine` is onnxruntime's InferenceSession, or what
+    runs TensorRT's engine in its place.
 
     `witness_error` is the largest relative error against the witness; times are milliseconds.
     """
@@ -66,15 +70,12 @@ def load_subnet(
     threads = checked_threads(threads)
     what = f"subnet {info.id} of {suite.path}"
     start = time.perf_counter()
-    graph, record = suite.graph(info, "onnxruntime"), suite.record(info)
-    check_interface(suite, graph)
+    record = suite.record(info)
     witnesses = read_witnesses(suite, record, names)
-
-    def build(outputs: list[str]) -> Any:
-        cut = graph.pruned(outputs)
-        arrays = read_arrays(suite.container, record, cut, what)
-        return create_session(cut.to_bytes(), arrays, provider, threads, what, quiet=quiet)
-
+    if provider in ENGINES:
+        build = _engine_builder(suite, info, names, raw, provider, what)
+    else:
+        build = _session_builder(suite, info, record, provider, threads, quiet, what)
     engine = build([f"{name}/logits" if raw else name for name in names])
     built = time.perf_counter()
     checked = build([out for name in names for out in (name, f"{name}/logits")]) if raw else engine
@@ -87,6 +88,36 @@ def load_subnet(
     release_memory()
     done = time.perf_counter()
     return Session(info, names, raw, provider, threads, engine, error, (built - start) * 1e3, (done - built) * 1e3)
+
+
+def _session_builder(
+    suite: Suite, info: SubnetInfo, record: Record, provider: str, threads: int, quiet: bool, what: str
+) -> Builder:
+    """By onnxruntime, of any outputs of the graph."""
+    graph = suite.graph(info, target_of(provider))
+    check_interface(suite, graph)
+
+    def build(outputs: list[str]) -> Any:
+        cut = graph.pruned(outputs)
+        arrays = read_arrays(suite.container, record, cut, what)
+        return create_session(cut.to_bytes(), arrays, provider, threads, what, quiet=quiet)
+
+    return build
+
+
+def _engine_builder(
+    suite: Suite, info: SubnetInfo, tasks: tuple[str, ...], raw: bool, provider: str, what: str
+) -> Builder:
+    """By TensorRT, where the engine is built already."""
+    if raw:
+        raise BudgetError(f"engines of {provider} give decoded outputs only: leave out raw")
+
+    def build(outputs: list[str]) -> Any:
+        from .tensorrt.load import load_engine
+
+        return load_engine(suite, info, tasks, provider, what)
+
+    return build
 
 
 def read_witnesses(suite: Suite, record: Record, tasks: tuple[str, ...]) -> list[Witness]:
@@ -102,25 +133,11 @@ def read_witnesses(suite: Suite, record: Record, tasks: tuple[str, ...]) -> list
         raise SuiteError(f"{suite.path} is damaged: the witness {error} is missing") from None
 
 
-def check_interface(suite: Suite, graph: Graph) -> None:
-    """Refuse a graph whose input or outputs are not those that the manifest's tasks ask for."""
-    size = suite.input
-    if graph.input.dtype != np.uint8 or graph.input.dims[1:] != size.shape or len(graph.input.dims) != 4:
-        raise SuiteError(f"a graph of {suite.path} does not take the images that its manifest says")
-    for name, task in suite.tasks.items():
-        dense = (size.height, size.width)
-        decoded = {"normals": (*dense, 3), "classification": (task.channels,)}.get(task.kind, dense)
-        logits = (task.channels,) if task.kind == "classification" else (task.channels, *dense)
-        dtype = np.uint8 if task.kind == "segmentation" else np.float32
-        for output, shape, kind in ((name, decoded, dtype), (f"{name}/logits", logits, np.float32)):
-            value = graph.outputs.get(output)
-            if value is None or value.dtype != kind or value.dims[1:] != shape:
-                raise SuiteError(f"a graph of {suite.path} has no output {output!r} of {np.dtype(kind)} (N, {shape})")
-
-
 def _run(engine: Any, names: Any, images: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
     try:
         return engine.run(names, {"images": images})  # type: ignore[no-any-return]
+    except PliantError:
+        raise
     except Exception as error:  # onnxruntime's own classes derive from Exception directly
         raise PliantError(f"onnxruntime failed: {one_line(error)}") from error
 
@@ -128,6 +145,8 @@ def _run(engine: Any, names: Any, images: np.ndarray[Any, Any]) -> list[np.ndarr
 def _answer(engine: Any, names: list[str], image: np.ndarray[Any, Any], what: str) -> Outputs:
     try:
         return dict(zip(names, engine.run(names, {"images": image}), strict=True))
+    except PliantError:
+        raise
     except Exception as error:
         raise SuiteError(f"{what} cannot be run: {one_line(error)}") from error
 

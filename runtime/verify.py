@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..devices.errors import SuiteError
+from .digests import check_tensor
+from .interface import check_interface
 from .manifest import SubnetInfo
 from .record import Record
-from .session import check_interface, load_subnet
+from .session import load_subnet
 from .suite import Suite
 from .weights import check_fed
 
@@ -62,12 +63,8 @@ def check_file(suite: Suite) -> int:
     if digests.keys() != described:
         odd = min(digests.keys() ^ described)
         raise SuiteError(f"{suite.path} is damaged: {odd[:100]!r} is not both stored and in the list of digests")
-    for name, wanted in digests.items():
-        digest = hashlib.sha256()
-        for chunk in suite.container.chunks(name):
-            digest.update(chunk)
-        if digest.hexdigest() != wanted:
-            raise SuiteError(f"{suite.path} is damaged: the digest of {name!r} is wrong")
+    for name in digests:
+        check_tensor(suite, name)
     suite.container.check_unchanged()
     return len(digests)
 

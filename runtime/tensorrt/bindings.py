@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -69,6 +72,27 @@ def check_buildable(bindings: Bindings, settings: BuildSettings, gpus: tuple[str
             f"{TITLES[settings.engine]} {bindings.version} builds for no GPU of compute capability "
             f"{settings.capability}: only {', '.join(known)}"
         )
+
+
+@cache
+def vendor_logger(trt: Any) -> Any:
+    """The one of the process, with what it was told in `said`: the vendor's library keeps the first that it is given."""
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.said: deque[str] = deque(maxlen=1000)
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity <= trt.ILogger.WARNING:
+                self.said.append(" ".join(message.split()))
+
+    return Logger()
+
+
+def last_said(said: Sequence[str]) -> str:
+    """The last warning or error, for a message."""
+    return said[-1][:300] if said else "no reason is given"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,10 @@ import numpy as np
 
 from ...devices.errors import EngineUnavailable, SuiteError
 from ...devices.measure import Progress
-from .bindings import Bindings
+from .bindings import Bindings, last_said, vendor_logger
+from .refit import strip
 from .settings import BuildSettings
+from .timing import TimingCache
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 _ONE_AT_A_TIME = threading.Lock()
@@ -51,13 +52,17 @@ def build_plan(
     what: str,
     *,
     report: Progress | None = None,
+    stripped: bool = False,
+    timing: TimingCache | None = None,
 ) -> Plan:
     """Build one engine of a weightless ONNX graph; `what` names it in messages.
+
+    A `stripped` plan holds no weights (`refit`). What `timing` remembers of earlier builds is not measured again.
 
     Raises SuiteError where the vendor's parser refuses the graph, EngineUnavailable where nothing comes of it.
     KeyboardInterrupt stops the build first.
     """
-    job = _Job(bindings, graph, arrays, settings, what, report)
+    job = _Job(bindings, graph, arrays, settings, what, report, stripped, timing)
     thread = threading.Thread(target=job.run, name=f"building {what}", daemon=True)
     thread.start()
     try:
@@ -84,8 +89,11 @@ class _Job:
         arrays: Arrays,
         settings: BuildSettings,
         what: str,
-        report: Progress | None,
+        report: Progress | None = None,
+        stripped: bool = False,
+        timing: TimingCache | None = None,
     ):
+        self.stripped, self.timing = stripped, timing
         self.bindings, self.graph, self.settings, self.what = bindings, graph, settings, what
         # The parser keeps pointers, not copies: they must outlive the build.
         self.arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -110,12 +118,12 @@ class _Job:
     def _build(self) -> Plan:
         trt = self.bindings.module
         with _ONE_AT_A_TIME:
-            logger = _logger(trt)
-            said = list[str]()
+            logger = vendor_logger(trt)
+            said: deque[str] = deque(maxlen=1000)
             logger.said = said
             return self._built(trt, logger, said)
 
-    def _built(self, trt: Any, logger: Any, said: list[str]) -> Plan:
+    def _built(self, trt: Any, logger: Any, said: deque[str]) -> Plan:
         builder = trt.Builder(logger)
         network = builder.create_network(_strongly_typed(trt))
         with tempfile.TemporaryDirectory() as folder:
@@ -124,12 +132,15 @@ class _Job:
             config = self._config(trt, builder, network)
             monitor = _monitor(trt, self)
             config.progress_monitor = monitor
+            known = None if self.timing is None else self.timing.lend(config)
             data = builder.build_serialized_network(network, config)
+        if self.timing is not None and data is not None:
+            self.timing.keep(known)
         if data is None:
-            raise EngineUnavailable(f"{self.what} could not be built for {self.settings}: {_last(said)}")
+            raise EngineUnavailable(f"{self.what} could not be built for {self.settings}: {last_said(said)}")
         return Plan(bytes(memoryview(data)), layers, tuple(said))
 
-    def _parse(self, parser: Any, network: Any, said: list[str], folder: Path) -> None:
+    def _parse(self, parser: Any, network: Any, said: deque[str], folder: Path) -> None:
         if hasattr(parser, "load_initializer"):
             done = parser.load_model_proto(self.graph) and all(
                 parser.load_initializer(name, array.ctypes.data, array.nbytes) for name, array in self.arrays.items()
@@ -139,11 +150,17 @@ class _Job:
             done = parser.parse_from_file(str(_written(self.graph, self.arrays, folder)))
         if not done:
             found = [parser.get_error(index) for index in range(parser.num_errors)]
-            why = "; ".join(f"{each.node_name()}: {each.desc()}" for each in found[:3]) or _last(said)
+            why = "; ".join(f"{each.node_name()}: {each.desc()}" for each in found[:3]) or last_said(said)
             raise SuiteError(f"{self.what} is refused by the parser of {self.settings}: {why}")
 
     def _config(self, trt: Any, builder: Any, network: Any) -> Any:
         config, settings = builder.create_builder_config(), self.settings
+        # fp32 is fp32: ten bits of it would be another precision, and witnesses would tell.
+        config.clear_flag(trt.BuilderFlag.TF32)
+        # What the inspector can prove precision by.
+        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+        if self.stripped:
+            strip(trt, config)
         if settings.capability is not None:
             config.num_compute_capabilities = 1
             name = "SM" + settings.capability.replace(".", "")
@@ -196,22 +213,6 @@ def _written(graph: bytes, arrays: Arrays, folder: Path) -> Path:
     return path
 
 
-@cache
-def _logger(trt: Any) -> Any:
-    """The one of the process: the vendor's library keeps the first that it is given, and ignores all others."""
-
-    class Logger(trt.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.said: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity <= trt.ILogger.WARNING:
-                self.said.append(" ".join(message.split()))
-
-    return Logger()
-
-
 def _monitor(trt: Any, job: _Job) -> Any:
     """Told from any thread of the builder's; the outermost phase is what people want to see."""
 
@@ -234,7 +235,3 @@ def _monitor(trt: Any, job: _Job) -> Any:
             pass
 
     return Monitor()
-
-
-def _last(said: list[str]) -> str:
-    return said[-1][:300] if said else "the builder gives no reason"

@@ -1,8 +1,9 @@
 """Engines on this machine's disk, each under a key of all that decides it, written whole or not at all.
 
-The key is the sha256 of graph, weights, settings, and the versions of engine and driver: an engine that no longer is
-what would be built has another key, and is not found. Beside each plan stands what it is and the plan's own digest; a
-plan that does not match it is built anew. Folders that others can write to are refused: a plan is a program.
+The key is the sha256 of all that decides an engine: digests of the graph and of whatever feeds it (as the suite states
+them; whoever builds has checked them), settings, and the versions of engine and driver. An engine that no longer is what
+would be built has another key, and is not found. Beside each plan stands what it is and the plan's own digest; a plan
+that does not match it is built anew. Folders that others can write to are refused: a plan is a program.
 """
 
 from __future__ import annotations
@@ -17,15 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...devices.cache import cache_folder, private_folder
 from ...devices.errors import EngineUnavailable
 from ...devices.writing import beside, onto_disk, write_atomically
 from .bindings import Bindings
 from .settings import BuildSettings
 
-_VERSION = 1
+_VERSION = 2
 _KEY = re.compile("[0-9a-f]{64}")
 
 
@@ -33,10 +32,12 @@ _KEY = re.compile("[0-9a-f]{64}")
 class EngineInfo:
     """What an engine is: of which subnet, for what, by which version; `seconds` it took, `sha256` of its plan.
 
-    `place` is the file that the suite was: one that is exported again there replaces it.
+    `place` is the file that the suite was: one that is exported again there replaces it. `content` is the key but for
+    batch and DLA: engines of the same answer. A `stripped` plan takes its weights from the suite.
     """
 
     key: str
+    content: str
     suite: str
     place: str
     subnet: str
@@ -48,26 +49,28 @@ class EngineInfo:
     built: str
     sha256: str
     bytes: int
+    stripped: bool = False
 
 
-def engine_key(
-    graph: bytes, arrays: Mapping[str, np.ndarray[Any, Any]], settings: BuildSettings, bindings: Bindings
-) -> str:
-    """64 hex digits, of all that decides an engine."""
-    digest = hashlib.sha256()
-    decides = {
-        "format": _VERSION,
-        "graph": hashlib.sha256(graph).hexdigest(),
-        "settings": settings.to_json(),
-        "version": bindings.version,
-        "driver": bindings.driver,
-    }
-    digest.update(json.dumps(decides, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(array.data.cast("B") if array.nbytes else b"")
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class EngineKey:
+    """64 hex digits of all that decides an engine; `content` is of all but batch and DLA."""
+
+    text: str
+    content: str
+
+
+def engine_key(parts: Mapping[str, str], settings: BuildSettings, bindings: Bindings) -> EngineKey:
+    """The key of an engine; `parts` are the digests of what is in it, by name."""
+    asked = settings.to_json()
+    versions = {"format": _VERSION, "version": bindings.version, "driver": bindings.driver}
+    same = {**versions, "parts": dict(parts), "engine": asked["engine"], "capability": asked["capability"]}
+    same["tasks"] = asked["tasks"]
+    return EngineKey(_digest({**same, "settings": asked}), _digest(same))
+
+
+def _digest(decides: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 class EngineCache:
@@ -76,19 +79,23 @@ class EngineCache:
     def __init__(self, folder: Path | None = None):
         self.folder = cache_folder() / "engines" if folder is None else folder
 
-    def find(self, key: str) -> EngineInfo | None:
+    def find(self, key: EngineKey) -> EngineInfo | None:
         """The engine of a key, if it is there and whole."""
-        info = self._info(private_folder(self.folder) / f"{key}.json")
-        if info is None:
-            return None
-        digest = hashlib.sha256()
+        info = self._info(private_folder(self.folder) / f"{key.text}.json")
+        return None if info is None or self.read(info) is None else info
+
+    def read(self, info: EngineInfo) -> bytes | None:
+        """The plan of an engine; None where it is gone or damaged."""
+        private_folder(self.folder)
         try:
-            with self.plan_path(key).open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
+            plan = self.plan_path(info.key).read_bytes()
         except OSError:
             return None
-        return info if digest.hexdigest() == info.sha256 else None
+        return plan if hashlib.sha256(plan).hexdigest() == info.sha256 else None
+
+    def by_content(self) -> dict[str, EngineInfo]:
+        """What is built, by `content`; of several, the one that was built last. Plans are not looked at."""
+        return {info.content: info for info in self.all()}
 
     def plan_path(self, key: str) -> Path:
         """Where a plan is, or would be."""
@@ -96,7 +103,7 @@ class EngineCache:
 
     def keep(
         self,
-        key: str,
+        key: EngineKey,
         plan: bytes,
         *,
         suite: str,
@@ -106,19 +113,22 @@ class EngineCache:
         bindings: Bindings,
         precisions: dict[str, int],
         seconds: float,
+        stripped: bool = False,
     ) -> tuple[EngineInfo, int]:
         """Write an engine, and take away those of the same subnet and settings that it replaces: how many they were."""
         digest, built = hashlib.sha256(plan).hexdigest(), time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        what = (settings.to_json(), bindings.version, bindings.driver)
-        info = EngineInfo(key, suite, place, subnet, *what, precisions, round(seconds, 3), built, digest, len(plan))
+        info = EngineInfo(
+            *(key.text, key.content, suite, place, subnet, settings.to_json(), bindings.version, bindings.driver),
+            *(precisions, round(seconds, 3), built, digest, len(plan), stripped),
+        )
         private_folder(self.folder)
         try:
-            with beside(self.plan_path(key)) as file:
+            with beside(self.plan_path(info.key)) as file:
                 file.write(plan)
                 onto_disk(file)
-                os.replace(file.name, self.plan_path(key))
+                os.replace(file.name, self.plan_path(info.key))
             entry = {"_version": _VERSION, **asdict(info)}
-            write_atomically(self.folder / f"{key}.json", json.dumps(entry, indent=1) + "\n")
+            write_atomically(self.folder / f"{info.key}.json", json.dumps(entry, indent=1) + "\n")
         except OSError as error:
             raise EngineUnavailable(f"{self.folder} cannot be written: {error.strerror}; set PLIANT_CACHE") from error
         stale = self.stale(info)

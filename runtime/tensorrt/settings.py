@@ -15,7 +15,8 @@ TITLES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
 @dataclass(frozen=True)
 class BuildSettings:
     """`capability` is the GPU's compute capability, as in 8.9; None is the GPU of this machine. `batch` is the most
-    images of a call; engines are tuned for one. `dla` is the number of a deep-learning accelerator (Jetson).
+    images of a call; engines are tuned for one. `dla` is the number of a deep-learning accelerator (Jetson). `tasks` None
+    means all, and no others are computed.
 
     Raises BudgetError for what no engine can be built for.
     """
@@ -24,6 +25,7 @@ class BuildSettings:
     capability: str | None = None
     batch: int = 1
     dla: int | None = None
+    tasks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -40,10 +42,11 @@ class BuildSettings:
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
-        return asdict(self)
+        return {**asdict(self), "tasks": None if self.tasks is None else list(self.tasks)}
 
     def __str__(self) -> str:
         place = f"compute capability {self.capability}" if self.capability else "the GPU of this machine"
         accelerator = "" if self.dla is None else f", DLA {self.dla}"
         images = "1 image" if self.batch == 1 else f"1 to {self.batch} images"
-        return f"{TITLES[self.engine]} for {place}{accelerator}, {images} a call"
+        tasks = "" if self.tasks is None else f", {' and '.join(self.tasks)} only"
+        return f"{TITLES[self.engine]} for {place}{accelerator}, {images} a call{tasks}"

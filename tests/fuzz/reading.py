@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pliant
-from pliant.runtime.session import check_interface, load_subnet, read_witnesses
+from pliant.runtime.interface import check_interface
+from pliant.runtime.session import load_subnet, read_witnesses
 from pliant.runtime.signing import signer
 from pliant.runtime.verify import check_file
 from pliant.runtime.weights import read_arrays

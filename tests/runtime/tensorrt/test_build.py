@@ -21,7 +21,7 @@ from pliant.runtime.tensorrt.cache import EngineCache
 from pliant.runtime.tensorrt.engines import build_engines
 
 from ..making import make
-from .conftest import ADA, FP32
+from .conftest import ADA, FP32, inputs
 
 
 @pytest.mark.parametrize("capability", ["8.9", "12.0"])
@@ -65,7 +65,7 @@ def test_stopped_it_leaves_nothing(rtx: Bindings, path: Path, tmp_path: Path, mo
 def test_the_builder_stops_where_it_is_told_to(rtx: Bindings, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the monitor answers decides: a builder that went on would block a terminal for half an hour."""
     with pliant.open_suite(path) as suite:
-        graph, arrays = engines._inputs(suite, suite.subnet("s03-fp32"))
+        graph, arrays = inputs(suite, "s03-fp32")
     job = building._Job(rtx, graph, arrays, ADA, "a test", None)
     job.stop = True
     job.run()
@@ -101,10 +101,10 @@ def test_weights_come_from_a_file_where_the_parser_takes_no_others(
     names = {name: getattr(real, name) for name in dir(real) if not name.startswith("__")}
     older = replace(rtx, module=SimpleNamespace(**{**names, "OnnxParser": Old}))
     # The library knows one logger only.
-    logger = building._logger(real)
-    monkeypatch.setattr(building, "_logger", lambda _: logger)
+    logger = building.vendor_logger(real)
+    monkeypatch.setattr(building, "vendor_logger", lambda _: logger)
     with pliant.open_suite(path) as suite:
-        graph, arrays = engines._inputs(suite, suite.subnet("s02-fp32"))
+        graph, arrays = inputs(suite, "s02-fp32")
     plans = [building.build_plan(each, graph, arrays, ADA, "a test") for each in (older, rtx)]
     assert plans[0].precisions == plans[1].precisions == {"fp32": 8}
     assert plans[0].said == plans[1].said == ()
@@ -125,7 +125,7 @@ def test_every_subnet_of_the_sample_suite_is_built(rtx: Bindings, capability: st
 
 def test_what_the_parser_refuses_is_told_with_its_words(rtx: Bindings, path: Path) -> None:
     with pliant.open_suite(path) as suite:
-        graph, arrays = engines._inputs(suite, suite.subnet("s01-fp32"))
+        graph, arrays = inputs(suite, "s01-fp32")
     arrays["mix.weight"] = arrays["mix.weight"][:, :-1]
     with pytest.raises((pliant.SuiteError, pliant.EngineUnavailable), match="a test"):
         building.build_plan(rtx, graph, arrays, ADA, "a test")

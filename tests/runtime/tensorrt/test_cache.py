@@ -20,25 +20,37 @@ from pliant.runtime.tensorrt.engines import build_engines
 from ..making import make
 from .conftest import ADA, lowered
 
-LIES: tuple[dict[str, Any], ...] = ({"key": "../victim"}, {"built": 5}, {"_version": 2})
+LIES: tuple[dict[str, Any], ...] = ({"key": "../victim"}, {"built": 5}, {"_version": 1})
 
 
 def test_whatever_decides_an_engine_is_in_its_key(rtx: Bindings) -> None:
-    arrays: dict[str, np.ndarray[Any, Any]] = {"a": np.arange(6, dtype=np.float32), "b": np.zeros(3, np.int8)}
-    base = engine_key(b"graph", arrays, ADA, rtx)
-    assert base == engine_key(b"graph", dict(reversed(arrays.items())), ADA, rtx)
+    parts = {"graph": "aa", "weights/a": "bb", "record/s01": "cc"}
+    base = engine_key(parts, ADA, rtx)
+    assert base == engine_key(dict(reversed(parts.items())), ADA, rtx)
     others = [
-        engine_key(b"graph2", arrays, ADA, rtx),
-        engine_key(b"graph", {**arrays, "a": arrays["a"] + 1}, ADA, rtx),
-        engine_key(b"graph", {**arrays, "a": arrays["a"].reshape(2, 3)}, ADA, rtx),
-        engine_key(b"graph", {**arrays, "a": arrays["a"].view(np.int32)}, ADA, rtx),
-        engine_key(b"graph", {"a": arrays["a"], "c": arrays["b"]}, ADA, rtx),
-        engine_key(b"graph", arrays, replace(ADA, batch=5), rtx),
-        engine_key(b"graph", arrays, replace(ADA, capability="12.0"), rtx),
-        engine_key(b"graph", arrays, ADA, replace(rtx, version="0")),
-        engine_key(b"graph", arrays, ADA, replace(rtx, driver="580.1")),
+        *(engine_key({**parts, name: "dd"}, ADA, rtx) for name in parts),
+        engine_key({**parts, "weights/b": "bb"}, ADA, rtx),
+        engine_key(parts, replace(ADA, capability="12.0"), rtx),
+        engine_key(parts, replace(ADA, tasks=("depth",)), rtx),
+        engine_key(parts, ADA, replace(rtx, version="0")),
+        engine_key(parts, ADA, replace(rtx, driver="580.1")),
     ]
-    assert len({base, *others}) == len(others) + 1
+    assert len({base.text, *(each.text for each in others)}) == len(others) + 1
+    assert len({base.content, *(each.content for each in others)}) == len(others) + 1
+    batch = engine_key(parts, replace(ADA, batch=5), rtx)
+    assert (batch.text != base.text, batch.content == base.content) == (True, True)
+
+
+def test_a_suite_that_lies_about_its_weights_leaves_no_engine(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    """The key is made of digests: another suite, with the weights that these digests are of, would find the engine."""
+    raw, cache = path.read_bytes(), EngineCache(tmp_path / "engines")
+    with pliant.open_suite(path) as suite:
+        entry = suite.container.entry("weights/mix.weight")
+    lying = tmp_path / "lying.pliant"
+    lying.write_bytes(raw[: entry.start] + bytes(4) + raw[entry.start + 4 :])
+    with pliant.open_suite(lying) as suite, pytest.raises(pliant.SuiteError, match=r"digest of 'weights/mix.weight'"):
+        list(build_engines(suite, ["s01-fp32"], ADA, cache=cache))
+    assert cache.all() == []
 
 
 def test_a_stale_engine_gives_way(rtx: Bindings, path: Path, tmp_path: Path) -> None:
@@ -75,10 +87,10 @@ def test_a_damaged_engine_is_built_anew(
             plan.unlink()
         else:
             plan.write_bytes(raw)
-        assert cache.find(first.info.key) is None
+        assert cache.read(first.info) is None
         (again,) = build_engines(suite, ["s01-fp32"], ADA, cache=cache)
     assert again.fresh
-    assert cache.find(first.info.key) is not None
+    assert cache.read(again.info) is not None
 
 
 def test_two_suites_of_one_name_leave_each_others_engines(rtx: Bindings, path: Path, tmp_path: Path) -> None:

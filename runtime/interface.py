@@ -1,0 +1,29 @@
+"""What every graph of a suite takes and gives, as its manifest says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..devices.errors import SuiteError
+from .graph import Graph
+
+if TYPE_CHECKING:
+    from .suite import Suite
+
+
+def check_interface(suite: Suite, graph: Graph) -> None:
+    """Refuse a graph whose input or outputs are not those that the manifest's tasks ask for."""
+    size = suite.input
+    if graph.input.dtype != np.uint8 or graph.input.dims[1:] != size.shape or len(graph.input.dims) != 4:
+        raise SuiteError(f"a graph of {suite.path} does not take the images that its manifest says")
+    for name, task in suite.tasks.items():
+        dense = (size.height, size.width)
+        decoded = {"normals": (*dense, 3), "classification": (task.channels,)}.get(task.kind, dense)
+        logits = (task.channels,) if task.kind == "classification" else (task.channels, *dense)
+        dtype = np.uint8 if task.kind == "segmentation" else np.float32
+        for output, shape, kind in ((name, decoded, dtype), (f"{name}/logits", logits, np.float32)):
+            value = graph.outputs.get(output)
+            if value is None or value.dtype != kind or value.dims[1:] != shape:
+                raise SuiteError(f"a graph of {suite.path} has no output {output!r} of {np.dtype(kind)} (N, {shape})")
