@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 PIP_NOISE := $(if $(V),,-qq)
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format suites bench bench-training bench-search fuzz sample clean
+.PHONY: help setup demo test test-tensorrt lint format suites bench bench-training bench-search fuzz sample clean
 
 help:  ## what can be made
 	@printf 'make TARGET, where TARGET is one of\n'
@@ -28,6 +28,12 @@ demo: $(READY)  ## the main job: train, search, quantize, export, run at three b
 
 test: $(READY)  ## the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-tensorrt:  ## on a Jetson or a machine with an NVIDIA GPU: engines built, proven and run; a report to paste
+	@[ -x .venv-gpu/bin/python ] || python3 -m venv --system-site-packages .venv-gpu
+	@.venv-gpu/bin/python -m pip install $(PIP_NOISE) -e '.[tensorrt]' pytest pytest-timeout hypothesis
+	@.venv-gpu/bin/python -c 'import onnxruntime' 2>/dev/null || .venv-gpu/bin/python -m pip install $(PIP_NOISE) onnxruntime
+	@.venv-gpu/bin/python -m pytest -m gpu tests/gpu $(ARGS)
 
 lint: $(READY)  ## format, lint, types, import order
 	@$(BIN)/ruff format --check --quiet . || { echo 'make format mends the format'; exit 1; }
@@ -62,7 +68,7 @@ sample: $(READY)  ## train the sample suite that ships in the package
 	@$(BIN)/python benchmarks/suites.py --sample runtime/sample
 
 clean:  ## remove .venv, out and every cache
-	@rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-gpu out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

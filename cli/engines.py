@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Json, Subnets, Suite, once
+from .options import Json, Subnets, Suite, Tasks, once
 from .places import suite_at
 from .progress import note, progress_bar
 
@@ -28,13 +28,15 @@ def build(
         ),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Most images of a call.")] = 1,
+    tasks: Tasks = None,
     dla: Annotated[int | None, typer.Option(metavar="N", help="Deep-learning accelerator of a Jetson.")] = None,
     as_json: Json = False,
 ) -> None:
     """Build TensorRT engines of subnets, or find those that were built: they are kept on this machine.
 
     TensorRT builds for the GPU that is here; TensorRT for RTX (`pip install 'pliant[tensorrt-rtx]'`) also for another
-    one, on a machine without any. Running engines comes with a later version.
+    one, on a machine without any. They run with `--provider tensorrt` or `tensorrt-rtx`; plans choose among those
+    that are built.
 
     \b
     Examples:
@@ -44,12 +46,13 @@ def build(
     from ..runtime.tensorrt.bindings import installed
     from ..runtime.tensorrt.cache import EngineCache
     from ..runtime.tensorrt.engines import build_engines
-    from ..runtime.tensorrt.settings import BuildSettings
+    from ..runtime.tensorrt.load import engine_settings
     from .tables import print_json
 
-    settings = BuildSettings(engine or installed(), capability, batch, dla)
     cache = EngineCache()
     with suite_at(model) as suite:
+        asked = engine_settings(suite, suite.check_tasks(tasks), engine or installed(), batch)
+        settings = replace(asked, capability=capability, dla=dla)
         chosen = once(subnets) or [subnet.id for subnet in suite.subnets]
         with progress_bar() as report:
             found = list(build_engines(suite, chosen, settings, cache=cache, report=report))

@@ -104,7 +104,9 @@ def tensorrt(machine: Fingerprint) -> Iterator[Finding]:
     names = ("tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13-libs")
     found = [f"{name} {version}" for name in names if (version := installed(name))]
     if found:
-        yield Finding("ok", f"{', '.join(found)}: `pliant build` builds engines, none is run yet")
+        yield Finding("ok", f"{', '.join(found)}: `pliant build` builds engines")
+        if machine.gpus and not installed("cuda-bindings"):
+            yield Finding("missing", "cuda-bindings, by which engines are run", "pip install 'pliant[tensorrt]'")
     elif _l4t(machine) and runs_on(_l4t(machine)):
         yield Finding("missing", "TensorRT is not visible to this Python", _jetpack_tensorrt())
     elif machine.gpus and not _l4t(machine):

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..devices.errors import InputError
 from ..devices.writing import beside, onto_disk
-from .manifest import SubnetInfo
 from .interface import check_interface
+from .manifest import SubnetInfo
 from .suite import Suite
 from .weights import read_arrays
 

@@ -75,6 +75,12 @@ class Model:
         outputs = session.run(batch)
         return {task: array[0] for task, array in outputs.items()} if single else outputs
 
+    def on_device(self, images: Any) -> dict[str, Any]:
+        """Images and outputs that stay on the GPU, by DLPack: see `runtime.on_device`."""
+        from .on_device import run_on_device
+
+        return run_on_device(self.session, images, self._input)
+
     @property
     def session(self) -> Session:
         """The session that the next call runs on."""
@@ -128,6 +134,23 @@ class Model:
         if choice is not None:
             del budget["measure"]
         return choose(self.suite, choice, budget, tasks=old.tasks, provider=old.provider, threads=old.threads)
+
+    def hand_over(self, session: Session, *, instead_of: SubnetInfo) -> bool:
+        """Have the next call run on `session`, if calls still run on the subnet `instead_of`; whether that is so.
+
+        What one engine gave way to another for (`meanwhile`); to become another subnet is `switch`.
+        """
+        with self._switching, self._handing_over:
+            fits = self._session is not None and self._session.subnet == instead_of
+            if fits:
+                self._session = session
+        release_memory()
+        return fits
+
+    @property
+    def closed(self) -> bool:
+        """Whether it answers no more."""
+        return self._session is None
 
     def close(self) -> None:
         """Let go of the session; calls in flight finish. Final; closing twice is fine."""

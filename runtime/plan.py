@@ -165,7 +165,9 @@ def make_plan(
     names = tuple(suite.tasks) if budget.tasks is None else budget.tasks
     ranked = rank(suite.subnets, names, budget)
     if budget.provider != "cpu" and budget.memory_bytes is not None:
-        raise BudgetError(f"memory is measured of a process, not of a GPU: for {budget.provider} limit the bytes instead")
+        raise BudgetError(
+            f"memory is measured of a process, not of a GPU: for {budget.provider} limit the bytes instead"
+        )
     if budget.provider in ENGINES:
         from .tensorrt.candidates import with_engines
 

@@ -46,8 +46,12 @@ class Session:
 
     def run(self, images: np.ndarray[Any, Any]) -> Outputs:
         """uint8 (N, H, W, 3) of the suite's size -> {task: array}; the caller has checked `images`."""
-        names = self.tasks if not self.raw else [f"{task}/logits" for task in self.tasks]
-        return dict(zip(self.tasks, _run(self.engine, names, images), strict=True))
+        return dict(zip(self.tasks, _run(self.engine, self.outputs, images), strict=True))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the graph's outputs, in the order of `tasks`."""
+        return tuple(f"{task}/logits" for task in self.tasks) if self.raw else self.tasks
 
 
 def load_subnet(

@@ -20,6 +20,7 @@ from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetI
 from .manifest_reading import parse_manifest
 from .record import MAX_RECORD, Record, parse_record
 from .tasks import Task, check_tasks
+from .tensorrt.settings import ENGINES
 from .witness import MAX_SAMPLES
 
 if TYPE_CHECKING:
@@ -101,16 +102,25 @@ class Suite:
         raw: bool = False,
         provider: str | None = None,
         threads: int | None = None,
+        build: int = 0,
         **budget: Any,
     ) -> Model:
         """Load a plan, a subnet, or what a budget (the words of `plan`) chooses; without any, the widest fp32 subnet.
 
-        `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch.
+        `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch. With
+        `build=N` a named subnet's TensorRT engine that is not there is built for N images a call, while onnxruntime
+        answers.
         """
         from .engine import check_provider, check_threads
+        from .meanwhile import load_meanwhile
         from .model import Model, choose
         from .session import load_subnet
 
+        if build and (budget or raw or provider not in ENGINES):
+            raise BudgetError(
+                "build=1 is for one subnet, named, with decoded outputs, and provider='tensorrt' or 'tensorrt-rtx': "
+                "an engine that is not built has no latency to choose it by"
+            )
         if choice is None and not budget:
             choice = self.widest
         # A plan's numbers hold for what it was made for.
@@ -118,6 +128,8 @@ class Suite:
         threads = check_threads(threads) or getattr(choice, "threads", None)
         names = self.check_tasks(getattr(choice, "tasks", None) if tasks is None else tasks)
         info, plan = choose(self, choice, budget, tasks=names, provider=provider, threads=threads)
+        if build:
+            return load_meanwhile(self, info, names, provider, threads, build)
         return Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
 
     def verify(

@@ -76,7 +76,7 @@ def check_buildable(bindings: Bindings, settings: BuildSettings, gpus: tuple[str
 
 @cache
 def vendor_logger(trt: Any) -> Any:
-    """The one of the process, with what it was told in `said`: the vendor's library keeps the first that it is given."""
+    """The one of the process, told things in `said`: the vendor's library keeps the first that it is given."""
 
     class Logger(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:

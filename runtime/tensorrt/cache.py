@@ -1,9 +1,9 @@
 """Engines on this machine's disk, each under a key of all that decides it, written whole or not at all.
 
 The key is the sha256 of all that decides an engine: digests of the graph and of whatever feeds it (as the suite states
-them; whoever builds has checked them), settings, and the versions of engine and driver. An engine that no longer is what
-would be built has another key, and is not found. Beside each plan stands what it is and the plan's own digest; a plan
-that does not match it is built anew. Folders that others can write to are refused: a plan is a program.
+them; whoever builds has checked them), settings, and the versions of engine and driver. What would not be
+built today is not found under it. Beside each plan stands what it is and the plan's own digest; a plan that does not
+match is built anew. Folders that others can write to are refused: a plan is a program.
 """
 
 from __future__ import annotations

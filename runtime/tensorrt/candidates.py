@@ -1,4 +1,4 @@
-"""Which subnets a plan for TensorRT may choose: those whose engines are built. Building takes minutes, frames do not wait."""
+"""Which subnets a plan for TensorRT may choose: those whose engines are built, for building takes minutes."""
 
 from __future__ import annotations
 

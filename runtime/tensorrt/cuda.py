@@ -44,11 +44,10 @@ class Cuda:
     def pinned(self, nbytes: int) -> np.ndarray[Any, Any]:
         """Bytes of the host that the GPU copies from and to by itself: uint8 (nbytes,)."""
         address = int(self.call("cudaHostAlloc", nbytes, 0))
-        array = np.frombuffer((ctypes.c_uint8 * nbytes).from_address(address), np.uint8)
-        # The views that are handed around keep this one, and so the memory.
-        base = array.base
-        weakref.finalize(base, self._free, "cudaFreeHost", address).atexit = False
-        return array
+        block = (ctypes.c_uint8 * nbytes).from_address(address)
+        # Arrays that are made of it, and views of them, keep the block, and so the memory.
+        weakref.finalize(block, self._free, "cudaFreeHost", address).atexit = False
+        return np.frombuffer(memoryview(block), np.uint8)
 
     def copy(self, target: int, source: int, nbytes: int, kind: str, stream: Stream) -> None:
         """Put a copy in a stream; `kind` is `HostToDevice` or `DeviceToHost`."""

@@ -121,13 +121,13 @@ class _Made:
 
     def _build(self, stripped: bool) -> Plan:
         what = f"building {self.subnet.id}"
-        how = {"report": self.report, "stripped": stripped, "timing": self.timing}
+        how: dict[str, Any] = {"report": self.report, "stripped": stripped, "timing": self.timing}
         plan = build_plan(self.bindings, self.graph.to_bytes(), self.arrays, self.settings, what, **how)
         _check_precision(self.subnet, plan.precisions, _integer_weights(self.graph))
         return plan
 
     def _proven(self, plan: Plan, here: Cuda | None, weights: Arrays | None) -> Plan:
-        """The same plan, once it was loaded on the GPU that it is for and the engine itself says what it computes in."""
+        """The same plan, once its GPU has loaded it and the engine itself says what it computes in."""
         if here is not None:
             what = f"the engine of {self.subnet.id}"
             session = EngineSession(self.bindings, here, plan.data, what, weights=weights)

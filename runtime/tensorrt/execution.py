@@ -128,15 +128,16 @@ class _Tensor:
 
 
 def _tensors(trt: Any, engine: Any, cuda: Cuda, what: str) -> dict[str, _Tensor]:
-    types = {trt.DataType.FLOAT: np.dtype(np.float32), trt.DataType.UINT8: np.dtype(np.uint8)}
+    types: dict[Any, np.dtype[Any]] = {trt.DataType.FLOAT: np.dtype(np.float32), trt.DataType.UINT8: np.dtype(np.uint8)}
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     images = next((name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT), None)
     if images is None:
         raise EngineUnavailable(f"{what} takes no images: build it again")
-    most = tuple(engine.get_tensor_profile_shape(images, 0)[2])[0]
+    most, *_ = engine.get_tensor_profile_shape(images, 0)[2]
     found = {}
     for name in names:
-        dtype, (_, *rest) = types.get(engine.get_tensor_dtype(name)), tuple(engine.get_tensor_shape(name))
+        dtype: np.dtype[Any] | None = types.get(engine.get_tensor_dtype(name))
+        _, *rest = engine.get_tensor_shape(name)
         if dtype is None or min(rest) < 0:
             raise EngineUnavailable(f"{what} has an unknown kind of {name!r}: build it again")
         found[name] = _Tensor(name, dtype, (most, *rest), cuda)

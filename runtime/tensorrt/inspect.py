@@ -11,7 +11,11 @@ from typing import Any
 from ...devices.errors import EngineUnavailable
 
 # Versions write `Int8`, or `Thirty-two wide channel vectorized row major Int8 format`.
-_TYPES = {"int8": re.compile("int8", re.I), "fp16": re.compile("fp16|half", re.I), "fp32": re.compile("fp32|float", re.I)}
+_TYPES = {
+    "int8": re.compile("int8", re.I),
+    "fp16": re.compile("fp16|half", re.I),
+    "fp32": re.compile("fp32|float", re.I),
+}
 
 
 def inspected(trt: Any, engine: Any) -> dict[str, int]:

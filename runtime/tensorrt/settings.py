@@ -15,8 +15,8 @@ TITLES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
 @dataclass(frozen=True)
 class BuildSettings:
     """`capability` is the GPU's compute capability, as in 8.9; None is the GPU of this machine. `batch` is the most
-    images of a call; engines are tuned for one. `dla` is the number of a deep-learning accelerator (Jetson). `tasks` None
-    means all, and no others are computed.
+    images of a call; engines are tuned for one. `dla` is the number of a deep-learning accelerator (Jetson). Only
+    `tasks` are computed; None means all.
 
     Raises BudgetError for what no engine can be built for.
     """

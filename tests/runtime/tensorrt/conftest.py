@@ -54,7 +54,7 @@ def vendor(rtx: Bindings, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """A machine with a GPU and TensorRT: see `fake`."""
     made = Vendor(rtx.module, Gpu())
     monkeypatch.setitem(sys.modules, "tensorrt", made.module)
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made.gpu)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made.gpu)
     machine = replace(read_fingerprint(), gpus=("RTX A, 580.1, 16384 MiB, 2100 MHz, 70 W",))
     for each in (engines, load):
         monkeypatch.setattr(each, "read_fingerprint", lambda: machine)

@@ -5,6 +5,7 @@ the graph, engines run it by onnxruntime, out of memory that stands for the GPU'
 until somebody waits for it, as on a GPU, so a result that is used too early is wrong. Whatever the real bindings would
 refuse, or would crash on, is an AssertionError.
 """
+# ruff: noqa: N802 (CUDA's own names)
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -32,7 +34,7 @@ class Gpu:
     def __init__(self) -> None:
         self.memory: dict[int, Any] = {}
         self.pinned: dict[int, Any] = {}
-        self.streams: dict[int, list[Callable[[], None]]] = {}
+        self.streams: dict[int, list[Callable[[], object]]] = {}
         self.allocated: list[int] = []
         self.room = 1 << 40
         self._numbers = itertools.count(1000)
@@ -88,7 +90,7 @@ class Gpu:
         to, of = (self.memory, self.pinned) if kind == 1 else (self.pinned, self.memory)
         self.check(to, target, nbytes)
         self.check(of, source, nbytes)
-        self.streams[stream].append(lambda: ctypes.memmove(target, source, nbytes) and None)
+        self.streams[stream].append(partial(ctypes.memmove, target, source, nbytes))
         return (0,)
 
     def check(self, store: dict[int, Any], address: int, nbytes: int) -> None:
@@ -175,7 +177,7 @@ class Builder:
         assert config.num_optimization_profiles == 1
         most = tuple(self._profiles[0].get_shape("images")[2])
         file = io.BytesIO()
-        kept = {} if stripped else {f"weights/{name}": array for name, array in weights.items()}
+        kept: dict[str, Any] = {} if stripped else {f"weights/{name}": array for name, array in weights.items()}
         about = json.dumps({"most": most, "stripped": stripped, "version": self._vendor.module.__version__})
         np.savez(file, graph=np.frombuffer(graph, np.uint8), about=np.array(about), **kept)
         return file.getvalue()
@@ -320,5 +322,3 @@ class Context:
             self._gpu.check(self._gpu.memory, self._places[name], array.nbytes)
             ctypes.memmove(self._places[name], np.ascontiguousarray(array).ctypes.data, array.nbytes)
         self._busy = False
-
-

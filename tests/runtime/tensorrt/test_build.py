@@ -16,7 +16,7 @@ from pliant.cli import main
 from pliant.cli.sample import SAMPLE_SUITE
 from pliant.runtime.tensorrt import build as building
 from pliant.runtime.tensorrt import engines
-from pliant.runtime.tensorrt.bindings import Bindings
+from pliant.runtime.tensorrt.bindings import Bindings, vendor_logger
 from pliant.runtime.tensorrt.cache import EngineCache
 from pliant.runtime.tensorrt.engines import build_engines
 
@@ -101,7 +101,7 @@ def test_weights_come_from_a_file_where_the_parser_takes_no_others(
     names = {name: getattr(real, name) for name in dir(real) if not name.startswith("__")}
     older = replace(rtx, module=SimpleNamespace(**{**names, "OnnxParser": Old}))
     # The library knows one logger only.
-    logger = building.vendor_logger(real)
+    logger = vendor_logger(real)
     monkeypatch.setattr(building, "vendor_logger", lambda _: logger)
     with pliant.open_suite(path) as suite:
         graph, arrays = inputs(suite, "s02-fp32")

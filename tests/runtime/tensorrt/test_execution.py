@@ -15,6 +15,7 @@ import pytest
 
 import pliant
 from pliant.cli.sample import SAMPLE_SUITE
+from pliant.devices.fingerprint import read_fingerprint
 from pliant.runtime.tensorrt.bindings import Bindings
 from pliant.runtime.tensorrt.cache import EngineCache
 from pliant.runtime.tensorrt.cuda import load_cuda
@@ -65,7 +66,10 @@ def test_results_of_many_threads_are_whole(vendor: Vendor, path: Path) -> None:
         with suite.load("s02-fp32") as other:
             wanted = [other(batch) for batch in batches]
         failed: list[object] = []
-        with suite.load("s02-fp32", provider="tensorrt") as model, suite.load("s03-fp32", provider="tensorrt") as beside:
+        with (
+            suite.load("s02-fp32", provider="tensorrt") as model,
+            suite.load("s03-fp32", provider="tensorrt") as beside,
+        ):
 
             def work(first: int) -> None:
                 for index in range(first, 60, 3):
@@ -134,14 +138,18 @@ def test_an_engine_that_is_silently_fp32_is_not_kept(vendor: Vendor) -> None:
     vendor.tells, vendor.refits = False, False
     with pliant.open_suite(SAMPLE_SUITE) as suite:
         name = next(subnet.id for subnet in suite.subnets if subnet.id.endswith("int8"))
-        with pytest.raises(pliant.EngineUnavailable, match="was to compute in int8, but has tensors of .* only: not kept"):
+        with pytest.raises(
+            pliant.EngineUnavailable, match=r"was to compute in int8, but has tensors of .* only: not kept"
+        ):
             build(suite, name)
     assert EngineCache().all() == []
 
 
 def test_a_plan_chooses_among_engines_that_are_built(vendor: Vendor, path: Path) -> None:
     with pliant.open_suite(path) as suite:
-        with pytest.raises(pliant.EngineUnavailable, match="no engine of .* is built for tensorrt on this machine: pliant"):
+        with pytest.raises(
+            pliant.EngineUnavailable, match=r"no engine of .* is built for tensorrt on this machine: pliant"
+        ):
             suite.plan(provider="tensorrt", macs="1 G")
         build(suite, "s01-fp32", "s02-fp32")
         plan = suite.plan(provider="tensorrt", latency="10 s")
@@ -179,7 +187,7 @@ def test_a_damaged_plan_is_told_and_never_run(vendor: Vendor, path: Path) -> Non
 def test_an_engine_of_another_version_is_not_found(vendor: Vendor, path: Path) -> None:
     with pliant.open_suite(path) as suite:
         build(suite, "s01-fp32")
-        vendor.module.__version__ = "11.5.0"
+        vendor.module.__dict__["__version__"] = "11.5.0"
         with pytest.raises(pliant.EngineUnavailable, match="is not built"):
             suite.load("s01-fp32", provider="tensorrt")
 
@@ -215,7 +223,7 @@ def test_an_engine_that_fails_is_an_error_of_pliant(vendor: Vendor, path: Path) 
         build(suite, "s01-fp32")
         with suite.load("s01-fp32", provider="tensorrt") as model:
             vendor.deaf = True
-            with pytest.raises(pliant.PliantError, match="subnet s01-fp32 of .* failed while it ran"):
+            with pytest.raises(pliant.PliantError, match=r"subnet s01-fp32 of .* failed while it ran"):
                 model(images(1))
 
 
@@ -230,12 +238,10 @@ def test_kernels_measured_once_are_lent_to_the_next_build(vendor: Vendor, path: 
 def test_cuda_says_why_there_is_no_gpu() -> None:
     """With NVIDIA's own bindings, on a machine without a driver."""
     pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
-    try:
-        load_cuda()
-    except pliant.EngineUnavailable as error:
-        assert "there is no NVIDIA GPU to run an engine on: " in str(error)
-    else:
+    if read_fingerprint().gpus:
         pytest.skip("there is a GPU")
+    with pytest.raises(pliant.EngineUnavailable, match="there is no NVIDIA GPU to run an engine on: "):
+        load_cuda()
 
 
 def test_the_fake_has_nothing_that_the_real_bindings_lack(rtx: Bindings) -> None:
