@@ -23,6 +23,7 @@ from ..devices.writing import beside, onto_disk, write_atomically
 from .container import Container
 
 _HUB = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
+_MOST_BYTES = 4 << 30
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _NEEDS = "suites by address need more packages: pip install 'pliant[remote]'"
 
@@ -180,12 +181,18 @@ def _read(path: Path) -> Any:
 
 
 def _callback(report: Progress | None, address: str) -> Any:
-    from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+    """Tells how far it is; a server that never ends is left before it has filled the disk."""
+    from fsspec.callbacks import Callback
 
-    if report is None:
-        return DEFAULT_CALLBACK
     what = f"fetching {address.rpartition('/')[2]}"
-    return Callback(hooks={"report": lambda size, value, **_: report(what, value, size or value or 1)})
+
+    def told(size: int | None, value: int, **_: Any) -> None:
+        if max(size or 0, value) > _MOST_BYTES:
+            raise InputError(f"{address} has over {_MOST_BYTES >> 30} GiB: fetch it yourself, and open the file")
+        if report is not None:
+            report(what, value, size or value or 1)
+
+    return Callback(hooks={"report": told})
 
 
 def _check_once(path: Path, address: str, sha256: str | None) -> None:

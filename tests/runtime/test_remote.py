@@ -252,6 +252,16 @@ def test_a_hub(server: Server, good: bytes, monkeypatch: pytest.MonkeyPatch, tmp
         fetch("hf://owner/repo/bad.pliant")
 
 
+def test_what_is_too_large_is_left_on_its_server(
+    server: Server, good: bytes, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/kitchen.pliant"] = good
+    monkeypatch.setattr(remote, "_MOST_BYTES", len(good) - 1)
+    with pytest.raises(pliant.InputError, match="fetch it yourself"):
+        pliant.open_suite(f"{server.address}/kitchen.pliant")
+    assert not [path for path in (own_cache / "suites").rglob("*") if path.is_file()]
+
+
 @pytest.mark.parametrize(
     ("address", "says"),
     [
