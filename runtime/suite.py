@@ -101,13 +101,16 @@ class Suite:
         raw: bool = False,
         provider: str | None = None,
         threads: int | None = None,
+        govern: bool = False,
         **budget: Any,
     ) -> Model:
         """Load a plan, a subnet, or what a budget (the words of `plan`) chooses; without any, the widest fp32 subnet.
 
         `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch.
+        `govern` keeps the latency of the budget under changing load, by switching (`runtime.governor`).
         """
         from .engine import check_provider, check_threads
+        from .governor import Governor, check_governable
         from .model import Model, choose
         from .session import load_subnet
 
@@ -118,7 +121,12 @@ class Suite:
         threads = check_threads(threads) or getattr(choice, "threads", None)
         names = self.check_tasks(getattr(choice, "tasks", None) if tasks is None else tasks)
         info, plan = choose(self, choice, budget, tasks=names, provider=provider, threads=threads)
-        return Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
+        if govern:
+            check_governable(plan)
+        model = Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
+        if govern and plan is not None:
+            model.governor = Governor(model, plan)
+        return model
 
     def verify(
         self,
