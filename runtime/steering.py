@@ -146,8 +146,8 @@ class Steering:
             return self._stay(f"{what}; no narrower subnet is left")
         cooler = [index for index in lower if self.ladder[index].latency_ms <= COOLER * self.rung.latency_ms]
         to = max(cooler, default=lower[0])
-        share = self.ladder[to].latency_ms / self.rung.latency_ms
-        return Move(to, f"{what}; {self.ladder[to].id} takes {share:.0%} of the time", back=self._climbed is not None)
+        share = self.ladder[to].latency_ms / self.rung.latency_ms * 100.0
+        return Move(to, f"{what}; {self.ladder[to].id} takes {share:.0f} % of the time", back=self._climbed is not None)
 
     def _stay(self, reason: str) -> Move | None:
         said, self._stuck = self._stuck, True

@@ -38,12 +38,15 @@ class WindowStats:
 class Window:
     """Calls of one subnet, held against a target in milliseconds at a quantile; `seconds` is how far it reaches back.
 
-    Calls that are rare are kept for longer, until there are ten of them.
+    Calls that are rare are kept for longer, until there are enough to tell.
     """
 
     def __init__(self, target_ms: float, quantile: float, now: float):
         self.target_ms, self.quantile = target_ms, quantile
         self.seconds = SLACK_S / (1.0 - quantile)
+        # Fewer could not tell this quantile, nor be over the target more often than by chance.
+        sure = math.ceil(_SURE**2 * (1.0 - quantile) / quantile) + 1
+        self._least = max(LEAST_CALLS, runs_needed(quantile), sure)
         self._calls: deque[Call] = deque()
         self.clear(now)
 
@@ -59,7 +62,7 @@ class Window:
         room = max(1, math.ceil(KEPT * (now - self._added) / self.seconds))
         self._calls.extend(calls[:: math.ceil(len(calls) / room) or 1])
         self._added = now
-        while len(self._calls) > LEAST_CALLS and self._calls[0][0] < now - self.seconds:
+        while len(self._calls) > self._least and self._calls[0][0] < now - self.seconds:
             self._calls.popleft()
 
     def _paused(self, when: float) -> bool:
@@ -85,7 +88,7 @@ class Window:
     def latency(self) -> float | None:
         """Milliseconds at the quantile, or None where there are too few calls to tell."""
         times = sorted(took for _, took in self._calls)
-        if len(times) < max(LEAST_CALLS, runs_needed(self.quantile)):
+        if len(times) < self._least:
             return None
         return times[min(int(len(times) * self.quantile), len(times) - 1)]
 

@@ -17,7 +17,7 @@ Load = Callable[[float], float]
 
 @dataclass
 class Machine:
-    """Calls at a frame rate (or back to back where they take longer) on a ladder, and what the steering made of them."""
+    """Calls at a frame rate (or back to back where they take longer) on a ladder, and what became of them."""
 
     latencies: Sequence[float]
     target: float
