@@ -2,124 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError
-from ..devices.measure import Measurement, summarize
-from ..devices.vitals import Vitals, VitalsReader
 from .progress import progress_bar
+from .slices import MINUTE, Run, Slice
 from .tables import milliseconds, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
     from ..runtime.model import Model
     from ..runtime.suite import Suite
-    from .progress import Report
-
-_MINUTE = 60.0
-_SHOW_EVERY = 0.25
-_SHOWN = 200
-"""Calls whose median is shown while it runs."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A minute, or a tenth of a run that is shorter than ten: seconds from the start, calls, subnets in the order in
-    which they answered, the warmest reading (degrees Celsius) and the mean power (watts), None where not told.
-    """
-
-    start: float
-    seconds: float
-    times: Measurement
-    subnets: tuple[str, ...]
-    celsius: float | None
-    watts: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON object."""
-        return {
-            "start_s": self.start,
-            "seconds": self.seconds,
-            "latency_ms": self.times.to_json(),
-            "subnets": list(self.subnets),
-            "celsius": self.celsius,
-            "watts": self.watts,
-        }
-
-
-@dataclass
-class Run:
-    """A run of `seconds` in slices of `every`; what was seen so far is in `slices`, also when it was interrupted."""
-
-    seconds: float
-    every: float
-    slices: list[Slice] = field(default_factory=list)
-    took: float = 0.0
-    _times: list[float] = field(default_factory=list)
-    _subnets: list[str] = field(default_factory=list)
-    _vitals: list[Vitals] = field(default_factory=list)
-    _began: float = 0.0
-
-    def run(self, model: Model, image: Any, report: Report) -> None:
-        """Call the model until the time is over, or Ctrl-C."""
-        reader, clock = VitalsReader(), time.perf_counter
-        for _ in range(3):
-            model(image)
-        start = clock()
-        try:
-            shown = start
-            while self.took < self.seconds:
-                began = clock()
-                model(image)
-                ended = clock()
-                self._note((ended - began) * 1e3, model.subnet.id)
-                self.took = ended - start
-                if ended - shown >= _SHOW_EVERY:
-                    shown = ended
-                    self._vitals.append(reader.read())
-                    report(self._live(), int(self.took), int(self.seconds))
-                if self.took - self._began >= self.every:
-                    self._cut()
-        finally:
-            self._cut()
-
-    def _note(self, took: float, subnet: str) -> None:
-        self._times.append(took)
-        if not self._subnets or self._subnets[-1] != subnet:
-            self._subnets.append(subnet)
-
-    def _live(self) -> str:
-        vitals = f", {self._vitals[-1]}" if str(self._vitals[-1]) else ""
-        took = milliseconds(statistics.median(self._times[-_SHOWN:]))
-        of = f"minute {int(self.took / _MINUTE) + 1} of {math.ceil(self.seconds / _MINUTE)}"
-        return f"{of}: {self._subnets[-1]} {took} ms{vitals}"
-
-    def _cut(self) -> None:
-        if not self._times:
-            return
-        celsius = [one.celsius for one in self._vitals if one.celsius is not None]
-        watts = [one.watts for one in self._vitals if one.watts is not None]
-        self.slices.append(
-            Slice(
-                self._began,
-                self.took - self._began,
-                summarize(self._times),
-                tuple(self._subnets),
-                max(celsius, default=None),
-                statistics.fmean(watts) if watts else None,
-            )
-        )
-        self._began, self._times, self._subnets, self._vitals = self.took, [], self._subnets[-1:], []
-
-    @property
-    def ends(self) -> tuple[Slice, Slice] | None:
-        """The first slice and the last that is not a mere rest; None where they are the same."""
-        whole = [one for one in self.slices if one.seconds >= self.every / 2]
-        return (whole[0], whole[-1]) if len(whole) > 1 else None
 
 
 def duration(given: str) -> float:
@@ -137,7 +31,7 @@ def sustain(suite: Suite, names: Sequence[str], asked: dict[str, Any], time_give
     """Run the subnet that is named, planned by a latency, or the widest; print what became of it."""
     seconds = duration(time_given)
     with _loaded(suite, names, asked, govern) as model:
-        first, run = model.subnet.id, Run(seconds, min(_MINUTE, seconds / 10.0))
+        first, run = model.subnet.id, Run(seconds, min(MINUTE, seconds / 10.0))
         interrupted = False
         try:
             with progress_bar() as report:
@@ -185,7 +79,7 @@ def _print_json(suite: Suite, model: Model, first: str, run: Run) -> None:
 def _print(suite: Suite, model: Model, first: str, run: Run) -> None:
     warm = any(one.celsius is not None for one in run.slices)
     power = any(one.watts is not None for one in run.slices)
-    head = ["minute" if run.every == _MINUTE else "from", "calls", "p50 ms", "p95 ms"]
+    head = ["minute" if run.every == MINUTE else "from", "calls", "p50 ms", "p95 ms"]
     print_table(
         [*head, *["°C"] * warm, *["W"] * power, "subnet"],
         [
@@ -221,7 +115,7 @@ def _compared(run: Run) -> list[tuple[str, str]]:
 
 
 def _where(run: Run, one: Slice) -> str:
-    return f"in minute {_label(run, one)}" if run.every == _MINUTE else f"from {_label(run, one)}"
+    return f"in minute {_label(run, one)}" if run.every == MINUTE else f"from {_label(run, one)}"
 
 
 def _kept(model: Model, run: Run) -> list[tuple[str, str]]:
@@ -239,7 +133,7 @@ def _ratio(ends: tuple[Slice, Slice], name: str) -> float | None:
 
 
 def _label(run: Run, one: Slice) -> str:
-    return str(round(one.start / _MINUTE) + 1) if run.every == _MINUTE else _clock(one.start)
+    return str(round(one.start / MINUTE) + 1) if run.every == MINUTE else _clock(one.start)
 
 
 def _clock(seconds: float) -> str:

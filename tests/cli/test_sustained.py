@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pliant.cli.sustained import Run, Slice, duration
+from pliant.cli.slices import Run, Slice
+from pliant.cli.sustained import duration
 from pliant.devices.measure import summarize
 
 from .conftest import Terminal

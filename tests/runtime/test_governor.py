@@ -199,7 +199,6 @@ def test_the_thread_ends_with_its_model(suite: Suite) -> None:
     model.close()
     assert threads() == []
     model.close()
-    assert not kept.running
     with pytest.raises(pliant.PliantError, match="closed"):
         model.switch(latency="11 ms")
     forgotten = load(suite)
@@ -215,7 +214,8 @@ def test_the_thread_ends_with_its_model(suite: Suite) -> None:
 def test_a_switch_under_way_ends_before_close_returns(suite: Suite) -> None:
     for _ in range(5):
         model = load(suite)
-        feed(model, 16.0, lambda model=model: governor(model).window.calls > 90 or governor(model).steps)
+        kept = governor(model)
+        feed(model, 16.0, lambda kept=kept: kept.window.calls > 90 or kept.steps)  # type: ignore[misc]
         model.close()
         assert threads() == []
 
