@@ -79,9 +79,10 @@ def _print_json(suite: Suite, model: Model, first: str, run: Run) -> None:
 def _print(suite: Suite, model: Model, first: str, run: Run) -> None:
     warm = any(one.celsius is not None for one in run.slices)
     power = any(one.watts is not None for one in run.slices)
+    governed = model.governor is not None
     head = ["minute" if run.every == MINUTE else "from", "calls", "p50 ms", "p95 ms"]
     print_table(
-        [*head, *["°C"] * warm, *["W"] * power, "subnet"],
+        [*head, *["°C"] * warm, *["W"] * power, *["steps"] * governed, "subnet"],
         [
             [
                 _label(run, one),
@@ -90,7 +91,8 @@ def _print(suite: Suite, model: Model, first: str, run: Run) -> None:
                 milliseconds(one.times.p95),
                 *[_tenths(one.celsius)] * warm,
                 *[_tenths(one.watts)] * power,
-                _names(one.subnets),
+                *[str(len(one.subnets) - 1)] * governed,
+                one.subnets[-1],
             ]
             for one in run.slices
         ],
@@ -124,7 +126,8 @@ def _kept(model: Model, run: Run) -> list[tuple[str, str]]:
         return []
     start = time.time() - run.took
     steps = [(_clock(max(step.when - start, 0.0)), str(step)) for step in governor.steps]
-    return [("target", f"{milliseconds(governor.target_ms)} ms; {len(steps) or 'no'} steps"), *steps]
+    count = {0: "no steps", 1: "1 step"}.get(len(steps), f"{len(steps)} steps")
+    return [("target", f"{milliseconds(governor.target_ms)} ms; {count}"), *steps]
 
 
 def _ratio(ends: tuple[Slice, Slice], name: str) -> float | None:
@@ -142,7 +145,3 @@ def _clock(seconds: float) -> str:
 
 def _tenths(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
-
-
-def _names(subnets: Sequence[str]) -> str:
-    return " ".join(subnets) if len(subnets) <= 2 else f"{subnets[0]} ... {subnets[-1]} ({len(subnets) - 1} steps)"

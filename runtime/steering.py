@@ -56,7 +56,7 @@ class Steering:
         self.window = Window(target_ms, quantile, now)
         self.backoff = BACKOFF_S
         self._moved = now
-        self._climbed: tuple[float, int] | None = None  # when the last step up was, and from which rung
+        self._climbs: list[tuple[float, int]] = []  # the steps up that led here: when, and from which rung
         self._rising: tuple[float, int] | None = None  # since when a rung fits, and which
         self._closed = (len(self.ladder), now)  # no rung from this one on before then
         self._barred: dict[
@@ -91,15 +91,14 @@ class Steering:
     def moved(self, move: Move, now: float) -> None:
         """The model is on that move's rung now."""
         if move.rung > self.at:
-            self._climbed = (now, self.at)
+            self._climbs.append((now, self.at))
         elif move.back:
             self._closed = (self.at, now + self.backoff)
             self.backoff = min(GROWTH * self.backoff, LONGEST_S)
-            self._climbed = None
-        elif self._climbed is not None:
+        elif self._climbs:
             # The last step up held for long enough: so much less is the next one distrusted.
             self.backoff = max(self.backoff / GROWTH, BACKOFF_S)
-            self._climbed = None
+        self._climbs = [(when, source) for when, source in self._climbs if source < move.rung]
         self.at, self._moved = move.rung, now
         self._barred.pop(move.rung, None)
         self._begin(now)
@@ -126,7 +125,7 @@ class Steering:
         lower = self._open(range(self.at), now)
         if not lower:
             return self._stay(f"{what}; no narrower subnet is left{_beside(vitals)}")
-        climbed, came_from = self._climbed or (-math.inf, -1)
+        climbed, came_from = self._climbs[-1] if self._climbs else (-math.inf, -1)
         fitting = [index for index in lower if self._leaves_room(index, ratio)]
         if came_from in lower and now - climbed <= BACKOFF_S:
             fitting.append(came_from)  # it fitted a moment ago, whatever the slow-down here says of it
@@ -147,7 +146,7 @@ class Steering:
         cooler = [index for index in lower if self.ladder[index].latency_ms <= COOLER * self.rung.latency_ms]
         to = max(cooler, default=lower[0])
         share = self.ladder[to].latency_ms / self.rung.latency_ms * 100.0
-        return Move(to, f"{what}; {self.ladder[to].id} takes {share:.0f} % of the time", back=self._climbed is not None)
+        return Move(to, f"{what}; {self.ladder[to].id} takes {share:.0f} % of the time", back=bool(self._climbs))
 
     def _stay(self, reason: str) -> Move | None:
         said, self._stuck = self._stuck, True

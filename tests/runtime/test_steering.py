@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from itertools import pairwise
 
 import pytest
@@ -77,6 +78,33 @@ def test_it_goes_as_far_down_as_the_slow_down_says_and_says_so() -> None:
     assert machine.missed < 2.0
 
 
+def test_it_goes_up_when_a_rung_has_fitted_for_five_seconds_and_to_the_one_that_did_all_along() -> None:
+    machine = Machine(LADDER, TARGET, lambda now: 1.5 if now < 4 else 1.2, start=0).run(9.0)
+    (when, _, move), *_ = machine.moves
+    assert 5.0 <= when <= 6.5
+    assert LADDER[move.rung] == 8.0, "10 ms fit at the end of the five seconds only"
+
+
+def test_a_quantile_that_just_keeps_the_target_is_no_miss() -> None:
+    noise = random.Random(0)
+    machine = Machine((*LADDER[:-1], 14.6), TARGET, lambda now: math.exp(0.1 * noise.gauss(0.0, 1.0))).run(600.0)
+    assert machine.missed > 100.0
+    assert machine.path == []
+
+
+def test_a_step_up_is_taken_back_to_where_it_came_from() -> None:
+    machine = Machine([4.0, 8.0, 14.0], TARGET, lambda now: 1.0, factor=lambda rung: 2.5 if rung == 2 else 1.0, start=1)
+    assert machine.run(12.0).path == [2, 1], "of 8 ms it is known that they fit, whatever 2.5 times says"
+
+
+def test_steps_up_one_after_the_other_are_all_taken_back() -> None:
+    # Each of two rungs is reached in turn, and then both turn out too slow.
+    machine = Machine([4.0, 8.0, 12.0], TARGET, lambda now: 1.5 if now < 7 else 1.15 if now < 15 else 4.0, start=0)
+    machine.run(25.0)
+    assert machine.path == [1, 2, 1, 0]
+    assert [move.back for _, _, move in machine.moves] == [False, False, True, True]
+
+
 @pytest.mark.parametrize("quantile", [0.5, 0.95])
 def test_a_hiccup_is_no_miss(quantile: float) -> None:
     machine = Machine(LADDER, TARGET, lambda now: 3.0 if now % 25.0 < 0.9 else 1.0, quantile, start=6).run(300.0)
@@ -147,14 +175,21 @@ def test_a_rung_that_cannot_be_loaded_is_left_alone_for_longer_and_longer() -> N
 
 
 def test_calls_before_a_pause_say_nothing_of_those_after_it() -> None:
-    machine = Machine(LADDER, TARGET, lambda now: 2.0 if now < 40 else 1.0).run(6.0)
-    low = machine.at
-    assert low < 6
-    machine.now += 60.0  # nobody calls
-    machine.run(DWELL_S - 0.5)
-    assert machine.at == low, "it stepped up on what it saw a minute ago"
-    machine.run(5.0)
-    assert machine.at == 6
+    machine = Machine(LADDER, TARGET, lambda now: 1.0 if 10 <= now < 20 else 2.0).run(14.5)
+    assert machine.path == [2]
+    machine.now += 60.0  # it had just become quiet, and nobody calls for a minute
+    machine.run(30.0)
+    assert machine.path == [2], "it stepped up on what it saw a minute ago"
+
+
+@pytest.mark.parametrize("frames", [25.0, 400.0])
+def test_after_a_pause_the_five_seconds_begin_anew(frames: float) -> None:
+    machine = Machine((2.0, 14.0), TARGET, lambda now: 1.0, frames=frames, start=0).run(3.0)
+    machine.now += 60.0
+    machine.run(4.5)
+    assert machine.path == []
+    machine.run(4.0)
+    assert machine.path == [1]
 
 
 def test_rare_calls_are_judged_ten_at_a_time() -> None:
