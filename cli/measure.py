@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, Provider, Subnets, Suite, Tasks, Threads, once, path_option, request
+from ..devices.errors import BudgetError
+from .options import (
+    Json,
+    Latency,
+    Prefer,
+    Provider,
+    Quantile,
+    Subnets,
+    Suite,
+    Tasks,
+    Threads,
+    once,
+    path_option,
+    request,
+)
 from .places import check_file, suite_at
 from .progress import note, progress_bar
 
@@ -33,21 +47,39 @@ def bench(
     provider: Provider = None,
     threads: Threads = None,
     runs: Annotated[int, typer.Option(min=6, metavar="N", help="Timed runs of each subnet, at least.")] = 60,
+    sustained: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Call one subnet for so long, as in 30m; show every minute.")
+    ] = None,
+    latency: Latency = None,
+    quantile: Quantile = None,
+    prefer: Prefer = None,
+    govern: Annotated[bool, typer.Option("--govern", help="Keep the limit by switching, as the load changes.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure subnets here: latency percentiles after warm-up, taking turns, through pliant's own call.
+
+    With --sustained one subnet (the widest, that of --subnet, or what --latency plans) is called without a pause, and
+    the first minute held against the last: a machine that gets hot gets slow.
 
     \b
     Examples:
       pliant bench scenes.pliant
       pliant bench scenes.pliant --subnet s01-fp32 --subnet s01-int8 --json
+      pliant bench scenes.pliant --sustained 30m --latency 15ms --govern
     """
     from ..devices.fingerprint import read_fingerprint
     from .showing import print_rows
+    from .sustained import sustain
     from .tables import print_json
 
     how = request(tasks=tasks, provider=provider, threads=threads)
+    asked = request(tasks=tasks, provider=provider, threads=threads, latency=latency, quantile=quantile, prefer=prefer)
+    if sustained is None and (govern or asked != how):
+        raise BudgetError("--latency, --quantile, --prefer and --govern go with --sustained, as in --sustained 30m")
     with suite_at(model) as suite:
+        if sustained is not None:
+            sustain(suite, once(subnets), asked, sustained, govern, as_json)
+            return
         chosen = [suite.subnet(name) for name in once(subnets)] or list(suite.subnets)
         with progress_bar() as report:
             rows = [_row(subnet, times) for subnet, times in _measured(suite, chosen, how, runs, report)]

@@ -15,6 +15,7 @@ from .manifest import SubnetInfo
 from .session import Outputs, Session, load_subnet
 
 if TYPE_CHECKING:
+    from .governor import Governor
     from .plan import Plan
     from .suite import Suite
 
@@ -52,7 +53,8 @@ class SwitchReport:
 class Model:
     """A subnet that answers images, and can become another one. Made by `Suite.load`; safe to use from many threads.
 
-    A call holds on to the session that it started with; no lock is held while it runs.
+    A call holds on to the session that it started with; no lock is held while it runs. `governor` is that of a model
+    loaded with `govern=True`, else None.
     """
 
     def __init__(self, suite: Suite, session: Session, plan: Plan | None = None):
@@ -62,17 +64,21 @@ class Model:
         self._session: Session | None = session
         self._switching = threading.Lock()
         self._handing_over = threading.Lock()
+        self.governor: Governor | None = None
 
     def __call__(self, images: Any) -> Outputs:
         """uint8 RGB (H, W, 3) or (N, H, W, 3) -> {task: array}, without N for a single image.
 
         Raises InputError for anything else; the table of outputs is in `runtime.tasks`.
         """
+        start = time.perf_counter()
         session = self._session
         if session is None:
             raise PliantError("this model is closed: load another")
         batch, single = as_batch(images, self._input)
         outputs = session.run(batch)
+        if self.governor is not None:
+            self.governor.watch((session.subnet.id, start, time.perf_counter()))
         return {task: array[0] for task, array in outputs.items()} if single else outputs
 
     def on_device(self, images: Any) -> dict[str, Any]:
@@ -103,8 +109,15 @@ class Model:
         """Become another subnet: one that is named, planned, or chosen by a budget from what is already measured.
 
         The new session is built and checked beside the old one, then handed over at once; calls in flight finish on
-        the old one, which is freed when the last of them ends. Where that fails, the old one goes on serving.
+        the old one, which is freed when the last of them ends. Where that fails, the old one goes on serving. A
+        governor takes the new budget as its own, and rests after a switch without a latency.
         """
+        if self.governor is not None:
+            return self.governor.obey(lambda: self.become(choice, **budget))
+        return self.become(choice, **budget)
+
+    def become(self, choice: Plan | SubnetInfo | str | None = None, **budget: Any) -> SwitchReport:
+        """`switch`, without telling the governor."""
         start = time.perf_counter()
         with self._switching:
             old = self.session
@@ -156,6 +169,8 @@ class Model:
         """Let go of the session; calls in flight finish. Final; closing twice is fine."""
         with self._handing_over:
             self._session = None
+        if self.governor is not None:
+            self.governor.close()
         release_memory()
 
     def __enter__(self) -> Model:

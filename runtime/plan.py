@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from . import plan_text
 from .budget import Budget, make_budget
 from .choice import Candidate, rank, widest
 from .judge import Judge
+from .ladder import Rung, measured_rungs
 from .latency import Book
 from .manifest import SubnetInfo
 from .measuring import measure_what_decides
@@ -56,7 +57,8 @@ class Plan:
 
     `score` is the sum over tasks of weight times quality relative to the widest subnet, `full_score` that of the widest
     itself. `latency_ms` and `memory_bytes` are None where nothing was measured. `macs` and `bytes` are for the tasks
-    asked for. `notes` are lines that the user should see.
+    asked for. `notes` are lines that the user should see, `rungs` what a governor may step to (none without a
+    latency limit).
     """
 
     subnet: SubnetInfo
@@ -70,6 +72,7 @@ class Plan:
     full_score: float
     budget: Budget
     notes: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = field(default=(), repr=False)
 
     @property
     def tasks(self) -> tuple[str, ...] | None:
@@ -213,6 +216,7 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         full_score=full_score,
         budget=judge.budget,
         notes=tuple(note for note in notes if note),
+        rungs=measured_rungs(chosen, ranked, judge),
     )
 
 

@@ -103,15 +103,17 @@ class Suite:
         provider: str | None = None,
         threads: int | None = None,
         build: int = 0,
+        govern: bool = False,
         **budget: Any,
     ) -> Model:
         """Load a plan, a subnet, or what a budget (the words of `plan`) chooses; without any, the widest fp32 subnet.
 
         `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch. With
         `build=N` a named subnet's TensorRT engine that is not there is built for N images a call, while onnxruntime
-        answers.
+        answers. `govern` keeps the latency of the budget under changing load, by switching (`runtime.governor`).
         """
         from .engine import check_provider, check_threads
+        from .governor import Governor, check_governable
         from .meanwhile import load_meanwhile
         from .model import Model, choose
         from .session import load_subnet
@@ -130,7 +132,12 @@ class Suite:
         info, plan = choose(self, choice, budget, tasks=names, provider=provider, threads=threads)
         if build:
             return load_meanwhile(self, info, names, provider, threads, build)
-        return Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
+        if govern:
+            check_governable(plan)
+        model = Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
+        if govern and plan is not None:
+            model.governor = Governor(model, plan)
+        return model
 
     def verify(
         self,
