@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError, PliantError
+from .binding import run_into
+from .color import taker
 from .engine import checked_threads, release_memory
-from .images import as_batch
+from .forking import renew_in_children
+from .images import Prepared
 from .manifest import SubnetInfo
 from .session import Outputs, Session, load_subnet
+from .stream import stream
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .suite import Suite
 
 # Words of a budget that a model fixes when it is loaded.
-_FIXED = ("tasks", "provider", "threads", "raw")
+_FIXED = ("tasks", "provider", "threads", "raw", "color")
 
 
 @dataclass(frozen=True)
@@ -55,32 +60,63 @@ class Model:
     A call holds on to the session that it started with; no lock is held while it runs.
     """
 
-    def __init__(self, suite: Suite, session: Session, plan: Plan | None = None):
+    def __init__(self, suite: Suite, session: Session, plan: Plan | None = None, color: str = "rgb"):
         self.suite = suite
         self.plan = plan
         self._input = suite.input
+        self._take = taker(color, suite.input)
         self._session: Session | None = session
+        self._inherited: Session | None = None
         self._switching = threading.Lock()
         self._handing_over = threading.Lock()
+        renew_in_children(self)
 
-    def __call__(self, images: Any) -> Outputs:
+    def __call__(self, images: Any, out: Any = None) -> Outputs:
         """uint8 RGB (H, W, 3) or (N, H, W, 3) -> {task: array}, without N for a single image.
 
-        Raises InputError for anything else; the table of outputs is in `runtime.tasks`.
+        Other colours as `load(color=...)` said. `out`, {task: array} of the shapes and dtypes that would be returned,
+        is written into and returned. Raises InputError for anything else; the table of outputs is in `runtime.tasks`.
         """
         session = self._session
         if session is None:
-            raise PliantError("this model is closed: load another")
-        batch, single = as_batch(images, self._input)
+            session = self._own_session()
+        batch, single = self._take(images, self._input)
+        if out is not None:
+            return run_into(session, self.suite, batch, single, out)
         outputs = session.run(batch)
         return {task: array[0] for task, array in outputs.items()} if single else outputs
+
+    def stream(self, frames: Iterable[Any], *, ahead: int = 1, out: Any = None) -> Generator[Outputs, None, None]:
+        """Outputs of one frame after the other, as calls would give them; a switch holds from the next frame on.
+
+        While the engine runs, a thread takes the next `ahead` frames from the source and converts them; with 0 none is
+        taken before it is asked for. An error of the source or of a frame is raised in the place of that frame's
+        outputs and ends the stream; closing the stream waits for a frame that is being taken. With `out`, outputs hold
+        until the next ones are asked for.
+        """
+        return stream(self, lambda frame: Prepared(*self._take(frame, self._input)), frames, ahead, out)
 
     @property
     def session(self) -> Session:
         """The session that the next call runs on."""
-        session = self._session
-        if session is None:
-            raise PliantError("this model is closed: load another")
+        return self._session or self._own_session()
+
+    def _own_session(self) -> Session:
+        """In a forked child a session like the one that the parent has; PliantError where the model is closed."""
+        with self._handing_over:
+            if self._session is None:
+                old = self._inherited
+                if old is None:
+                    raise PliantError("this model is closed: load another")
+                self._session = load_subnet(self.suite, old.subnet, old.tasks, old.raw, old.provider, old.threads)
+                self._inherited = None
+            return self._session
+
+    def _after_fork(self) -> Session | None:
+        """Called in a forked child: give up the session, which the next call builds again."""
+        self._switching, self._handing_over = threading.Lock(), threading.Lock()
+        session, self._session = self._session, None
+        self._inherited = session or self._inherited
         return session
 
     @property
@@ -132,7 +168,7 @@ class Model:
     def close(self) -> None:
         """Let go of the session; calls in flight finish. Final; closing twice is fine."""
         with self._handing_over:
-            self._session = None
+            self._session = self._inherited = None
         release_memory()
 
     def __enter__(self) -> Model:
@@ -144,7 +180,7 @@ class Model:
         self.close()
 
     def __repr__(self) -> str:
-        session = self._session
+        session = self._session or self._inherited
         state = "closed" if session is None else f"{session.subnet.id} on {session.provider}"
         return f"<Model {state} of {str(self.suite.path)!r}>"
 

@@ -101,12 +101,15 @@ class Suite:
         raw: bool = False,
         provider: str | None = None,
         threads: int | None = None,
+        color: str = "rgb",
         **budget: Any,
     ) -> Model:
         """Load a plan, a subnet, or what a budget (the words of `plan`) chooses; without any, the widest fp32 subnet.
 
-        `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch.
+        `tasks`, `raw` (logits instead of decoded outputs) and `color` (what images come in: "rgb", "bgr" or "nv12", see
+        `runtime.color`) hold for the model's life, through every switch.
         """
+        from .color import taker
         from .engine import check_provider, check_threads
         from .model import Model, choose
         from .session import load_subnet
@@ -117,8 +120,9 @@ class Suite:
         provider = check_provider(provider or getattr(choice, "provider", None) or "cpu")
         threads = check_threads(threads) or getattr(choice, "threads", None)
         names = self.check_tasks(getattr(choice, "tasks", None) if tasks is None else tasks)
+        taker(color, self.input)  # what is wrong with the request is told before anything is built
         info, plan = choose(self, choice, budget, tasks=names, provider=provider, threads=threads)
-        return Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
+        return Model(self, load_subnet(self, info, names, raw, provider, threads), plan, color)
 
     def verify(
         self,
