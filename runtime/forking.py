@@ -1,4 +1,8 @@
-"""Models in a forked child: an engine's threads stay behind, so the child's models build sessions of their own."""
+"""Forked children: another thread's lock is never opened there, and an engine's threads stay behind in the parent.
+
+So a child's copies of open files and models start afresh: with locks of their own, and models with sessions of their
+own, which the first call builds.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,23 @@ import ctypes
 import functools
 import os
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .model import Model
-
-_MODELS: weakref.WeakSet[Model] = weakref.WeakSet()
+from typing import Any, Protocol
 
 
-def renew_in_children(model: Model) -> None:
-    """Have the copy of this model in a forked child let go of its session."""
+class Renewed(Protocol):
+    """What starts afresh in a forked child."""
+
+    def _after_fork(self) -> Any:
+        """Called in the child; returns what must never be freed there, or None."""
+
+
+_KNOWN: weakref.WeakSet[Renewed] = weakref.WeakSet()
+
+
+def renew_in_children(thing: Renewed) -> None:
+    """Have `thing` told in every child that is forked while it is there."""
     _register()
-    _MODELS.add(model)
+    _KNOWN.add(thing)
 
 
 @functools.cache
@@ -26,8 +35,8 @@ def _register() -> None:
 
 
 def _renew() -> None:
-    for model in list(_MODELS):
-        session = model._after_fork()
-        if session is not None:
-            # Never freed: onnxruntime would wait for threads that are not in this process.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session.engine))
+    for thing in list(_KNOWN):
+        kept = thing._after_fork()
+        if kept is not None:
+            # One reference more than there are, so that the end of the process does not free it either.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))

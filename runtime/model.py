@@ -112,12 +112,11 @@ class Model:
                 self._inherited = None
             return self._session
 
-    def _after_fork(self) -> Session | None:
-        """Called in a forked child: give up the session, which the next call builds again."""
+    def _after_fork(self) -> Any:
+        """Give up the session, which the next call builds again; freeing it would wait for threads that are gone."""
         self._switching, self._handing_over = threading.Lock(), threading.Lock()
-        session, self._session = self._session, None
-        self._inherited = session or self._inherited
-        return session
+        self._session, self._inherited = None, self._session or self._inherited
+        return self._inherited and self._inherited.engine
 
     @property
     def subnet(self) -> SubnetInfo:
