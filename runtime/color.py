@@ -29,6 +29,8 @@ Taker = Callable[[Any, InputInfo], tuple[Array, bool]]
 
 _ROUND, _SHIFT = 1 << 19, 20
 _Y, _V_RED, _U_GREEN, _V_GREEN, _U_BLUE = 1220542, 1673527, -409993, -852492, 2116026
+# Pixels at a time: whole frames would take megabytes from the system, and give them back, for each.
+_STRIP = 1 << 15
 _BRIGHTNESS = (np.maximum(np.arange(256) - 16, 0) * _Y).astype(np.int32)
 
 
@@ -99,18 +101,23 @@ def _nv12_to_rgb(frames: Array) -> Array:
     height = rows * 2 // 3
     out = np.empty((*frames.shape[:-2], height, width, 3), np.uint8)
     for frame, image in zip(frames, out, strict=True) if frames.ndim == 3 else ((frames, out),):
-        _convert(frame[:height], frame[height:], image)
+        rows = max(_STRIP // width // 2, 1) * 2
+        sums = np.empty((2, rows // 2, 2, width), np.int32)
+        for top in range(0, height, rows):
+            stop = min(top + rows, height)
+            chroma = frame[height + top // 2 : height + stop // 2]
+            _convert(frame[top:stop], chroma, image[top:stop], sums[:, : (stop - top) // 2])
     return out
 
 
-def _convert(luma: Array, chroma: Array, image: Array) -> None:
+def _convert(luma: Array, chroma: Array, image: Array, space: Array) -> None:
     """Y (H, W) and UV (H/2, W) into RGB (H, W, 3). Rows in pairs, so that the inner loops are as long as a row."""
     height, width = luma.shape
-    paired = (height // 2, 2, width)
-    y = _BRIGHTNESS.take(luma).reshape(paired)
+    y, sums = space
+    np.take(_BRIGHTNESS, luma.reshape(y.shape), out=y, mode="clip")
     uv = chroma.reshape(height // 2, width // 2, 2).astype(np.int32) - 128
     u, v = uv[..., 0], uv[..., 1]
-    pixels, sums = image.reshape(*paired, 3), np.empty(paired, np.int32)
+    pixels = image.reshape(*y.shape, 3)
     for channel, color in enumerate((_V_RED * v, _U_GREEN * u + _V_GREEN * v, _U_BLUE * u)):
         color += _ROUND
         np.add(y, color.repeat(2, 1)[:, None], out=sums)

@@ -86,13 +86,13 @@ class Model:
         outputs = session.run(batch)
         return {task: array[0] for task, array in outputs.items()} if single else outputs
 
-    def stream(self, frames: Iterable[Any], *, ahead: int = 1, out: Any = None) -> Generator[Outputs, None, None]:
+    def stream(self, frames: Iterable[Any], *, ahead: int = 0, out: Any = None) -> Generator[Outputs, None, None]:
         """Outputs of one frame after the other, as calls would give them; a switch holds from the next frame on.
 
-        While the engine runs, a thread takes the next `ahead` frames from the source and converts them; with 0 none is
-        taken before it is asked for. An error of the source or of a frame is raised in the place of that frame's
-        outputs and ends the stream; closing the stream waits for a frame that is being taken. With `out`, outputs hold
-        until the next ones are asked for.
+        Each frame is taken when its outputs are asked for. With `ahead`, a thread takes and converts so many frames
+        meanwhile: for sources that wait or decode, where a processor is free. An error of the source or of a frame is
+        raised in the place of that frame's outputs and ends the stream; closing the stream waits for a frame that is
+        being taken. With `out`, outputs hold until the next ones are asked for.
         """
         return stream(self, lambda frame: Prepared(*self._take(frame, self._input)), frames, ahead, out)
 

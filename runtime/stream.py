@@ -1,4 +1,4 @@
-"""`model.stream(frames)`: outputs in the order of the frames; another thread gets the next frame ready meanwhile."""
+"""`model.stream(frames)`: outputs in the order of the frames; on demand another thread gets the next frames ready."""
 
 from __future__ import annotations
 

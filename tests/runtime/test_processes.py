@@ -172,7 +172,8 @@ def test_closing_a_suite_and_its_models_is_final_in_any_order_and_any_number_of_
     suite = pliant.open_suite(suite_path)
     models = [suite.load("s01-fp32", threads=1, tasks="depth") for _ in range(2)]
     models[0].close()
-    for each in (suite, *models, suite, *models):
+    closers: list[pliant.Suite | pliant.Model] = [suite, *models, suite, *models]
+    for each in closers:
         each.close()
     for model in models:
         with pytest.raises(pliant.PliantError, match="closed"):

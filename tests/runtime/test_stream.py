@@ -146,13 +146,13 @@ def test_outputs_are_written_into_the_same_arrays(model: pliant.Model, ahead: in
 def test_frames_of_a_camera_in_nv12(suite: pliant.Suite) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (4, HEIGHT * 3 // 2, WIDTH), np.uint8)
     with suite.load("s01-fp32", tasks="depth", threads=1, color="nv12") as model:
-        for outputs, frame in zip(model.stream(frames), frames, strict=True):
+        for outputs, frame in zip(model.stream(frames, ahead=1), frames, strict=True):
             np.testing.assert_array_equal(outputs["depth"], model(frame)["depth"])
 
 
 def test_several_streams_of_one_model_do_not_meet(model: pliant.Model) -> None:
     batch = images(6)
-    pairs = zip(model.stream(batch), model.stream(batch[::-1]), strict=True)
+    pairs = zip(model.stream(batch, ahead=1), model.stream(batch[::-1], ahead=2), strict=True)
     for index, (forth, back) in enumerate(pairs):
         np.testing.assert_array_equal(forth["depth"], model(batch[index])["depth"])
         np.testing.assert_array_equal(back["depth"], model(batch[5 - index])["depth"])
