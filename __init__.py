@@ -32,6 +32,7 @@ from .devices.errors import (
 )
 
 if TYPE_CHECKING:
+    from .runtime.color import to_rgb
     from .runtime.manifest import SubnetInfo
     from .runtime.model import Model, SwitchReport
     from .runtime.opening import open_suite
@@ -51,6 +52,7 @@ _LAZY = {
     "Task": "tasks",
     "VerifyResult": "verify",
     "open_suite": "opening",
+    "to_rgb": "color",
     "verify_suite": "verify",
 }
 
@@ -76,6 +78,7 @@ __all__ = [
     "TrainingError",
     "VerifyResult",
     "open_suite",
+    "to_rgb",
     "verify_suite",
 ]
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..devices.errors import SuiteError
+from .forking import renew_in_children
 from .header import Entry, Header, header_size, parse_header
 
 Ranges = Sequence[Sequence[tuple[int, int]]]
@@ -49,6 +50,11 @@ class Container:
             os.close(self._fd)
             raise
         self.entries, self.metadata = header.entries, header.metadata
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        """Whoever held the lock, or was reading, is not in this process."""
+        self._lock, self._readers = threading.Lock(), 0
 
     def entry(self, name: str) -> Entry:
         """Where the tensor lies; SuiteError when there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,16 +12,26 @@ from .manifest import InputInfo
 _UINT8 = np.dtype(np.uint8)
 
 
-def as_batch(images: Any, expected: InputInfo) -> tuple[np.ndarray[Any, Any], bool]:
+class Prepared(NamedTuple):
+    """Images that were read already: contiguous uint8 RGB (N, H, W, 3), and whether it was a single one."""
+
+    batch: np.ndarray[Any, Any]
+    single: bool
+
+
+def as_batch(images: Any, expected: InputInfo, color: str = "RGB") -> tuple[np.ndarray[Any, Any], bool]:
     """uint8 (H, W, 3) or (N, H, W, 3) -> contiguous (N, H, W, 3), and whether it was a single image.
 
-    Anything that NumPy can look at without guessing (a Pillow image, say) is taken too. Raises InputError.
+    Anything that NumPy can look at without guessing (a Pillow image, say) is taken too. `color` is what the images are
+    called in a complaint. Raises InputError.
     """
     if not isinstance(images, np.ndarray):
-        images = _from_other(images)
+        if isinstance(images, Prepared):
+            return images
+        images = as_array(images)
     shape = images.shape
     if images.dtype != _UINT8 or shape[-3:] != expected.shape or not 3 <= len(shape) <= 4:
-        raise InputError(_complaint(images, expected))
+        raise InputError(_complaint(images, expected, color))
     single = len(shape) == 3
     batch = images[None] if single else images
     fewest, most = expected.batch
@@ -30,18 +40,17 @@ def as_batch(images: Any, expected: InputInfo) -> tuple[np.ndarray[Any, Any], bo
     return np.ascontiguousarray(batch), single
 
 
-def _from_other(images: Any) -> np.ndarray[Any, Any]:
+def as_array(images: Any) -> np.ndarray[Any, Any]:
+    """The array that something is, or that NumPy can look at without guessing; InputError where it is none."""
     if not (hasattr(images, "__array_interface__") or hasattr(images, "__array__")):
         kind = type(images).__name__
-        raise InputError(
-            f"images are a {kind}; expected a uint8 RGB array: read the file with Pillow and numpy.asarray"
-        )
+        raise InputError(f"images are a {kind}; expected a uint8 array: read the file with Pillow and numpy.asarray")
     return np.asarray(images)
 
 
-def _complaint(images: np.ndarray[Any, Any], expected: InputInfo) -> str:
+def _complaint(images: np.ndarray[Any, Any], expected: InputInfo, color: str) -> str:
     height, width = expected.height, expected.width
-    wanted = f"expected uint8 RGB ({height}, {width}, 3) or (N, {height}, {width}, 3)"
+    wanted = f"expected uint8 {color} ({height}, {width}, 3) or (N, {height}, {width}, 3)"
     shape = images.shape
     if images.dtype != _UINT8:
         cure = "pass the camera's 0-255 values" if images.dtype.kind == "f" else "convert with .astype(numpy.uint8)"
@@ -53,7 +62,7 @@ def _complaint(images: np.ndarray[Any, Any], expected: InputInfo) -> str:
     elif len(shape) in (3, 4) and shape[-3] == 3:
         cure = "put channels last with image.transpose(1, 2, 0)"
     elif len(shape) == 2 or shape[-1:] == (1,):
-        cure = "make grey images RGB with numpy.repeat(image.reshape(*image.shape[:2], 1), 3, -1)"
+        cure = f"make grey images {color} with numpy.repeat(image.reshape(*image.shape[:2], 1), 3, -1)"
     else:
         cure = "pass one image or a batch of images"
     return f"images are uint8 {shape}; {wanted}: {cure}"

@@ -18,7 +18,7 @@ _LOG = logging.getLogger("pliant.build")
 
 
 def load_meanwhile(
-    suite: Suite, info: SubnetInfo, tasks: tuple[str, ...], engine: str, threads: int | None, batch: int
+    suite: Suite, info: SubnetInfo, tasks: tuple[str, ...], engine: str, threads: int | None, batch: int, color: str
 ) -> Model:
     """The engine's model where it is built; else onnxruntime's on the CPU, and a thread that builds and hands over.
 
@@ -29,10 +29,10 @@ def load_meanwhile(
 
     load_bindings(engine)
     try:
-        return Model(suite, load_subnet(suite, info, tasks, False, engine, threads))
+        return Model(suite, load_subnet(suite, info, tasks, False, engine, threads), None, color)
     except EngineUnavailable as error:
         _LOG.info("%s serves on the CPU meanwhile: %s", info.id, error)
-    model = Model(suite, load_subnet(suite, info, tasks, False, "cpu", threads))
+    model = Model(suite, load_subnet(suite, info, tasks, False, "cpu", threads), None, color)
     threading.Thread(
         target=_build, args=(model, info, engine, batch), name=f"building for {info.id}", daemon=True
     ).start()

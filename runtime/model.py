@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError, PliantError
+from .binding import run_into
+from .color import taker
 from .engine import checked_threads, release_memory
-from .images import as_batch
+from .forking import renew_in_children
+from .images import Prepared
 from .manifest import SubnetInfo
 from .session import Outputs, Session, load_subnet
+from .stream import stream
 
 if TYPE_CHECKING:
     from .governor import Governor
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from .suite import Suite
 
 # Words of a budget that a model fixes when it is loaded.
-_FIXED = ("tasks", "provider", "threads", "raw")
+_FIXED = ("tasks", "provider", "threads", "raw", "color")
 
 
 @dataclass(frozen=True)
@@ -57,29 +62,33 @@ class Model:
     loaded with `govern=True`, else None.
     """
 
-    def __init__(self, suite: Suite, session: Session, plan: Plan | None = None):
+    def __init__(self, suite: Suite, session: Session, plan: Plan | None = None, color: str = "rgb"):
         self.suite = suite
         self.plan = plan
         self._input = suite.input
+        self._take = taker(color, suite.input)
         self._session: Session | None = session
+        self._inherited: Session | None = None
         self._switching = threading.Lock()
         self._handing_over = threading.Lock()
         self.governor: Governor | None = None
+        renew_in_children(self)
 
-    def __call__(self, images: Any) -> Outputs:
+    def __call__(self, images: Any, out: Any = None) -> Outputs:
         """uint8 RGB (H, W, 3) or (N, H, W, 3) -> {task: array}, without N for a single image.
 
-        Raises InputError for anything else; the table of outputs is in `runtime.tasks`.
+        Other colours as `load(color=...)` said. `out`, {task: array} of the shapes and dtypes that would be returned,
+        is written into and returned. Raises InputError for anything else; the table of outputs is in `runtime.tasks`.
         """
         start = time.perf_counter()
         session = self._session
         if session is None:
-            raise PliantError("this model is closed: load another")
-        batch, single = as_batch(images, self._input)
-        outputs = session.run(batch)
+            session = self._own_session()
+        batch, single = self._take(images, self._input)
+        outputs = session.run(batch) if out is None else run_into(session, self.suite, batch, single, out)
         if self.governor is not None:
             self.governor.watch((session.subnet.id, start, time.perf_counter()))
-        return {task: array[0] for task, array in outputs.items()} if single else outputs
+        return {task: array[0] for task, array in outputs.items()} if single and out is None else outputs
 
     def on_device(self, images: Any) -> dict[str, Any]:
         """Images and outputs that stay on the GPU, by DLPack: see `runtime.on_device`."""
@@ -87,13 +96,37 @@ class Model:
 
         return run_on_device(self.session, images, self._input)
 
+    def stream(self, frames: Iterable[Any], *, ahead: int = 0, out: Any = None) -> Generator[Outputs, None, None]:
+        """Outputs of one frame after the other, as calls would give them; a switch holds from the next frame on.
+
+        Each frame is taken when its outputs are asked for. With `ahead`, a thread takes and converts so many frames
+        meanwhile: for sources that wait or decode, where a processor is free. An error of the source or of a frame is
+        raised in the place of that frame's outputs and ends the stream; closing the stream waits for a frame that is
+        being taken. With `out`, outputs hold until the next ones are asked for.
+        """
+        return stream(self, lambda frame: Prepared(*self._take(frame, self._input)), frames, ahead, out)
+
     @property
     def session(self) -> Session:
         """The session that the next call runs on."""
-        session = self._session
-        if session is None:
-            raise PliantError("this model is closed: load another")
-        return session
+        return self._session or self._own_session()
+
+    def _own_session(self) -> Session:
+        """In a forked child a session like the one that the parent has; PliantError where the model is closed."""
+        with self._handing_over:
+            if self._session is None:
+                old = self._inherited
+                if old is None:
+                    raise PliantError("this model is closed: load another")
+                self._session = load_subnet(self.suite, old.subnet, old.tasks, old.raw, old.provider, old.threads)
+                self._inherited = None
+            return self._session
+
+    def _after_fork(self) -> Any:
+        """Give up the session, which the next call builds again; freeing it would wait for threads that are gone."""
+        self._switching, self._handing_over = threading.Lock(), threading.Lock()
+        self._session, self._inherited = None, self._session or self._inherited
+        return self._inherited and self._inherited.engine
 
     @property
     def subnet(self) -> SubnetInfo:
@@ -154,7 +187,8 @@ class Model:
         What one engine gave way to another for (`meanwhile`); to become another subnet is `switch`.
         """
         with self._switching, self._handing_over:
-            fits = self._session is not None and self._session.subnet == instead_of
+            old = self._session
+            fits = old is not None and old.subnet == instead_of
             if fits:
                 self._session = session
         release_memory()
@@ -163,12 +197,12 @@ class Model:
     @property
     def closed(self) -> bool:
         """Whether it answers no more."""
-        return self._session is None
+        return self._session is None and self._inherited is None
 
     def close(self) -> None:
         """Let go of the session; calls in flight finish. Final; closing twice is fine."""
         with self._handing_over:
-            self._session = None
+            self._session = self._inherited = None
         if self.governor is not None:
             self.governor.close()
         release_memory()
@@ -182,7 +216,7 @@ class Model:
         self.close()
 
     def __repr__(self) -> str:
-        session = self._session
+        session = self._session or self._inherited
         state = "closed" if session is None else f"{session.subnet.id} on {session.provider}"
         return f"<Model {state} of {str(self.suite.path)!r}>"
 

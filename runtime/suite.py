@@ -20,7 +20,6 @@ from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetI
 from .manifest_reading import parse_manifest
 from .record import MAX_RECORD, Record, parse_record
 from .tasks import Task, check_tasks
-from .tensorrt.settings import ENGINES
 from .witness import MAX_SAMPLES
 
 if TYPE_CHECKING:
@@ -104,40 +103,20 @@ class Suite:
         threads: int | None = None,
         build: int = 0,
         govern: bool = False,
+        color: str = "rgb",
         **budget: Any,
     ) -> Model:
         """Load a plan, a subnet, or what a budget (the words of `plan`) chooses; without any, the widest fp32 subnet.
 
-        `tasks` and `raw` (logits instead of decoded outputs) hold for the model's life, through every switch. With
-        `build=N` a named subnet's TensorRT engine that is not there is built for N images a call, while onnxruntime
-        answers. `govern` keeps the latency of the budget under changing load, by switching (`runtime.governor`).
+        `tasks`, `raw` (logits instead of decoded outputs) and `color` (what images come in: "rgb", "bgr" or "nv12", see
+        `runtime.color`) hold for the model's life, through every switch. With `build=N` a named subnet's TensorRT engine
+        that is not there is built for N images a call, while onnxruntime answers. `govern` keeps the latency of the
+        budget under changing load, by switching (`runtime.governor`).
         """
-        from .engine import check_provider, check_threads
-        from .governor import Governor, check_governable
-        from .meanwhile import load_meanwhile
-        from .model import Model, choose
-        from .session import load_subnet
+        from .loading import load_model
 
-        if build and (budget or raw or provider not in ENGINES):
-            raise BudgetError(
-                "build=1 is for one subnet, named, with decoded outputs, and provider='tensorrt' or 'tensorrt-rtx': "
-                "an engine that is not built has no latency to choose it by"
-            )
-        if choice is None and not budget:
-            choice = self.widest
-        # A plan's numbers hold for what it was made for.
-        provider = check_provider(provider or getattr(choice, "provider", None) or "cpu")
-        threads = check_threads(threads) or getattr(choice, "threads", None)
-        names = self.check_tasks(getattr(choice, "tasks", None) if tasks is None else tasks)
-        info, plan = choose(self, choice, budget, tasks=names, provider=provider, threads=threads)
-        if build:
-            return load_meanwhile(self, info, names, provider, threads, build)
-        if govern:
-            check_governable(plan)
-        model = Model(self, load_subnet(self, info, names, raw, provider, threads), plan)
-        if govern and plan is not None:
-            model.governor = Governor(model, plan)
-        return model
+        how: dict[str, Any] = {"tasks": tasks, "raw": raw, "provider": provider, "threads": threads, "color": color}
+        return load_model(self, choice, budget, **how, build=build, govern=govern)
 
     def verify(
         self,

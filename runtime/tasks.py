@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from ..devices.errors import BudgetError, SuiteError
 
 Kind = Literal["segmentation", "depth", "normals", "edges", "classification"]
@@ -77,6 +79,14 @@ class Task:
         if self.kind in ("segmentation", "classification"):
             return len(self.classes)
         return 3 if self.kind == "normals" else 1
+
+    def output(self, height: int, width: int, *, raw: bool = False) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape (without N) and dtype of what a network of this image size answers; `raw`: of its logits."""
+        dense = () if self.kind == "classification" else (height, width)
+        if raw:
+            return (self.channels, *dense), np.dtype(np.float32)
+        of_one = (self.channels,) if self.kind in ("normals", "classification") else ()
+        return (*dense, *of_one), np.dtype(np.uint8 if self.kind == "segmentation" else np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """The manifest's entry for this task (without its name, which is the key)."""

@@ -11,6 +11,7 @@ import tomllib
 from .conftest import NOT_SOURCE
 
 NOT_SHIPPED = {"tests", "benchmarks", "examples", "docs"}
+DEPLOYED = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +54,15 @@ def _data(checkout: Path, listed: dict[str, Path]) -> set[Path]:
     beside = {file for room in rooms for file in room.rglob("*") if file.is_file() and file.suffix != ".py"}
     kept = {file for file in beside if "__pycache__" not in file.parts}
     return {checkout / "py.typed", *(checkout / "recipes").glob("*.yaml"), *kept}
+
+
+def test_the_deployed_half_is_small(wheel: Path) -> None:
+    """What the wheel holds for those who only run suites, as it is compressed there; the sample is counted apart."""
+    deployed = ("pliant/__init__.py", "pliant/py.typed", "pliant/runtime/", "pliant/devices/", "pliant/cli/", "pliant-")
+    sample = "pliant/runtime/sample/"
+    parts = [entry for entry in zipfile.ZipFile(wheel).infolist() if entry.filename.startswith(deployed)]
+    sizes = {entry.filename: entry.compress_size for entry in parts if not entry.filename.startswith(sample)}
+    assert len(sizes) > 80
+    total = sum(sizes.values())
+    largest = sorted(sizes, key=sizes.__getitem__)[-5:]
+    assert total < DEPLOYED, f"{total} bytes; the largest are {[(name, sizes[name]) for name in largest]}"
