@@ -79,7 +79,13 @@ def overhead(entry: Entry) -> str:
     ]
     lines += [_table(["process", "pliant", "numpy and onnxruntime", "ratio"], rows), ""]
     promised = {"call": "calls", "switch": "switches", **named}
-    lines.append("Promises kept: " + ", ".join(f"{name} {_holds(kept[what])}" for what, name in promised.items()) + ".")
+    loading = f"The first load imports {found['loading_import_ms']:.0f} ms more."
+    lines.append(
+        loading
+        + " Promises kept: "
+        + ", ".join(f"{name} {_holds(kept[what])}" for what, name in promised.items())
+        + "."
+    )
     return "\n".join(lines)
 
 
