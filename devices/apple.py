@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
 from functools import lru_cache
 
 # sysctl's names -> ours; every Apple silicon processor has NEON.
@@ -25,6 +23,8 @@ def is_macos() -> bool:
 
 def processor(sysctl: str | None = None) -> tuple[str, tuple[str, ...]]:
     """The processor's name and instruction sets; empty where sysctl does not answer."""
+    import shutil
+
     values = _ask(sysctl or shutil.which("sysctl") or "")
     isa = tuple(ours for theirs, ours in _FEATURES.items() if values.get(theirs) == "1")
     return values.get("machdep.cpu.brand_string", ""), isa
@@ -34,6 +34,8 @@ def processor(sysctl: str | None = None) -> tuple[str, tuple[str, ...]]:
 def _ask(sysctl: str) -> dict[str, str]:
     if not sysctl:
         return {}
+    import subprocess
+
     try:
         # -i leaves out names that this system does not know instead of ending in an error.
         command = [sysctl, "-i", "machdep.cpu.brand_string", *_FEATURES]

@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -39,6 +38,8 @@ def cache_folder() -> Path:
     try:
         return Path.home() / ".cache" / "pliant"
     except RuntimeError:  # no home at all, as in some containers
+        import tempfile
+
         return Path(tempfile.gettempdir()) / f"pliant-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
@@ -149,6 +150,8 @@ class MeasurementCache:
 
 def problem_of(folder: Path) -> str:
     """Why measurements cannot be kept in a folder, which need not be there yet; empty where they can."""
+    import tempfile
+
     try:
         _check_home(folder)
         existing = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))

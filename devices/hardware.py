@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from functools import lru_cache
 from pathlib import Path
 
@@ -121,6 +119,8 @@ def gpus(root: Path) -> tuple[str, ...]:
     """One line per NVIDIA graphics processor: name, driver, memory, clock and power limits; empty without one."""
     if (root / "etc/nv_tegra_release").exists():
         return ("Tegra integrated GPU",)
+    import shutil
+
     # A made-up root has no driver to ask.
     return _nvidia_smi(shutil.which("nvidia-smi") or "") if root == Path("/") else ()
 
@@ -130,6 +130,8 @@ def _nvidia_smi(tool: str) -> tuple[str, ...]:
     # Asked once a process: the tool takes up to seconds, and a camera loop may plan often.
     if not tool:
         return ()
+    import subprocess
+
     query = "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit"
     try:
         done = subprocess.run(

@@ -66,6 +66,16 @@ def rank(subnets: Sequence[SubnetInfo], tasks: Sequence[str], budget: Budget) ->
     return sorted(found, key=lambda candidate: (-candidate.score, candidate.macs, candidate.bytes))
 
 
+def narrower(one: SubnetInfo, other: SubnetInfo, tasks: Sequence[str]) -> bool:
+    """Whether one subnet does nowhere more than another of its precision: no encoder stage, no task's decoder."""
+    parts = [(one.encoder, other.encoder), *((one.decoders[task], other.decoders[task]) for task in tasks)]
+    return (
+        one.precision == other.precision
+        and all(ours.macs <= theirs.macs for ours, theirs in parts)
+        and all(ours <= theirs for ours, theirs in zip(one.widths.encoder, other.widths.encoder, strict=True))
+    )
+
+
 def over(limit: str, value: float, allowed: float, shown: str, shown_limit: str) -> Miss:
     """A miss of a limit from above."""
     return Miss(limit, value / allowed, f"{limit} {shown}, limit {shown_limit} ({_excess(value / allowed)})")

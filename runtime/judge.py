@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .budget import LATENCY, Budget, format_bytes
-from .choice import Candidate, Miss, over
+from .choice import Candidate, Miss, narrower, over
 from .latency import Book
+from .manifest import SubnetInfo
 
 # A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
 OVER, UNDER = 1.25, 1.5
@@ -30,7 +31,7 @@ class Judge:
         limits = []
         if self.lacks_memory(candidate):
             limits.append("memory")
-        if self.budget.latency_ms is not None and self.latency(candidate) is None:
+        if self.budget.latency_ms is not None and self.latency(candidate) is None and not self.beyond(candidate):
             limits.append("latency")
         return tuple(limits)
 
@@ -45,8 +46,10 @@ class Judge:
 
     def _latency_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
         limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
-        if limit is None or found is None:
+        if limit is None:
             return ()
+        if found is None:
+            return self._beyond_miss(candidate, limit)
         value = found.at(self.budget.quantile)
         # Without enough runs for the quantile, what it certainly reaches can still be too much.
         known = found.at_least(self.budget.quantile) if value is None else value
@@ -55,6 +58,32 @@ class Judge:
         prefix = "at least " if value is None else ""
         at = f"{prefix}{LATENCY.format(known)} at p{self.budget.quantile * 100:g}"
         return (over("latency", known, limit, at, LATENCY.format(limit)),)
+
+    def beyond(self, candidate: Candidate) -> SubnetInfo | None:
+        """The slowest measured subnet that is far over the latency limit though it does nowhere more than this one.
+
+        This one was not measured, but is over the limit too: more work of the same kind does not take less time.
+        """
+        limit = self.budget.latency_ms
+        if limit is None or self.book.latency(candidate.subnet) is not None:
+            return None
+        return max(
+            (each for each in self.book.over(limit * OVER) if narrower(each, candidate.subnet, self.book.tasks)),
+            key=self._least,
+            default=None,
+        )
+
+    def _least(self, subnet: SubnetInfo) -> float:
+        found = self.book.latency(subnet)
+        return found.at_least(self.budget.quantile) if found else 0.0
+
+    def _beyond_miss(self, candidate: Candidate, limit: float) -> tuple[Miss, ...]:
+        narrow = self.beyond(candidate)
+        if narrow is None:
+            return ()
+        least = self._least(narrow)
+        text = f"not measured; {narrow.id}, which is nowhere wider, takes at least {LATENCY.format(least)}"
+        return (over("latency", least, limit, text, LATENCY.format(limit)),)
 
     def memory_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
         """The memory limit, if the candidate is known to break it."""
@@ -74,8 +103,10 @@ class Judge:
         if limit is None:
             return False
         if found is None:
-            return True
-        if found.settled(self.budget.quantile):
+            return self.beyond(candidate) is None
+        # A quantile is at least the median.
+        over_by_median = found.settled(0.5) and found.at_least(self.budget.quantile) > limit
+        if found.settled(self.budget.quantile) or over_by_median:
             return False
         value = found.at(self.budget.quantile)
         return found.min <= limit * OVER and (value is None or value >= limit / UNDER)

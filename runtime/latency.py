@@ -51,6 +51,7 @@ class Book:
         self.cache = cache or MeasurementCache()
         self.fingerprint = fingerprint or read_fingerprint()
         self.profile = self.cache.profile(self.fingerprint)
+        self._keys: dict[str, str] = {}
 
     def key(self, subnet: SubnetInfo) -> Key:
         """What a measurement of this subnet is kept under; subnets of the same graph share it."""
@@ -61,7 +62,13 @@ class Book:
 
     def latency(self, subnet: SubnetInfo) -> Measurement | None:
         """What is known of its latency, in milliseconds."""
-        return self.profile.latency.get(self.key(subnet).text)
+        # Asked thousands of times a plan.
+        key = self._keys.get(subnet.id) or self._keys.setdefault(subnet.id, self.key(subnet).text)
+        return self.profile.latency.get(key)
+
+    def over(self, latency_ms: float) -> list[SubnetInfo]:
+        """The measured subnets whose quickest run takes longer."""
+        return [each for each in self.suite.subnets if (found := self.latency(each)) and found.min > latency_ms]
 
     def memory(self, subnet: SubnetInfo) -> MemoryUse | None:
         """What is known of its memory, in bytes."""

@@ -1,4 +1,9 @@
-"""What a plan measures, and how long: a glance at all, proper runs near the limit, then the choice itself.
+"""What a plan measures, and how long: glances here and there, proper runs near the limit, then the choice itself.
+
+Of many subnets not all are measured. From a spread of glances the others' latency is interpolated in multiply-adds, of
+each precision apart; that only says whom to measure. What may fit gets proper runs, best scores first. What ranks
+above the choice and seems far over the limit is glanced at, narrowest first, unless a subnet that does nowhere more
+(`narrower`) was measured far over it: then it is over it too. So every subnet above the choice is out by a measurement.
 
 Machines are shared: what was measured while something else ran is too slow, and a glance may have been. So what other
 work may have put over the limit gets one more look, and where that shows that glances were wrong they are taken anew.
@@ -9,16 +14,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 from ..devices.measure import Effort, Measurement, Progress
-from .choice import Candidate
-from .judge import Judge
+from .choice import Candidate, narrower
+from .judge import OVER, Judge
 from .latency import CONFIRM, GLANCE, SETTLE, TOGETHER
 
-Action = Literal["settle", "confirm", "again", "memory"]
+Action = Literal["glance", "settle", "confirm", "again", "memory"]
 _EFFORTS: dict[str, Effort] = {"settle": SETTLE, "confirm": CONFIRM, "again": CONFIRM}
 
-# Up to so many subnets are measured properly at once; of more, most get a glance first.
-FEW = 20
+# Up to so many subnets are all measured properly; of more, so many get a glance first, narrow and wide ones.
+FEW, SPREAD = 20, 12
 # A glance that said so much more than a proper look was taken on a busy machine.
 WRONG = 1.6
 # Where even the quickest run is so far over the limit, no noise explains it.
@@ -26,9 +33,9 @@ HOPELESS = 10.0
 
 
 def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Progress | None) -> None:
-    """Measure until the choice is sure: all candidates, then those near the limit, best scores first, then the best.
+    """Measure until the choice is sure: few candidates all; of many a spread, those near the limit, then the best.
 
-    All are measured, not only those down to the first that fits: a later switch must not measure. Only memory, which
+    A later switch, which must not measure, chooses among what is known then: the spread is for it too. Memory, which
     takes a process each, is measured from the best down where there are many.
     """
     _Measuring(judge, ranked, progress).run()
@@ -70,11 +77,12 @@ class _Measuring:
     def _unknown_latencies(self) -> None:
         if self.judge.budget.latency_ms is None:
             return
-        missing = [candidate for candidate in self._open() if self._known(candidate) is None]
-        if len(missing) <= FEW:
+        candidates = self._open()
+        missing = [candidate for candidate in candidates if self._known(candidate) is None]
+        if len(candidates) <= FEW:
             self._measure(missing, SETTLE)
-        else:
-            self._glance(missing)
+        elif len(candidates) - len(missing) < SPREAD:
+            self._glance([candidate for candidate in _spread(candidates) if self._known(candidate) is None])
 
     def _glance(self, group: Sequence[Candidate]) -> None:
         # Steered by the median: a glance shall be short whatever quantile is asked for.
@@ -89,8 +97,16 @@ class _Measuring:
         if action == "memory":
             self.judge.book.measure_memory([candidate.subnet for candidate in group], self.progress)
             return
+        if action == "glance":
+            self._glance(group)
+            return
         before = [self._known(candidate) for candidate in group]
-        self._measure(group, _EFFORTS[action])
+        unsettled = [one for one in group if not ((known := self._known(one)) and known.settled(0.5))]
+        if action == "settle" and unsettled:
+            # High quantiles take many runs: most subnets are out by their median.
+            self._measure(unsettled, SETTLE, 0.5)
+        else:
+            self._measure(group, _EFFORTS[action])
         if action == "confirm":
             self.confirmed |= {self._key(candidate) for candidate in group}
         if action == "again":
@@ -104,10 +120,13 @@ class _Measuring:
         """What to measure next so that the walk down to the first that fits is sure; None when it is."""
         doubtful: list[Candidate] = []
         wronged: list[Candidate] = []
+        far: list[Candidate] = []
         first: Candidate | None = None
         for candidate in self._open():
+            if self._seems_far(candidate):
+                far.append(candidate)
             # Before a glance rejects one that is near the limit, it gets a proper look.
-            if self.judge.doubtful(candidate):
+            elif self.judge.doubtful(candidate):
                 doubtful.append(candidate)
             elif self.judge.perhaps_wronged(candidate):
                 wronged.append(candidate)
@@ -116,10 +135,37 @@ class _Measuring:
                 break
         if doubtful:
             return "settle", doubtful[:TOGETHER]
+        if far:
+            return "glance", self._telling(far)
         again = wronged[:TOGETHER] if first else self._quickest()
         if again and not self.again & {self._key(candidate) for candidate in again}:
             return "again", again
         return self._last_steps(first) if first else None
+
+    def _seems_far(self, candidate: Candidate) -> bool:
+        """Whether a candidate that is neither measured nor ruled out would, by its like, be far over the limit."""
+        limit = self.judge.budget.latency_ms
+        if limit is None or self._known(candidate) is not None or self.judge.beyond(candidate):
+            return False
+        return self._guess(candidate) > limit * OVER
+
+    def _guess(self, candidate: Candidate) -> float:
+        """Milliseconds of the quickest run, between those of measured subnets of this precision; 0 without any."""
+        like = [one for one in self._open() if one.subnet.precision == candidate.subnet.precision]
+        known = sorted((one.macs, found.min) for one in like if (found := self._known(one)))
+        if not known:
+            return 0.0
+        macs, times = zip(*known, strict=True)
+        return float(np.interp(candidate.macs, macs, np.maximum.accumulate(times)))
+
+    def _telling(self, far: Sequence[Candidate]) -> list[Candidate]:
+        """Those that may rule others out: nobody among them does nowhere more than they do."""
+        tasks = self.judge.book.tasks
+        least: list[Candidate] = []
+        for candidate in sorted(far, key=lambda one: one.macs):
+            if not any(narrower(one.subnet, candidate.subnet, tasks) for one in least):
+                least.append(candidate)
+        return least[:TOGETHER]
 
     def _last_steps(self, first: Candidate) -> tuple[Action, list[Candidate]] | None:
         """What is still to be known of the first that fits."""
@@ -147,6 +193,18 @@ class _Measuring:
             and (found := self._known(one))
             and (found.disturbed or not found.settled(self.judge.budget.quantile))
         ]
+
+
+def _spread(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Some of each precision, from the fewest multiply-adds to the most."""
+    found: list[Candidate] = []
+    precisions = sorted({candidate.subnet.precision for candidate in candidates})
+    for precision in precisions:
+        like = [candidate for candidate in candidates if candidate.subnet.precision == precision]
+        like.sort(key=lambda candidate: candidate.macs)
+        places = np.linspace(0, len(like) - 1, max(2, SPREAD // len(precisions))).round().astype(int)
+        found += [like[place] for place in dict.fromkeys(places.tolist())]
+    return found
 
 
 def _was_wrong(before: Measurement | None, after: Measurement | None) -> bool:

@@ -8,11 +8,9 @@ quicker, but counts wrongly: it starts without the parent's file-backed pages an
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -57,6 +55,8 @@ def _ask(
     # The child finds the modules that this process has, and nothing in its working directory.
     path = os.pathsep.join(str(Path(entry or os.getcwd())) for entry in sys.path)
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
+    import subprocess
+
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, check=False, pass_fds=tuple(inherit)
     )
@@ -122,6 +122,8 @@ def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: in
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command of this module."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="python -m pliant.runtime.memory", description="Memory of a subnet, as JSON.")
     parser.add_argument("suite")
     parser.add_argument("subnet")

@@ -175,7 +175,7 @@ class Model:
         fixed = [word for word in _FIXED if word in budget]
         if fixed:
             raise BudgetError(f"{fixed[0]} cannot change in a switch: load another model")
-        if budget.setdefault("measure", "never") != "never" and choice is None:
+        if budget.setdefault("measure", "known") not in ("known", "never") and choice is None:
             raise BudgetError("a switch never measures: plan(measure='auto') first, then switch to the plan")
         if choice is not None:
             del budget["measure"]

@@ -139,13 +139,14 @@ def make_plan(
 
     Among the subnets that meet every limit, the one with the largest sum over tasks of w_t q_t / q_t(widest fp32)
     (errors inverted), ties to the cheaper. Latency and memory are met by what was measured on this machine;
-    `measure="auto"` measures what is missing (`progress(what, done, total)`), `"never"` refuses with BudgetError.
+    `measure="auto"` measures what is missing (`progress(what, done, total)`), `"never"` refuses with BudgetError where
+    the choice depends on it, `"known"`, as a switch does, chooses among the subnets that are measured.
 
     Raises BudgetError for what cannot be understood, NoSubnetFits where nothing fits, EngineUnavailable where it
     has to measure and cannot.
     """
-    if measure not in ("auto", "never"):
-        raise BudgetError(f"measure must be 'auto' or 'never', not {measure!r}")
+    if measure not in ("auto", "never", "known"):
+        raise BudgetError(f"measure must be 'auto', 'never' or 'known', not {measure!r}")
     budget = make_budget(
         suite.tasks,
         latency=latency,
@@ -179,19 +180,23 @@ def make_plan(
     judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
     if measure == "auto":
         measure_what_decides(judge, ranked, progress)
-    return _decide(suite, ranked, judge)
+    return _decide(suite, ranked, judge, passing=measure == "known")
 
 
-def _decide(suite: Suite, ranked: Sequence[Candidate], judge: Judge) -> Plan:
-    """Walk from the best score down to the first subnet that meets every limit."""
+def _decide(suite: Suite, ranked: Sequence[Candidate], judge: Judge, passing: bool) -> Plan:
+    """Walk from the best score down to the first subnet that meets every limit, `passing` by what is not measured."""
+    unknown: tuple[str, ...] = ()
     for candidate in ranked:
-        misses = judge.misses(candidate)
-        if misses:
+        if judge.misses(candidate):
             continue
-        unknown = judge.unknown(candidate)
-        if unknown:
-            raise BudgetError(plan_text.not_measured(suite.path, unknown, judge, ranked))
-        return _plan(candidate, ranked, judge)
+        missing = judge.unknown(candidate)
+        if not missing:
+            return _plan(candidate, ranked, judge)
+        unknown = unknown or missing
+        if not passing:
+            break
+    if unknown:
+        raise BudgetError(plan_text.not_measured(suite.path, unknown, judge, ranked))
     raise plan_text.nothing_fits(ranked, judge)
 
 
@@ -203,7 +208,7 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         for candidate in ranked
         if candidate is not chosen
     )
-    notes = (judge.book.cache.note, plan_text.noise(judge, chosen))
+    notes = (judge.book.cache.note, plan_text.noise(judge, chosen), plan_text.passed_by(chosen, ranked, judge))
     return Plan(
         subnet=chosen.subnet,
         why=plan_text.why(chosen, ranked, judge),

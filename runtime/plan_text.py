@@ -31,8 +31,11 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
         parts.append(f"{MACS.format(chosen.macs)} of {MACS.format(budget.macs)} macs")
     if budget.bytes is not None:
         parts.append(f"{format_bytes(chosen.bytes)} of {format_bytes(budget.bytes)} weights")
-    fitting = sum(not judge.misses(candidate) for candidate in ranked)
+    open_ = [candidate for candidate in ranked if not judge.misses(candidate)]
+    fitting = sum(not judge.unknown(candidate) for candidate in open_)
     scored = f"score {chosen.score:.4g}{': ' if parts else ''}{', '.join(parts)}"
+    if fitting < len(open_):
+        return f"it has the best score of the {fitting} subnets that are known to fit; {scored}"
     if fitting == 1 and len(ranked) > 1:
         return f"it is the only subnet that fits; {scored}"
     field = f"the {fitting} subnets that fit"
@@ -54,8 +57,19 @@ def reason(candidate: Candidate, chosen: Candidate, judge: Judge) -> str:
             f"{format_bytes(candidate.bytes)} against {MACS.format(chosen.macs)} and {format_bytes(chosen.bytes)}"
         )
     unknown = judge.unknown(candidate)
+    if unknown and candidate.score > chosen.score:
+        return (
+            f"scores more ({_apart(candidate.score, chosen.score)}), but its {' and '.join(unknown)} was not measured"
+        )
     rest = f"; its {' and '.join(unknown)} did not need measuring" if unknown else ", and fits"
     return f"scores less: {_apart(candidate.score, chosen.score)}{rest}"
+
+
+def passed_by(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
+    """What to say where subnets that rank above the chosen one may fit, but were not measured; empty where none."""
+    above = ranked[: ranked.index(chosen)]
+    count = sum(bool(judge.unknown(candidate)) and not judge.misses(candidate) for candidate in above)
+    return f"{count} subnets that rank above it were not measured here: `pliant profile` measures all" if count else ""
 
 
 def _apart(low: float, high: float) -> str:
@@ -92,7 +106,9 @@ def nothing_fits(ranked: Sequence[Candidate], judge: Judge) -> NoSubnetFits:
     # Where the file alone rules some out, the others were measured: they are better known.
     known = [candidate for candidate in ranked if not candidate.misses] or list(ranked)
     misses = {candidate.subnet.id: judge.misses(candidate) for candidate in known}
-    name, nearest = min(misses.items(), key=lambda item: max(miss.factor for miss in item[1]))
+    # Of those that miss by as much, one that was measured.
+    unmeasured = {candidate.subnet.id: judge.beyond(candidate) is not None for candidate in known}
+    name, nearest = min(misses.items(), key=lambda item: (max(miss.factor for miss in item[1]), unmeasured[item[0]]))
     texts = "; ".join(miss.text for miss in nearest)
     busy = next((noise(judge, candidate) for candidate in known if candidate.subnet.id == name), "")
     return NoSubnetFits(

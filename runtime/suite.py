@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,16 +13,16 @@ import numpy as np
 from ..devices.errors import BudgetError, SuiteError
 from .bounded import inflate, mapping, parse_json
 from .container import Container
-from .graph import Graph, parse_graph
 from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo
 from .manifest_reading import parse_manifest
-from .record import MAX_RECORD, Record, parse_record
 from .tasks import Task, check_tasks
 from .witness import MAX_SAMPLES
 
 if TYPE_CHECKING:
+    from .graph import Graph
     from .model import Model
     from .plan import Plan
+    from .record import Record
     from .verify import VerifyResult
 
 _MAX_DIGESTS = 4 << 20
@@ -68,6 +66,8 @@ class Suite:
         """The subnet called `name`; BudgetError names the nearest ids."""
         found = self._by_id.get(name) if isinstance(name, str) else None
         if found is None:
+            import difflib
+
             near = difflib.get_close_matches(str(name), self._by_id, n=3, cutoff=0.3) or list(self._by_id)[-3:]
             raise BudgetError(f"{self.path} has no subnet {name!r}: try {', '.join(near)}")
         return found
@@ -151,6 +151,8 @@ class Suite:
 
     def graph(self, subnet: SubnetInfo, target: str) -> Graph:
         """The checked graph of a subnet for a target; SuiteError where there is none or its digest is wrong."""
+        from .graph import parse_graph
+
         info = subnet.graphs.get(target)
         if info is None:
             raise SuiteError(f"{self.path} has no graph of subnet {subnet.id} for {target}: export it with that target")
@@ -160,7 +162,7 @@ class Suite:
             return known
         what = f"the graph of subnet {subnet.id} in {self.path}"
         data = inflate(self.container.read_bytes(info.tensor, 2 * MAX_GRAPH_BYTES), info.size, what)
-        if len(data) != info.size or hashlib.sha256(data).hexdigest() != info.sha256:
+        if len(data) != info.size or _sha256(data) != info.sha256:
             raise SuiteError(f"{what} is damaged: its digest is wrong")
         graph = parse_graph(data)
         if sum(len(each.data) for each in self._graphs.values()) + len(data) <= _KEPT_GRAPHS:
@@ -169,6 +171,8 @@ class Suite:
 
     def record(self, subnet: SubnetInfo) -> Record:
         """The record of a subnet, its digest checked."""
+        from .record import MAX_RECORD, parse_record
+
         blob = self._checked_bytes(subnet.record, MAX_RECORD)
         return parse_record(blob, self.container.entries, f"the record of subnet {subnet.id} in {self.path}")
 
@@ -194,7 +198,7 @@ class Suite:
         if self._digests is None:
             data = self.container.read_bytes("digests", _MAX_DIGESTS)
             what = f"the list of digests in {self.path}"
-            if hashlib.sha256(data).hexdigest() != self.manifest.digests_sha256:
+            if _sha256(data) != self.manifest.digests_sha256:
                 raise SuiteError(f"{what} is damaged: its own digest is wrong")
             found = mapping(parse_json(inflate(data, _MAX_DIGESTS, what), what), what)
             self._digests = {name: str(digest) for name, digest in found.items()}
@@ -202,7 +206,7 @@ class Suite:
 
     def _checked_bytes(self, tensor: str, limit: int) -> bytes:
         data = self.container.read_bytes(tensor, limit)
-        if self.digests().get(tensor) != hashlib.sha256(data).hexdigest():
+        if self.digests().get(tensor) != _sha256(data):
             raise SuiteError(f"{self.path} is damaged: the digest of {tensor!r} is wrong")
         return data
 
@@ -228,6 +232,12 @@ class Suite:
 
     def __repr__(self) -> str:
         return f"<Suite {str(self.path)!r}: {len(self.subnets)} subnets, tasks {', '.join(self.tasks)}>"
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # brings OpenSSL, milliseconds that opening does not need
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _manifest(container: Container) -> Manifest:

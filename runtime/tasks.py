@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -120,6 +119,8 @@ def check_task(name: object, known: Iterable[str]) -> str:
     names = list(known)
     if isinstance(name, str) and name in names:
         return name
+    import difflib
+
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {near[0]!r}? It has" if near else "it has"
     raise BudgetError(f"this suite has no task {name!r}: {hint} {', '.join(names)}")

@@ -242,7 +242,7 @@ def test_json_is_what_the_contract_says() -> None:
 
 @pytest.mark.parametrize("measure", ["always", None, True])
 def test_another_way_of_measuring_is_refused(measure: Any) -> None:
-    with pytest.raises(pliant.BudgetError, match="'auto' or 'never'"):
+    with pytest.raises(pliant.BudgetError, match="'auto', 'never' or 'known'"):
         plan(ladder(1), measure=measure)
 
 

@@ -1,0 +1,86 @@
+"""The choice by brute force, from DESIGN's formula and the kept profile alone: none of the planner's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pliant.devices.measure import Measurement
+from pliant.devices.profile import MemoryUse
+from pliant.runtime.manifest import SubnetInfo
+from pliant.runtime.suite import Suite
+
+from .requests import Request
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the profile says of subnets: `latency` and `memory` give None where nothing was measured."""
+
+    latency: Callable[[SubnetInfo], Measurement | None]
+    memory: Callable[[SubnetInfo], MemoryUse | None]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The subnet to choose (None: none fits), and better ones of which the profile does not say that they miss."""
+
+    best: str | None
+    unproven: tuple[str, ...]
+
+
+def order(suite: Suite, request: Request) -> list[SubnetInfo]:
+    """Best first: the largest sum over tasks of w q / q(widest), errors inverted, ties to the cheaper."""
+    reference = max((each for each in suite.subnets if each.precision == "fp32"), key=lambda each: each.macs)
+
+    def place(subnet: SubnetInfo) -> tuple[float, int, int]:
+        total = 0.0
+        for task in request.names(suite):
+            ours, full = subnet.quality[task], reference.quality[task]
+            ratio = ours.value / full.value if ours.higher_is_better else full.value / ours.value
+            total += request.prefer.get(task, 1.0) * ratio
+        cost = subnet.cost(request.tasks)
+        return -total, cost.macs, cost.bytes
+
+    return sorted(suite.subnets, key=place)
+
+
+def fits(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
+    """Whether a subnet keeps every limit; None where that is not known."""
+    for task, floor in request.floors.items():
+        quality = subnet.quality[task]
+        if quality.value < floor if quality.higher_is_better else quality.value > floor:
+            return False
+    answers = (_in_memory(subnet, request, known), _in_time(subnet, request, known))
+    return False if False in answers else None if None in answers else True
+
+
+def _in_memory(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
+    if request.memory_bytes is None:
+        return True
+    use = known.memory(subnet)
+    if use is not None:
+        return use.peak <= request.memory_bytes
+    return False if subnet.cost(request.tasks).bytes > request.memory_bytes else None
+
+
+def _in_time(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
+    found = known.latency(subnet)
+    if found is None:
+        return None
+    value = found.at(request.quantile)
+    if value is not None:
+        return value <= request.latency_ms
+    return False if found.at_least(request.quantile) > request.latency_ms else None
+
+
+def best(suite: Suite, request: Request, known: Known) -> Truth:
+    """Walk from the best down to the first that is known to fit."""
+    unproven = []
+    for subnet in order(suite, request):
+        answer = fits(subnet, request, known)
+        if answer:
+            return Truth(subnet.id, tuple(unproven))
+        if answer is None:
+            unproven.append(subnet.id)
+    return Truth(None, tuple(unproven))
