@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError
+from .asked import choose
 from .color import taker
 from .engine import check_provider, check_threads
 from .governor import Governor, check_governable
 from .meanwhile import load_meanwhile
-from .model import Model, choose
+from .model import Model
 from .session import load_subnet
 from .tensorrt.settings import ENGINES
 

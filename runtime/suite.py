@@ -109,9 +109,9 @@ class Suite:
         """Load a plan, a subnet, or what a budget (the words of `plan`) chooses; without any, the widest fp32 subnet.
 
         `tasks`, `raw` (logits instead of decoded outputs) and `color` (what images come in: "rgb", "bgr" or "nv12", see
-        `runtime.color`) hold for the model's life, through every switch. With `build=N` a named subnet's TensorRT engine
-        that is not there is built for N images a call, while onnxruntime answers. `govern` keeps the latency of the
-        budget under changing load, by switching (`runtime.governor`).
+        `runtime.color`) hold for the model's life, through every switch. With `build=N` a named subnet's TensorRT
+        engine that is not there is built for N images a call, while onnxruntime answers. `govern` keeps the latency of
+        the budget under changing load, by switching (`runtime.governor`).
         """
         from .loading import load_model
 
