@@ -1,7 +1,7 @@
 """`model(images, out=...)`: the engine writes into the caller's own arrays, by onnxruntime's IO binding.
 
-A binding is made for each call, so any number of threads may call, and nothing of the caller's outlives the call. For one
-small image that is level with copying what a plain call returns; the larger the outputs, the more it gains
+A binding is made for each call, so any number of threads may call, and nothing of the caller's outlives the call. For
+one small image that is level with copying what a plain call returns; the larger the outputs, the more it gains
 (`benchmarks/embedding.py`).
 """
 
