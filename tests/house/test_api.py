@@ -96,7 +96,5 @@ def _words(name: str) -> str:
             continue
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words:
             words.append("*")
-        words.append(
-            {parameter.VAR_KEYWORD: "**", parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "") + parameter.name
-        )
+        words.append(("**" if parameter.kind is parameter.VAR_KEYWORD else "") + parameter.name)
     return ", ".join(words)
