@@ -136,7 +136,9 @@ def _ratio(ends: tuple[Slice, Slice], name: str) -> float | None:
 
 
 def _label(run: Run, one: Slice) -> str:
-    return str(round(one.start / MINUTE) + 1) if run.every == MINUTE else _clock(one.start)
+    if run.every == MINUTE:
+        return str(round(one.start / MINUTE) + 1)
+    return _clock(one.start) if run.every >= 10.0 else f"{one.start:.1f} s"
 
 
 def _clock(seconds: float) -> str:

@@ -59,9 +59,7 @@ class Steering:
         self._climbs: list[tuple[float, int]] = []  # the steps up that led here: when, and from which rung
         self._rising: tuple[float, int] | None = None  # since when a rung fits, and which
         self._closed = (len(self.ladder), now)  # no rung from this one on before then
-        self._barred: dict[
-            int, tuple[float, float]
-        ] = {}  # rungs that could not be loaded: until when, and for how long
+        self._barred: dict[int, tuple[float, float]] = {}  # what could not be loaded: until when, and how long that is
         self._stuck = False
         self._news = False
 
@@ -153,8 +151,8 @@ class Steering:
         return None if said else Move(self.at, reason)
 
     def _up(self, now: float, vitals: Vitals) -> Move | None:
-        self._stuck = False
         latency = self.window.latency()
+        self._stuck = self._stuck and (latency is None or latency > self.window.target_ms)
         if latency is None or vitals.headroom < COOL:
             self._rising = None
             return None

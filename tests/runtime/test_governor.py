@@ -19,6 +19,7 @@ import pytest
 import pliant
 from pliant.cli.sample import SAMPLE_SUITE
 from pliant.devices.cache import MeasurementCache
+from pliant.devices.fingerprint import usable_cores
 from pliant.devices.measure import summarize
 from pliant.runtime.governor import Governor
 from pliant.runtime.latency import Book
@@ -267,8 +268,6 @@ def busy(count: int) -> Iterator[None]:
 
 
 def test_under_real_load_calls_go_on_and_the_model_narrows_and_returns() -> None:
-    import os
-
     with pliant.open_suite(SAMPLE_SUITE) as suite:
         batch = np.repeat(suite.witness_input(), 4, axis=0)
         expected = {}
@@ -282,7 +281,7 @@ def test_under_real_load_calls_go_on_and_the_model_narrows_and_returns() -> None
         with suite.load(latency=target, threads=1, govern=True) as model:
             first = model.subnet.id
             seen: list[str] = []
-            with busy(6 * (os.cpu_count() or 1)):
+            with busy(4 * usable_cores()):
                 _call_until(model, batch, expected, seen, lambda: governor(model).steps)
                 (down,) = governor(model).steps[:1]
                 assert down.source == first
