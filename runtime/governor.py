@@ -164,7 +164,7 @@ class Governor:
         if source == target:
             return logging.WARNING, f"{source} stays: {move.reason}"
         try:
-            model.become(target)
+            model._become(target)
         except Exception as error:
             if self._ended.is_set():
                 return logging.DEBUG, "the model was closed"

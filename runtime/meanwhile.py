@@ -57,7 +57,7 @@ def _build(model: Model, info: SubnetInfo, engine: str, batch: int) -> None:
         for built in build_engines(model.suite, [info], settings, report=report):
             _LOG.info("the engine of %s is there: built in %.1f s", built.subnet, built.info.seconds)
         new = load_subnet(model.suite, info, old.tasks, False, engine, old.threads)
-        if not model.hand_over(new, instead_of=info):
+        if not model._hand_over(new, instead_of=info):
             _LOG.info("the engine of %s is not used: the model switched meanwhile", info.id)
     except _Closed:
         pass

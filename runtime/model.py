@@ -147,10 +147,10 @@ class Model:
         governor takes the new budget as its own, and rests after a switch without a latency.
         """
         if self.governor is not None:
-            return self.governor.obey(lambda: self.become(choice, **budget))
-        return self.become(choice, **budget)
+            return self.governor.obey(lambda: self._become(choice, **budget))
+        return self._become(choice, **budget)
 
-    def become(self, choice: Plan | SubnetInfo | str | None = None, **budget: Any) -> SwitchReport:
+    def _become(self, choice: Plan | SubnetInfo | str | None = None, **budget: Any) -> SwitchReport:
         """`switch`, without telling the governor."""
         start = time.perf_counter()
         with self._switching:
@@ -182,7 +182,7 @@ class Model:
             del budget["measure"]
         return choose(self.suite, choice, budget, tasks=old.tasks, provider=old.provider, threads=old.threads)
 
-    def hand_over(self, session: Session, *, instead_of: SubnetInfo) -> bool:
+    def _hand_over(self, session: Session, *, instead_of: SubnetInfo) -> bool:
         """Have the next call run on `session`, if calls still run on the subnet `instead_of`; whether that is so.
 
         What one engine gave way to another for (`meanwhile`); to become another subnet is `switch`.

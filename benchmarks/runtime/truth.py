@@ -76,7 +76,7 @@ def _in_time(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
 
 def best(suite: Suite, request: Request, known: Known) -> Truth:
     """Walk from the best down to the first that is known to fit."""
-    unproven = []
+    unproven: list[str] = []
     for subnet in order(suite, request):
         answer = fits(subnet, request, known)
         if answer:
