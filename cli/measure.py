@@ -124,6 +124,9 @@ def profile(
     seconds: Annotated[
         float, typer.Option(min=0.0, max=3600.0, metavar="S", help="Longest time for each subnet.")
     ] = 1.5,
+    energy: Annotated[
+        bool, typer.Option("--energy", help="Energy too, by this machine's sensor: 2 s a subnet.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure every subnet of a suite on this machine, latency and memory, and write a device profile.
@@ -144,7 +147,8 @@ def profile(
     with suite_at(model) as suite:
         with progress_bar() as report:
             how = request(tasks=tasks, provider=provider, threads=threads)
-            found = profile_suite(suite, effort=replace(CONFIRM, seconds=seconds), progress=report, **how)
+            effort = replace(CONFIRM, seconds=seconds)
+            found = profile_suite(suite, energy=energy, effort=effort, progress=report, **how)
         write_atomically(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
         report_text = profile_report(suite, found, _profile_rows(suite, found))
     if as_json:
@@ -161,6 +165,8 @@ def _profile_rows(suite: OpenSuite, found: DeviceProfile) -> list[dict[str, Any]
         starts = tuple(f"{graph.sha256}/" for graph in subnet.graphs.values())
         times = next((value for key, value in found.latency.items() if key.startswith(starts)), None)
         use = next((value for key, value in found.memory.items() if key.startswith(starts)), None)
+        spent = next((value for key, value in found.energy.items() if key.startswith(starts)), None)
         if times is not None:
-            rows.append({**_row(subnet, times), "memory_bytes": use.peak if use else None})
+            measured = {"memory_bytes": use.peak if use else None, "energy_mj": spent.millijoules if spent else None}
+            rows.append({**_row(subnet, times), **measured})
     return rows

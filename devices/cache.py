@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from .energy import EnergyUse
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
@@ -104,10 +105,11 @@ class MeasurementCache:
         *,
         latency: Mapping[str, Measurement] | None = None,
         memory: Mapping[str, MemoryUse] | None = None,
+        energy: Mapping[str, EnergyUse] | None = None,
         conditions: Mapping[str, str] | None = None,
     ) -> DeviceProfile:
         """Keep new entries (by `Key.text`) and return everything that is known now."""
-        new = DeviceProfile(fingerprint, conditions or {}, latency or {}, memory or {})
+        new = DeviceProfile(fingerprint, conditions or {}, latency or {}, memory or {}, energy=energy or {})
         path = self.path(fingerprint)
         try:
             _check_home(self.folder)
