@@ -23,7 +23,7 @@ def main() -> int:
     # Whoever stops a soak wants what there is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        entry = PARTS[chosen.part].run(chosen)  # type: ignore[attr-defined]
+        entry = PARTS[chosen.part].run(chosen)
     except PliantError as error:
         print(error, file=sys.stderr)
         return 1

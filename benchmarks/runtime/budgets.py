@@ -85,7 +85,7 @@ def planned(suite: Suite, request: Request, cache: MeasurementCache, threads: in
     try:
         plan = suite.plan(**request.words(), threads=threads, cache=cache)
     except pliant.NoSubnetFits as error:
-        answer = {"chosen": None, "nearest": error.nearest, "planned_ms": None, "score": None}
+        answer: Entry = {"chosen": None, "nearest": error.nearest, "planned_ms": None, "score": None}
     else:
         if plan.latency_ms is None or plan.latency_ms.kind != "measured":
             raise RuntimeError(f"a plan with a latency limit rests on {plan.latency_ms}")

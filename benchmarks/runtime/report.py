@@ -79,7 +79,7 @@ def overhead(entry: Entry) -> str:
     ]
     lines += [_table(["process", "pliant", "numpy and onnxruntime", "ratio"], rows), ""]
     promised = {"call": "calls", "switch": "switches", **named}
-    loading = f"The first load imports {found['loading_import_ms']:.0f} ms more."
+    loading = f"The first load imports {found['load_import_ms']:.0f} ms more."
     lines.append(
         loading
         + " Promises kept: "

@@ -31,7 +31,8 @@ class Truth:
 
 def order(suite: Suite, request: Request) -> list[SubnetInfo]:
     """Best first: the largest sum over tasks of w q / q(widest), errors inverted, ties to the cheaper."""
-    reference = max((each for each in suite.subnets if each.precision == "fp32"), key=lambda each: each.macs)
+    full = [each for each in suite.subnets if each.precision == "fp32"] or suite.subnets
+    reference = max(full, key=lambda each: each.macs)
 
     def place(subnet: SubnetInfo) -> tuple[float, int, int]:
         total = 0.0
@@ -76,7 +77,7 @@ def _in_time(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
 
 def best(suite: Suite, request: Request, known: Known) -> Truth:
     """Walk from the best down to the first that is known to fit."""
-    unproven = []
+    unproven: list[str] = []
     for subnet in order(suite, request):
         answer = fits(subnet, request, known)
         if answer:
