@@ -133,16 +133,22 @@ def _asked(request: Request) -> Entry:
 
 
 def _too_slow(suite: Suite, request: Request, known: Known, chosen: str | None) -> list[SubnetInfo]:
-    """Those that rank above the chosen one and miss by their latency alone, by least first."""
+    """Of those that rank above the chosen one and miss by their latency alone: by least first, and one not measured."""
     patient = replace(request, latency_ms=float("inf"))
     slow: list[tuple[float, SubnetInfo]] = []
+    unmeasured: list[SubnetInfo] = []
     for subnet in order(suite, request):
         if subnet.id == chosen:
             break
         found = known.latency(subnet)
-        if found and fits(subnet, patient, known) is not False and fits(subnet, request, known) is False:
+        if fits(suite, subnet, patient, known) is False or fits(suite, subnet, request, known) is not False:
+            continue
+        if found:
             slow.append((found.at_least(request.quantile), subnet))
-    return [subnet for _, subnet in sorted(slow, key=lambda pair: pair[0])[:BESIDE]]
+        else:
+            unmeasured.append(subnet)
+    nearest = [subnet for _, subnet in sorted(slow, key=lambda pair: pair[0])[:BESIDE]]
+    return [*nearest, *sorted(unmeasured, key=lambda each: each.macs)[:1]]
 
 
 def remeasured(suite: Suite, subnets: Sequence[SubnetInfo], request: Request, threads: int) -> dict[str, float]:
