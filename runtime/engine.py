@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -78,6 +77,8 @@ def onnxruntime_tensorrt_options(graph: bytes, arrays: dict[str, np.ndarray[Any,
 
     Its own cache goes by the graph's name, which subnets of other widths share (onnxruntime issue 32254).
     """
+    import hashlib
+
     from ..devices.cache import cache_folder, private_folder
 
     digest = hashlib.sha256(graph)

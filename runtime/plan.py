@@ -57,8 +57,8 @@ class Plan:
     """A subnet chosen for a budget.
 
     `score` is the sum over tasks of weight times quality relative to the widest subnet, `full_score` that of the widest
-    itself. `latency_ms`, `memory_bytes` and `energy_mj` are None where nothing was measured. `macs` and `bytes` are for the tasks
-    asked for. `notes` are lines that the user should see, `rungs` what a governor may step to (none without a
+    itself. `latency_ms`, `memory_bytes` and `energy_mj` are None where nothing was measured. `macs` and `bytes` are for
+    the tasks asked for. `notes` are lines that the user should see, `rungs` what a governor may step to (none without a
     latency limit).
     """
 
