@@ -37,7 +37,7 @@ test-tensorrt:  ## on a Jetson or a machine with an NVIDIA GPU: engines built, p
 	@[ -x .venv-gpu/bin/python ] || python3 -m venv --system-site-packages .venv-gpu
 	@.venv-gpu/bin/python -m pip install $(PIP_NOISE) -e '.[tensorrt]' pytest pytest-timeout hypothesis
 	@.venv-gpu/bin/python -c 'import onnxruntime' 2>/dev/null || .venv-gpu/bin/python -m pip install $(PIP_NOISE) onnxruntime
-	@.venv-gpu/bin/python -m pytest -m gpu tests/gpu $(ARGS)
+	@PLIANT_GPU=1 .venv-gpu/bin/python -m pytest -m gpu tests/gpu $(ARGS)
 
 lint: $(READY)  ## format, lint, types, import order
 	@$(BIN)/ruff format --check --quiet . || { echo 'make format mends the format'; exit 1; }

@@ -73,15 +73,19 @@ def _chain(provider: str) -> list[str]:
 
 
 def onnxruntime_tensorrt_options(graph: bytes, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, str]:
-    """How onnxruntime's TensorRT provider is to keep its engines: under a digest of graph and weights.
+    """How onnxruntime's TensorRT provider is to keep its engines: under a digest of all that decides them.
 
     Its own cache goes by the graph's name, which subnets of other widths share (onnxruntime issue 32254).
     """
     import hashlib
 
     from ..devices.cache import cache_folder, private_folder
+    from ..devices.fingerprint import read_fingerprint
+    from .tensorrt.here import gpu_identity
 
-    digest = hashlib.sha256(graph)
+    machine = read_fingerprint()
+    # Engines are for one version and one GPU; onnxruntime does not look.
+    digest = hashlib.sha256(f"{machine.engines} {gpu_identity(machine)}\0".encode() + graph)
     for name in sorted(arrays):
         digest.update(f"\0{name}\0{arrays[name].dtype.str}\0{arrays[name].shape}\0".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
@@ -158,7 +162,7 @@ def check_memory(error: Exception) -> None:
         raise MemoryError(one_line(error)) from error
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException | str) -> str:
     """The first 300 characters of an engine's message, on one line; it may quote names that a stranger wrote."""
     message = " ".join(str(error).split())[:300]
     return "".join(letter if letter.isprintable() else "?" for letter in message)

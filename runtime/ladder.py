@@ -24,7 +24,8 @@ def measured_rungs(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge)
     """The candidates that keep every limit but that of latency, as far as they were measured.
 
     Most have had a glance only, which tells a median: others of its quantiles are the median times the tail of the
-    chosen subnet. Where memory or energy is limited, what was not measured counts as keeping it if it is cheaper than the chosen.
+    chosen subnet. Where memory or energy is limited, what was not measured counts as keeping it if it is cheaper than
+    the chosen.
     """
     known = judge.book.latency(chosen.subnet)
     value = judge.latency(chosen)

@@ -17,9 +17,11 @@ from .engine import check_provider, check_threads, checked_threads, target_of
 from .manifest import SubnetInfo
 from .memory import measure_memory
 from .session import load_subnet
+from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
     from .suite import Suite
+    from .tensorrt.cache import EngineInfo
 
 # Subnets loaded at once and measured in turns; more would not fit a small board's memory.
 TOGETHER = 5
@@ -53,6 +55,11 @@ class Book:
         self.cache = cache or MeasurementCache()
         self.fingerprint = fingerprint or read_fingerprint()
         self.profile = self.cache.profile(self.fingerprint)
+        self.engines: dict[str, EngineInfo] = {}
+        if provider in ENGINES:
+            from .tensorrt.load import built_engines
+
+            self.engines = built_engines(suite, suite.subnets, self.tasks, provider)
         self._keys: dict[str, str] = {}
 
     def key(self, subnet: SubnetInfo) -> Key:
@@ -60,7 +67,12 @@ class Book:
         shape = (1, *self.suite.input.shape)
         # One that the provider has no graph of is never measured: nothing is known under its key.
         graph = subnet.graphs.get(target_of(self.provider))
-        return Key(graph.sha256 if graph else "", shape, self.provider, self.threads, self.tasks)
+        provider = self.provider
+        if provider in ENGINES:
+            # Another engine of the same graph, for another batch say, takes another time.
+            engine = self.engines.get(subnet.id)
+            provider = f"{provider}@{engine.sha256[:16] if engine else ''}"
+        return Key(graph.sha256 if graph else "", shape, provider, self.threads, self.tasks)
 
     def latency(self, subnet: SubnetInfo) -> Measurement | None:
         """What is known of its latency, in milliseconds."""
@@ -171,6 +183,8 @@ def profile_suite(
     names = suite.check_tasks(tasks)
     chosen = list(suite.subnets if subnets is None else subnets)
     book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
+    if book.provider in ENGINES and subnets is None:
+        chosen = [subnet for subnet in chosen if subnet.id in book.engines]
     book.measure(chosen, quantile, effort, progress)
     if memory and book.provider == "cpu":
         book.measure_memory(chosen, progress)

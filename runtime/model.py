@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..devices.errors import BudgetError, PliantError
 from .asked import choose
 from .binding import run_into
-from .color import taker
+from .color import check_color, taker
 from .engine import release_memory
 from .forking import renew_in_children
 from .images import Prepared
@@ -67,6 +67,7 @@ class Model:
         self.suite = suite
         self.plan = plan
         self._input = suite.input
+        self._color = check_color(color)
         self._take = taker(color, suite.input)
         self._session: Session | None = session
         self._inherited: Session | None = None
@@ -95,6 +96,8 @@ class Model:
         """Images and outputs that stay on the GPU, by DLPack: see `runtime.on_device`."""
         from .on_device import run_on_device
 
+        if self._color != "rgb":
+            raise BudgetError(f"images that stay on their device are RGB: this model was loaded with {self._color}")
         return run_on_device(self.session, images, self._input)
 
     def stream(self, frames: Iterable[Any], *, ahead: int = 0, out: Any = None) -> Generator[Outputs, None, None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..devices.errors import BudgetError, EngineUnavailable, InputError
-from .engine import import_onnxruntime
+from ..devices.errors import BudgetError, EngineUnavailable, InputError, PliantError
+from .engine import import_onnxruntime, one_line
 from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
@@ -38,7 +38,12 @@ def run_on_device(session: Session, images: Any, expected: InputInfo) -> dict[st
     binding.bind_ortvalue_input("images", value)
     for name in names:
         binding.bind_output(name, *device)
-    session.engine.run_with_iobinding(binding)
+    try:
+        # What fills the tensor may still be at work, in a stream of its own.
+        binding.synchronize_inputs()
+        session.engine.run_with_iobinding(binding)
+    except Exception as error:  # onnxruntime's own classes derive from Exception directly
+        raise PliantError(f"onnxruntime failed: {one_line(error)}") from error
     return dict(zip(session.tasks, binding.get_outputs(), strict=True))
 
 

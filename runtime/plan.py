@@ -172,12 +172,12 @@ def make_plan(
         raise BudgetError(
             f"memory is measured of a process, not of a GPU: for {budget.provider} limit the bytes instead"
         )
+    kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
+    judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
     if budget.provider in ENGINES:
         from .tensorrt.candidates import with_engines
 
-        ranked = with_engines(suite, ranked, names, budget.provider)
-    kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
-    judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
+        ranked = with_engines(ranked, judge.book)
     if measure == "auto":
         measure_what_decides(judge, ranked, progress)
     return _decide(suite, ranked, judge, passing=measure == "known")

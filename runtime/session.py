@@ -71,14 +71,16 @@ def load_subnet(
     threads: int | None = None,
     *,
     quiet: bool = False,
+    batch: int = 1,
 ) -> Session:
     """Build a session of one subnet for some tasks (None: all) and check it against its witness.
 
-    `raw` gives logits instead of decoded outputs; `quiet` is for sessions that take turns (see
-    `create_session`). Raises SuiteError (the file), EngineUnavailable, BudgetError, PliantError (not enough memory).
+    `raw` gives logits instead of decoded outputs; `quiet` is for sessions that take turns (see `create_session`);
+    `batch` is the least that a TensorRT engine must have been built for. Raises SuiteError (the file),
+    EngineUnavailable, BudgetError, PliantError (not enough memory).
     """
     try:
-        return _load(suite, subnet, tasks, raw, provider, threads, quiet)
+        return _load(suite, subnet, tasks, raw, provider, threads, quiet, batch)
     except MemoryError as error:
         name = subnet if isinstance(subnet, str) else subnet.id
         why = f": {one_line(error)}" if str(error) else ""
@@ -95,6 +97,7 @@ def _load(
     provider: str,
     threads: int | None,
     quiet: bool,
+    batch: int,
 ) -> Session:
     info = suite.subnet(subnet) if isinstance(subnet, str) else subnet
     names, provider = suite.check_tasks(tasks), check_provider(provider)
@@ -104,21 +107,32 @@ def _load(
     record = suite.record(info)
     witnesses = read_witnesses(suite, record, names)
     if provider in ENGINES:
-        build = _engine_builder(suite, info, names, raw, provider, what)
+        build = _engine_builder(suite, info, names, raw, provider, batch, what)
     else:
         build = _session_builder(suite, info, record, provider, threads, quiet, what)
     engine = build([f"{name}/logits" if raw else name for name in names])
     built = time.perf_counter()
     checked = build([out for name in names for out in (name, f"{name}/logits")]) if raw else engine
-    image = suite.witness_input()
-    outputs = _answer(checked, list(names), image, what)
-    error = compare(witnesses, outputs, suite.tolerance(info), what)
+    error = _compare_witness(suite, info, checked, witnesses, names, what)
     if raw:
-        _compare_logits(engine, checked, names, image, what)
-    del checked, outputs
+        _compare_logits(engine, checked, names, suite.witness_input(), what)
+    del checked
     release_memory()
     done = time.perf_counter()
     return Session(info, names, raw, provider, threads, engine, error, (built - start) * 1e3, (done - built) * 1e3)
+
+
+def check_witness(suite: Suite, info: SubnetInfo, engine: Any, tasks: tuple[str, ...], what: str) -> float:
+    """The largest relative error of what an engine answers; SuiteError where that is too much for its subnet."""
+    witnesses = read_witnesses(suite, suite.record(info), tasks)
+    return _compare_witness(suite, info, engine, witnesses, tasks, what)
+
+
+def _compare_witness(
+    suite: Suite, info: SubnetInfo, engine: Any, witnesses: list[Witness], tasks: tuple[str, ...], what: str
+) -> float:
+    outputs = _answer(engine, list(tasks), suite.witness_input(), what)
+    return compare(witnesses, outputs, suite.tolerance(info), what)
 
 
 def _session_builder(
@@ -137,7 +151,7 @@ def _session_builder(
 
 
 def _engine_builder(
-    suite: Suite, info: SubnetInfo, tasks: tuple[str, ...], raw: bool, provider: str, what: str
+    suite: Suite, info: SubnetInfo, tasks: tuple[str, ...], raw: bool, provider: str, batch: int, what: str
 ) -> Builder:
     """By TensorRT, where the engine is built already."""
     if raw:
@@ -146,7 +160,7 @@ def _engine_builder(
     def build(outputs: list[str]) -> Any:
         from .tensorrt.load import load_engine
 
-        return load_engine(suite, info, tasks, provider, what)
+        return load_engine(suite, info, tasks, provider, what, batch=batch)
 
     return build
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ...devices.errors import BudgetError, EngineUnavailable
+from ..engine import one_line
 from .settings import TITLES, BuildSettings
 
 _MODULES = {
@@ -20,7 +21,7 @@ _MODULES = {
 }
 _INSTALL = {
     "tensorrt-rtx": "pip install 'pliant[tensorrt-rtx]'",
-    "tensorrt": "pip install tensorrt, or on a Jetson `pliant doctor` names the package",
+    "tensorrt": "pip install tensorrt 'pliant[tensorrt]', or on a Jetson `pliant doctor` names the package",
 }
 _OLDEST = (10, 3)
 
@@ -92,7 +93,7 @@ def vendor_logger(trt: Any) -> Any:
 
 def last_said(said: Sequence[str]) -> str:
     """The last warning or error, for a message."""
-    return said[-1][:300] if said else "no reason is given"
+    return one_line(said[-1]) if said else "no reason is given"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -6,32 +6,50 @@ builder asks its progress monitor after every step whether to go on.
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...devices.errors import EngineUnavailable, SuiteError
+from ...devices.errors import EngineUnavailable, PliantError, SuiteError
 from ...devices.measure import Progress
+from ..engine import one_line
+from ..forking import renew_in_children
 from .bindings import Bindings, last_said, vendor_logger
+from .inspect import layer_precisions
+from .parsing import Arrays, complaints, give
 from .refit import strip
 from .settings import BuildSettings
 from .timing import TimingCache
 
-Arrays = Mapping[str, "np.ndarray[Any, Any]"]
-_ONE_AT_A_TIME = threading.Lock()
-"""Builds: they share what the vendor's library says."""
+
+class _Turn:
+    """Builds take turns: they share what the vendor's library says."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        renew_in_children(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.Lock()
+
+
+_TURN = _Turn()
+_RUNNING: set[_Job] = set()
+"""Builds that an exit of the process has to wait for: their threads call back into Python."""
+_ENDED = threading.Event()
 _LOOK = 0.1
 """Seconds between two looks at whether a build is done, or is to be stopped."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class EnginePlan:
     """A serialized engine. `layers` says what each layer with weights computes in, `said` are warnings."""
 
     data: bytes
@@ -54,7 +72,7 @@ def build_plan(
     report: Progress | None = None,
     stripped: bool = False,
     timing: TimingCache | None = None,
-) -> Plan:
+) -> EnginePlan:
     """Build one engine of a weightless ONNX graph; `what` names it in messages.
 
     A `stripped` plan holds no weights (`refit`). What `timing` remembers of earlier builds is not measured again.
@@ -63,16 +81,16 @@ def build_plan(
     KeyboardInterrupt stops the build first.
     """
     job = _Job(bindings, graph, arrays, settings, what, report, stripped, timing)
-    thread = threading.Thread(target=job.run, name=f"building {what}", daemon=True)
-    thread.start()
+    job.start()
     try:
-        while thread.is_alive():
-            thread.join(_LOOK)
+        while job.thread.is_alive():
+            job.thread.join(_LOOK)
             job.tell()
     except BaseException:
-        job.stop = True
-        thread.join()
+        job.end()
         raise
+    finally:
+        _RUNNING.discard(job)
     if job.error is not None:
         raise job.error
     assert job.plan is not None
@@ -99,35 +117,56 @@ class _Job:
         self.arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         self.report = report
         self.stop = False
-        self.plan: Plan | None = None
-        self.error: Exception | None = None
-        self.at: tuple[str, int, int] | None = None
+        self.thread = threading.Thread(target=self.run, name=what, daemon=True)
+        self.plan: EnginePlan | None = None
+        self.error: PliantError | None = None
+        self.at = (what, 0, 1)
+
+    def start(self) -> None:
+        """Build in a thread; whoever starts it ends it, or the end of the process does."""
+        if exiting():
+            raise EngineUnavailable(f"{self.what} was stopped: the process ends")
+        _at_exit()
+        _RUNNING.add(self)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Have the builder stop after its step, and wait for that."""
+        self.stop = True
+        self.thread.join()
 
     def run(self) -> None:
         """Build; what goes wrong is kept for the thread that waits."""
         try:
-            self.plan = self._build()
-        except Exception as error:
+            while not _TURN.lock.acquire(timeout=_LOOK):
+                if self.stop:
+                    raise EngineUnavailable(f"{self.what} was stopped")
+            try:
+                self.plan = self._build()
+            finally:
+                _TURN.lock.release()
+        except PliantError as error:
             self.error = error
+        except Exception as error:  # the bindings' own: TypeError where their library gives nothing, and others
+            self.error = EngineUnavailable(f"{self.what} failed: {one_line(error)}")
 
     def tell(self) -> None:
         """Say how far it is, in the thread that waits: a bar is not drawn from many."""
-        if self.report is not None and self.at is not None:
+        if self.report is not None:
             self.report(*self.at)
 
-    def _build(self) -> Plan:
+    def _build(self) -> EnginePlan:
         trt = self.bindings.module
-        with _ONE_AT_A_TIME:
-            logger = vendor_logger(trt)
-            said: deque[str] = deque(maxlen=1000)
-            logger.said = said
-            return self._built(trt, logger, said)
+        logger = vendor_logger(trt)
+        said: deque[str] = deque(maxlen=1000)
+        logger.said = said
+        return self._built(trt, logger, said)
 
-    def _built(self, trt: Any, logger: Any, said: deque[str]) -> Plan:
+    def _built(self, trt: Any, logger: Any, said: deque[str]) -> EnginePlan:
         builder = trt.Builder(logger)
         network = builder.create_network(_strongly_typed(trt))
         with tempfile.TemporaryDirectory() as folder:
-            self._parse(trt.OnnxParser(network, logger), network, said, Path(folder))
+            self._parse(trt.OnnxParser(network, logger), said, Path(folder))
             layers = layer_precisions(network, trt)
             config = self._config(trt, builder, network)
             monitor = _monitor(trt, self)
@@ -138,19 +177,11 @@ class _Job:
             self.timing.keep(known)
         if data is None:
             raise EngineUnavailable(f"{self.what} could not be built for {self.settings}: {last_said(said)}")
-        return Plan(bytes(memoryview(data)), layers, tuple(said))
+        return EnginePlan(bytes(memoryview(data)), layers, tuple(said))
 
-    def _parse(self, parser: Any, network: Any, said: deque[str], folder: Path) -> None:
-        if hasattr(parser, "load_initializer"):
-            done = parser.load_model_proto(self.graph) and all(
-                parser.load_initializer(name, array.ctypes.data, array.nbytes) for name, array in self.arrays.items()
-            )
-            done = done and parser.parse_model_proto()
-        else:  # 10.3: weights from files only
-            done = parser.parse_from_file(str(_written(self.graph, self.arrays, folder)))
-        if not done:
-            found = [parser.get_error(index) for index in range(parser.num_errors)]
-            why = "; ".join(f"{each.node_name()}: {each.desc()}" for each in found[:3]) or last_said(said)
+    def _parse(self, parser: Any, said: deque[str], folder: Path) -> None:
+        if not give(parser, self.graph, self.arrays, folder, verb="parse"):
+            why = one_line(complaints(parser) or last_said(said))
             raise SuiteError(f"{self.what} is refused by the parser of {self.settings}: {why}")
 
     def _config(self, trt: Any, builder: Any, network: Any) -> Any:
@@ -176,41 +207,27 @@ class _Job:
         return config
 
 
-def layer_precisions(network: Any, trt: Any) -> dict[str, str]:
-    """Of each layer with weights: int8 where all that it computes with comes out of a DQ, else its result's type."""
-    layers = [network.get_layer(index) for index in range(network.num_layers)]
-    makers = {layer.get_output(0).name: layer for layer in layers if layer.num_outputs}
-    types = {trt.DataType.FLOAT: "fp32", trt.DataType.HALF: "fp16"}
-    found = {}
-    for layer in layers:
-        # Layers with weights are named as their module; what decodes has a product too.
-        if layer.type not in (trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY) or "/" in layer.name:
-            continue
-        inputs = [layer.get_input(index) for index in range(min(2, layer.num_inputs))]
-        made = [makers.get(each.name) for each in inputs if each is not None]
-        integer = len(made) == 2 and all(each is not None and each.type == trt.LayerType.DEQUANTIZE for each in made)
-        found[layer.name] = "int8" if integer else types.get(layer.get_output(0).dtype, str(layer.get_output(0).dtype))
-    return found
+def exiting() -> bool:
+    """Whether the process ends: then nothing more is built."""
+    return _ENDED.is_set()
+
+
+@cache
+def _at_exit() -> None:
+    atexit.register(_end)
+
+
+def _end() -> None:
+    # The vendor's threads end the whole process badly if Python is gone when they call back.
+    _ENDED.set()
+    for job in list(_RUNNING):
+        job.end()
 
 
 def _strongly_typed(trt: Any) -> int:
     flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     # A later version may know no other networks, and so no flag.
     return 0 if flag is None else 1 << int(flag)
-
-
-def _written(graph: bytes, arrays: Arrays, folder: Path) -> Path:
-    """The graph with its weights beside it, as `extract` writes them."""
-    from ..graph import parse_graph
-
-    places, at = {}, 0
-    with (folder / "weights").open("wb") as file:
-        for name, array in arrays.items():
-            places[name] = ("weights", at, array.nbytes)
-            at += file.write(array.tobytes())
-    path = folder / "model.onnx"
-    path.write_bytes(parse_graph(graph).to_bytes(places))
-    return path
 
 
 def _monitor(trt: Any, job: _Job) -> Any:

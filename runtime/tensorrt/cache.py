@@ -65,7 +65,6 @@ def engine_key(parts: Mapping[str, str], settings: BuildSettings, bindings: Bind
     asked = settings.to_json()
     versions = {"format": _VERSION, "version": bindings.version, "driver": bindings.driver}
     same = {**versions, "parts": dict(parts), "engine": asked["engine"], "capability": asked["capability"]}
-    same["tasks"] = asked["tasks"]
     return EngineKey(_digest({**same, "settings": asked}), _digest(same))
 
 
@@ -93,9 +92,12 @@ class EngineCache:
             return None
         return plan if hashlib.sha256(plan).hexdigest() == info.sha256 else None
 
-    def by_content(self) -> dict[str, EngineInfo]:
-        """What is built, by `content`; of several, the one that was built last. Plans are not looked at."""
-        return {info.content: info for info in self.all()}
+    def by_content(self) -> dict[str, list[EngineInfo]]:
+        """What is built, by `content`. Plans are not looked at."""
+        found: dict[str, list[EngineInfo]] = {}
+        for info in self.all():
+            found.setdefault(info.content, []).append(info)
+        return found
 
     def plan_path(self, key: str) -> Path:
         """Where a plan is, or would be."""
@@ -158,7 +160,8 @@ class EngineCache:
                 return None
             info = EngineInfo(**entry)
             # What it says of itself is not where it lies.
-            return info if info.key == path.stem and isinstance(info.built, str) else None
+            right = info.key == path.stem and isinstance(info.built, str) and {"batch", "dla"} <= info.settings.keys()
+            return info if right else None
         except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import weakref
 from functools import cache
 from importlib import import_module
@@ -12,8 +13,7 @@ import numpy as np
 
 from ...devices.errors import EngineUnavailable
 
-ALIGNED = 256
-"""Bytes to which TensorRT wants activation memory aligned; what CUDA allocates is."""
+_OLD_DRIVER = 35
 
 
 class Cuda:
@@ -21,6 +21,7 @@ class Cuda:
 
     def __init__(self, runtime: Any):
         self._runtime = runtime
+        self.process = os.getpid()
 
     def call(self, name: str, *given: Any) -> Any:
         """What a function of CUDA's runtime gives beside its status; EngineUnavailable where that is an error."""
@@ -32,6 +33,21 @@ class Cuda:
     def _text(self, status: Any) -> str:
         _, text = self._runtime.cudaGetErrorString(status)
         return text.decode() if isinstance(text, bytes) else str(text)
+
+    def current(self) -> int:
+        """The number of the GPU that this thread uses."""
+        return int(self.call("cudaGetDevice"))
+
+    def use(self, number: int) -> None:
+        """Have this thread use a GPU: each thread begins with the first one."""
+        self.call("cudaSetDevice", number)
+
+    def identity(self) -> str:
+        """Name, compute capability and identity of the GPU in use."""
+        found = self.call("cudaGetDeviceProperties", self.current())
+        name = found.name.split(b"\0")[0].decode(errors="replace") if isinstance(found.name, bytes) else str(found.name)
+        uuid = bytes(getattr(found.uuid, "bytes", b""))[:16].hex()
+        return f"{name} {found.major}.{found.minor} {uuid}".strip()
 
     def stream(self) -> Stream:
         """A stream of its own: the default one makes all others wait."""
@@ -88,10 +104,14 @@ def load_cuda() -> Cuda:
     except ImportError as error:
         raise EngineUnavailable(f"cuda-bindings is not installed ({error}): pip install 'pliant[tensorrt]'") from None
     cuda = _of(runtime)
+    if cuda.process != os.getpid():
+        raise EngineUnavailable("CUDA does not survive a fork: start this process by spawn (multiprocessing)")
     status, count = runtime.cudaGetDeviceCount()
     if int(status) != 0 or not count:
         why = cuda._text(status) if int(status) else "none was found"
-        raise EngineUnavailable(f"there is no NVIDIA GPU to run an engine on: {why}")
+        # Bindings of CUDA 13 on a driver of CUDA 12, as JetPack 6 has it.
+        older = "; where there is one: pip install 'cuda-bindings==12.9.*'" if int(status) == _OLD_DRIVER else ""
+        raise EngineUnavailable(f"there is no NVIDIA GPU to run an engine on: {why}{older}")
     return cuda
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...devices.errors import EngineUnavailable, PliantError
+from ..engine import one_line
 from .bindings import Bindings, last_said, vendor_logger
 from .cuda import Cuda, DeviceBuffer
 from .refit import refit
@@ -39,7 +40,7 @@ class Workspace:
 
 
 @cache
-def shared_workspace(cuda: Cuda) -> Workspace:
+def shared_workspace(cuda: Cuda, device: int) -> Workspace:
     """The one of a GPU."""
     return Workspace(cuda)
 
@@ -54,44 +55,63 @@ class EngineSession:
         plan: bytes,
         what: str,
         *,
-        weights: Mapping[str, np.ndarray[Any, Any]] | None = None,
-        workspace: Workspace | None = None,
+        weights: tuple[bytes, Mapping[str, np.ndarray[Any, Any]]] | None = None,
+        dla: int | None = None,
     ):
-        """`weights` fill a plan that was built without any. `what` names the engine in messages.
+        """`weights`, a graph and its arrays, fill a plan that was built without any. `what` names it in messages.
 
         Raises EngineUnavailable where the engine cannot be read, refitted or given memory.
         """
-        trt, self.what = bindings.module, what
-        logger = vendor_logger(trt)
+        self.what, self._cuda, self._device = what, cuda, cuda.current()
+        try:
+            self._load(bindings.module, plan, weights, dla)
+        except PliantError:
+            raise
+        except Exception as error:  # the bindings' own: TypeError where their library gives nothing, and others
+            raise EngineUnavailable(f"{what} cannot be loaded: {one_line(error)}") from error
+
+    def _load(self, trt: Any, plan: bytes, weights: Any, dla: int | None) -> None:
+        logger, cuda, what = vendor_logger(trt), self._cuda, self.what
         self._runtime = trt.Runtime(logger)
+        if dla is not None:
+            self._runtime.DLA_core = dla
         self.engine = self._runtime.deserialize_cuda_engine(plan)
         if self.engine is None:
             raise EngineUnavailable(f"{what} cannot be read: {last_said(logger.said)}; build it again")
         if weights is not None:
-            refit(trt, self.engine, logger, weights, what)
-        self._cuda = cuda
-        self._workspace = workspace or shared_workspace(cuda)
+            graph, arrays = weights
+            refit(trt, self.engine, logger, graph, arrays, what)
+        self._workspace = shared_workspace(cuda, self._device)
         self._context = self.engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if self._context is None:
             raise EngineUnavailable(f"{what} cannot be run: {last_said(logger.said)}")
         self._stream = cuda.stream()
         self._tensors = _tensors(trt, self.engine, cuda, what)
+        self.names = frozenset(self._tensors)
+        self.outputs = self.names - {"images"}
         for tensor in self._tensors.values():
             self._context.set_tensor_address(tensor.name, tensor.device.address)
 
     def run(self, names: Sequence[str], feeds: Mapping[str, np.ndarray[Any, Any]]) -> Outputs:
         """Arrays of the outputs `names` for the images of `feeds`, contiguous uint8 (N, H, W, 3)."""
         with self._workspace.turn:
-            for name, array in feeds.items():
-                self._feed(name, array)
-            self._give_memory()
-            if not self._context.execute_async_v3(self._stream.handle):
-                # The images are still on their way out of memory that the next call writes to.
+            self._cuda.use(self._device)
+            try:
+                return self._run(names, feeds)
+            except BaseException:
+                # What is on its way still uses memory that the next call, or another engine, writes to.
                 self._stream.wait()
-                raise PliantError(f"{self.what} failed while it ran")
-            views = [self._fetch(name) for name in names]
-            self._stream.wait()
-            return [view.copy() for view in views]
+                raise
+
+    def _run(self, names: Sequence[str], feeds: Mapping[str, np.ndarray[Any, Any]]) -> Outputs:
+        for name, array in feeds.items():
+            self._feed(name, array)
+        self._give_memory()
+        if not self._context.execute_async_v3(self._stream.handle):
+            raise PliantError(f"{self.what} failed while it ran")
+        views = [self._fetch(name) for name in names]
+        self._stream.wait()
+        return [view.copy() for view in views]
 
     def _feed(self, name: str, array: np.ndarray[Any, Any]) -> None:
         tensor = self._tensors[name]
@@ -131,7 +151,7 @@ def _tensors(trt: Any, engine: Any, cuda: Cuda, what: str) -> dict[str, _Tensor]
     types: dict[Any, np.dtype[Any]] = {trt.DataType.FLOAT: np.dtype(np.float32), trt.DataType.UINT8: np.dtype(np.uint8)}
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     images = next((name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT), None)
-    if images is None:
+    if images != "images":
         raise EngineUnavailable(f"{what} takes no images: build it again")
     most, *_ = engine.get_tensor_profile_shape(images, 0)[2]
     found = {}

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...devices.errors import EngineUnavailable
-from ...devices.fingerprint import read_fingerprint
-from .bindings import Bindings, load_bindings
+from .bindings import Bindings
 from .cache import EngineCache, EngineInfo
-from .cuda import load_cuda
-from .engines import constants, engine_inputs, gpu_identity, key_of
 from .execution import EngineSession
+from .here import here_for
 from .settings import BuildSettings
+from .sources import engine_inputs, engine_tasks, key_of
 
 if TYPE_CHECKING:
     from ..manifest import SubnetInfo
@@ -29,40 +28,57 @@ def built_engines(
 ) -> dict[str, EngineInfo]:
     """The engines of `subnets` that are built for this machine, by subnet id; EngineUnavailable where none can run.
 
-    Weights are not read, plans are not opened.
+    Weights are not read, plans are not opened. They are those that `load_engine` loads.
     """
-    bindings = _bindings(engine)
-    load_cuda()
-    known = (EngineCache() if cache is None else cache).by_content()
     settings = engine_settings(suite, tasks, engine)
-    found = {each.id: known.get(_content(suite, each, settings, bindings)) for each in subnets}
+    bindings = here_for(settings).bindings
+    known = (EngineCache() if cache is None else cache).by_content()
+    found = {each.id: _best(known, suite, each, settings, bindings) for each in subnets}
     return {name: info for name, info in found.items() if info is not None}
 
 
 def load_engine(
-    suite: Suite, subnet: SubnetInfo, tasks: Sequence[str], engine: str, what: str, cache: EngineCache | None = None
+    suite: Suite,
+    subnet: SubnetInfo,
+    tasks: Sequence[str],
+    engine: str,
+    what: str,
+    *,
+    batch: int = 1,
+    cache: EngineCache | None = None,
 ) -> EngineSession:
-    """The engine of a subnet, ready to run; EngineUnavailable, with the command to build it, where there is none."""
-    bindings, cuda = _bindings(engine), load_cuda()
-    known, settings = EngineCache() if cache is None else cache, engine_settings(suite, tasks, engine)
-    info = known.by_content().get(_content(suite, subnet, settings, bindings))
+    """The engine of a subnet, for `batch` images and more, ready to run.
+
+    EngineUnavailable, with the command to build it, where there is none.
+    """
+    settings, known = engine_settings(suite, tasks, engine, batch), EngineCache() if cache is None else cache
+    here = here_for(settings)
+    info = _best(known.by_content(), suite, subnet, settings, here.bindings)
     plan = None if info is None else known.read(info)
-    if info is None or plan is None:
+    if info is None or plan is None or here.cuda is None:
         state = "is not built" if info is None else "is damaged"
         raise EngineUnavailable(f"the engine of {what} {state}: {build_command(suite, subnet.id, settings)}")
-    weights = constants(*engine_inputs(suite, subnet, settings.tasks)) if info.stripped else None
-    return EngineSession(bindings, cuda, plan, what, weights=weights)
+    graph, arrays = engine_inputs(suite, subnet, settings) if info.stripped else (None, {})
+    weights = None if graph is None else (graph.to_bytes(), arrays)
+    session = EngineSession(here.bindings, here.cuda, plan, what, weights=weights, dla=info.settings["dla"])
+    if session.outputs != set(engine_tasks(suite, settings)):
+        raise EngineUnavailable(f"the engine of {what} answers {', '.join(sorted(session.outputs))}: build it again")
+    return session
 
 
 def build_command(suite: Suite, subnet: str, settings: BuildSettings) -> str:
     """What builds an engine."""
     tasks = "" if settings.tasks is None else f" --tasks {','.join(settings.tasks)}"
-    return f"pliant build {suite.path} --engine {settings.engine} --subnet {subnet}{tasks}"
+    batch = "" if settings.batch == 1 else f" --batch {settings.batch}"
+    return f"pliant build {suite.path} --engine {settings.engine} --subnet {subnet}{tasks}{batch}"
 
 
-def _bindings(engine: str) -> Bindings:
-    return load_bindings(engine, gpu_identity(read_fingerprint()))
-
-
-def _content(suite: Suite, subnet: SubnetInfo, settings: BuildSettings, bindings: Bindings) -> str:
-    return key_of(suite, subnet, settings, bindings).content if "tensorrt" in subnet.graphs else ""
+def _best(
+    known: dict[str, list[EngineInfo]], suite: Suite, subnet: SubnetInfo, settings: BuildSettings, bindings: Bindings
+) -> EngineInfo | None:
+    """Of several engines of the same answers: on the GPU before a DLA, and that for the most images."""
+    if "tensorrt" not in subnet.graphs:
+        return None
+    found = known.get(key_of(suite, subnet, settings, bindings).content, [])
+    fitting = [info for info in found if info.settings["batch"] >= settings.batch]
+    return max(fitting, key=lambda info: (info.settings["dla"] is None, info.settings["batch"], info.key), default=None)

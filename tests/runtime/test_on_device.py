@@ -51,3 +51,8 @@ class Elsewhere:
 def test_what_is_wrong_is_told(suite: pliant.Suite, given: Any, says: str) -> None:
     with suite.load("s02-fp32") as model, pytest.raises(pliant.InputError, match=says):
         model.on_device(given)
+
+
+def test_other_colours_are_refused(suite: pliant.Suite) -> None:
+    with suite.load("s02-fp32", color="bgr") as model, pytest.raises(pliant.BudgetError, match=r"are RGB: .* with bgr"):
+        model.on_device(images(1))

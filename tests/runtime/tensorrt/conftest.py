@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,17 @@ import numpy as np
 import pytest
 
 import pliant
-from pliant.devices.fingerprint import read_fingerprint
-from pliant.runtime.tensorrt import engines, load
 from pliant.runtime.tensorrt.bindings import Bindings, load_bindings
-from pliant.runtime.tensorrt.engines import engine_inputs
+from pliant.runtime.tensorrt.engines import EngineResult, build_engines
 from pliant.runtime.tensorrt.settings import BuildSettings
+from pliant.runtime.tensorrt.sources import engine_inputs
 
 from ..making import Made, make
-from .fake import Gpu, Vendor
+from .fake import Vendor
+from .pretend import gpu_machine
 
 ADA = BuildSettings("tensorrt-rtx", "8.9", 4)
+HERE = BuildSettings("tensorrt", batch=4)
 FP32 = ["s01-fp32", "s02-fp32", "s03-fp32"]
 
 
@@ -34,8 +34,13 @@ def lowered(made: Made) -> Made:
 
 def inputs(suite: pliant.Suite, subnet: str) -> tuple[bytes, dict[str, np.ndarray[Any, Any]]]:
     """Graph and weights of an engine."""
-    graph, arrays = engine_inputs(suite, suite.subnet(subnet), None)
+    graph, arrays = engine_inputs(suite, suite.subnet(subnet), ADA)
     return graph.to_bytes(), dict(arrays)
+
+
+def build(suite: pliant.Suite, *subnets: str, settings: BuildSettings = HERE) -> list[EngineResult]:
+    """Engines for the GPU that is pretended."""
+    return list(build_engines(suite, subnets, settings))
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +55,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def vendor(rtx: Bindings, monkeypatch: pytest.MonkeyPatch) -> Vendor:
+def vendor(rtx: Bindings) -> Iterator[Vendor]:
     """A machine with a GPU and TensorRT: see `fake`."""
-    made = Vendor(rtx.module, Gpu())
-    monkeypatch.setitem(sys.modules, "tensorrt", made.module)
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", made.gpu)
-    machine = replace(read_fingerprint(), gpus=("RTX A, 580.1, 16384 MiB, 2100 MHz, 70 W",))
-    for each in (engines, load):
-        monkeypatch.setattr(each, "read_fingerprint", lambda: machine)
-    return made
+    with gpu_machine() as made:
+        yield made

@@ -1,103 +1,26 @@
 """A GPU where there is none: just what `runtime.tensorrt` uses of CUDA and of a running TensorRT, strict about order.
 
 Parsing, typing and configuring is done by NVIDIA's own TensorRT for RTX. What would need a GPU is done here: plans hold
-the graph, engines run it by onnxruntime, out of memory that stands for the GPU's. Copies and runs wait in their stream
-until somebody waits for it, as on a GPU, so a result that is used too early is wrong. Whatever the real bindings would
-refuse, or would crash on, is an AssertionError.
+the graph, engines run it by onnxruntime, out of memory that stands for the GPU's (`fake_gpu`), where a result that is
+used too early is wrong. Whatever the real bindings would refuse, or would crash on, is an AssertionError.
 """
-# ruff: noqa: N802 (CUDA's own names)
 
 from __future__ import annotations
 
 import ctypes
 import io
-import itertools
 import json
-from collections.abc import Callable
-from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx.numpy_helper import to_array
 
 from pliant.runtime.engine import create_session
 
+from .fake_gpu import ALIGNED, Gpu
+
 Array = np.ndarray[Any, Any]
-_ALIGNED = 256
-
-
-class Gpu:
-    """The functions of `cuda.bindings.runtime`; `memory` and `pinned` are what is not freed yet, by address."""
-
-    def __init__(self) -> None:
-        self.memory: dict[int, Any] = {}
-        self.pinned: dict[int, Any] = {}
-        self.streams: dict[int, list[Callable[[], object]]] = {}
-        self.allocated: list[int] = []
-        self.room = 1 << 40
-        self._numbers = itertools.count(1000)
-        self.cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
-
-    def cudaGetDeviceCount(self) -> tuple[int, int]:
-        return 0, 1
-
-    def cudaGetErrorString(self, status: int) -> tuple[int, bytes]:
-        return 0, {2: b"out of memory"}[status]
-
-    def cudaMalloc(self, nbytes: int) -> tuple[int, int]:
-        if nbytes > self.room:
-            return 2, 0
-        self.allocated.append(nbytes)
-        return 0, self._taken(self.memory, nbytes)
-
-    def cudaHostAlloc(self, nbytes: int, flags: int) -> tuple[int, int]:
-        assert flags == 0
-        return 0, self._taken(self.pinned, nbytes)
-
-    def _taken(self, store: dict[int, Any], nbytes: int) -> int:
-        block = (ctypes.c_uint8 * (nbytes + _ALIGNED))()
-        address = -(-ctypes.addressof(block) // _ALIGNED) * _ALIGNED
-        ctypes.memset(address, 0xA5, nbytes)
-        store[address] = (block, nbytes)
-        return address
-
-    def cudaFree(self, address: int) -> tuple[int]:
-        del self.memory[address]
-        return (0,)
-
-    def cudaFreeHost(self, address: int) -> tuple[int]:
-        del self.pinned[address]
-        return (0,)
-
-    def cudaStreamCreate(self) -> tuple[int, int]:
-        number = next(self._numbers)
-        self.streams[number] = []
-        return 0, number
-
-    def cudaStreamDestroy(self, stream: int) -> tuple[int]:
-        assert not self.streams.pop(stream), "a stream was destroyed with work in it"
-        return (0,)
-
-    def cudaStreamSynchronize(self, stream: int) -> tuple[int]:
-        waiting = self.streams[stream]
-        while waiting:
-            waiting.pop(0)()
-        return (0,)
-
-    def cudaMemcpyAsync(self, target: int, source: int, nbytes: int, kind: int, stream: int) -> tuple[int]:
-        to, of = (self.memory, self.pinned) if kind == 1 else (self.pinned, self.memory)
-        self.check(to, target, nbytes)
-        self.check(of, source, nbytes)
-        self.streams[stream].append(partial(ctypes.memmove, target, source, nbytes))
-        return (0,)
-
-    def check(self, store: dict[int, Any], address: int, nbytes: int) -> None:
-        """That so many bytes lie within one block."""
-        assert any(start <= address and address + nbytes <= start + size for start, (_, size) in store.items()), (
-            "memory that is not there, or too little of it"
-        )
 
 
 class Vendor:
@@ -105,10 +28,11 @@ class Vendor:
 
     def __init__(self, real: Any, gpu: Gpu, version: str = "11.4.1"):
         self.real, self.gpu = real, gpu
-        self.refits, self.tells, self.deaf = True, True, False
+        self.refits, self.tells, self.deaf, self.corrupts = True, True, False, False
         names = {name: getattr(real, name) for name in dir(real) if not name.startswith("__")}
         del names["ComputeCapability"]
-        made = {"Builder": self._builder, "OnnxParser": self._parser, "Runtime": self._runtime}
+        made: dict[str, Any] = {"Builder": self._builder, "OnnxParser": self._parser, "Runtime": self._runtime}
+        made["OnnxParserRefitter"] = ParserRefitter
         self.module = ModuleType("tensorrt")
         self.module.__dict__.update({**names, **made, "Refitter": Refitter, "__version__": version})
 
@@ -184,6 +108,8 @@ class Builder:
 
 
 class Runtime:
+    DLA_core = -1
+
     def __init__(self, vendor: Vendor):
         self._vendor = vendor
 
@@ -232,40 +158,62 @@ class Engine:
         return Context(self)
 
     def create_engine_inspector(self) -> Any:
-        told = {np.dtype(np.int8): "Int8", np.dtype(np.float16): "Half"} if self.vendor.tells else {}
-        inits = [to_array(each) for each in self.model.graph.initializer if not each.external_data]
-        kinds = {array.dtype for array in (*inits, *self.weights.values())}
-        layers = [{"Inputs": [{"Format/Datatype": told.get(kind, "FP32")}], "Outputs": []} for kind in kinds]
-        if self.stripped and self.vendor.tells:
-            layers.append({"Inputs": [{"Format/Datatype": "Row major Int8 format"}], "Outputs": []})
-        return SimpleNamespace(get_engine_information=lambda kind: json.dumps({"Layers": layers}))
+        """Of each type that weights have one tensor within, and the images and outputs, which are bytes for all."""
+        told = {np.dtype(np.int8): "Row major Int8 format", np.dtype(np.float16): "Half"} if self.vendor.tells else {}
+        kinds = {onnx.helper.tensor_dtype_to_np_dtype(each.data_type) for each in self.model.graph.initializer}
+        inner = [{"Name": f"within {kind}", "Format/Datatype": told.get(kind, "FP32")} for kind in kinds]
+        outer = [{"Name": each.name, "Format/Datatype": "UInt8"} for each in self._values]
+        text = json.dumps({"Layers": [{"Inputs": [*outer, *inner], "Outputs": []}, "a layer without details"]})
+        return SimpleNamespace(get_engine_information=lambda kind: text)
 
 
 class Refitter:
-    """Takes every weight once, and nothing else; runs of its engine before are refused."""
+    """Knows what is missing; only NVIDIA's ONNX refitter knows by what names a graph's arrays go in an engine."""
 
     def __init__(self, engine: Engine, logger: Any):
         assert engine.stripped, "only an engine without weights is filled"
-        self._engine = engine
-        self._wanted = [each.name for each in engine.model.graph.initializer if each.external_data]
-        self._found: dict[str, Array] = {}
-
-    def get_all_weights(self) -> list[str]:
-        return list(self._wanted)
+        self.engine = engine
+        self.found: dict[str, Array] = {}
 
     def get_missing_weights(self) -> list[str]:
-        return [name for name in self._wanted if name not in self._found]
-
-    def set_named_weights(self, name: str, weights: Any) -> bool:
-        self._found[name] = weights.numpy().copy()
-        return name in self._wanted
+        return [] if self.found else ["tmp_refittable_weight"]
 
     def refit_cuda_engine(self) -> bool:
-        if not self._engine.vendor.refits:
+        if not self.engine.vendor.refits:
             return False
-        shapes = {each.name: each.dims for each in self._engine.model.graph.initializer}
-        self._engine.weights = {name: array.reshape(shapes[name]) for name, array in self._found.items()}
+        self.engine.weights = self.found
+        if self.engine.vendor.corrupts:
+            self.engine.weights = {
+                name: array * 2 if array.dtype.kind == "f" else array for name, array in self.found.items()
+            }
         return True
+
+
+class ParserRefitter:
+    """Takes the graph that the engine was built of, then every array, and nothing else."""
+
+    def __init__(self, refitter: Refitter, logger: Any):
+        self._refitter = refitter
+        self._found: dict[str, Array] = {}
+        self._loaded = False
+        self.num_errors = 0
+
+    def load_model_proto(self, graph: bytes) -> bool:
+        self._loaded = graph == self._refitter.engine.graph
+        return self._loaded
+
+    def load_initializer(self, name: str, address: int, nbytes: int) -> bool:
+        assert self._loaded, "the graph comes first"
+        kinds = {each.name: each for each in self._refitter.engine.model.graph.initializer if each.external_data}
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(kinds[name].data_type)
+        self._found[name] = np.frombuffer(ctypes.string_at(address, nbytes), dtype).reshape(kinds[name].dims)
+        return True
+
+    def refit_model_proto(self) -> bool:
+        wanted = {each.name for each in self._refitter.engine.model.graph.initializer if each.external_data}
+        if self._found.keys() == wanted:
+            self._refitter.found = self._found
+        return self._found.keys() == wanted
 
 
 class Context:
@@ -293,7 +241,7 @@ class Context:
 
     def set_device_memory(self, address: int, nbytes: int) -> None:
         self._gpu.check(self._gpu.memory, address, nbytes)
-        assert address % _ALIGNED == 0
+        assert address % ALIGNED == 0
         assert nbytes >= self.engine.device_memory_size_v2
         self._block = (address, nbytes)
 

@@ -11,9 +11,9 @@ import pytest
 
 import pliant
 from pliant.devices.fingerprint import read_fingerprint
-from pliant.runtime.tensorrt import engines
 from pliant.runtime.tensorrt.bindings import Bindings, capabilities, check_buildable, load_bindings
 from pliant.runtime.tensorrt.engines import build_engines
+from pliant.runtime.tensorrt.here import gpu_identity
 from pliant.runtime.tensorrt.settings import BuildSettings
 
 from .conftest import ADA
@@ -69,6 +69,6 @@ def test_more_images_than_the_suite_takes_are_not_built_for(rtx: Bindings, path:
 
 def test_what_identifies_a_gpu_is_no_limit_of_it() -> None:
     machine = replace(read_fingerprint(), settings=(), gpus=("RTX A, 580.1, 16384 MiB, 2100 MHz, 70 W",))
-    assert engines.gpu_identity(machine) == "RTX A, 580.1"
+    assert gpu_identity(machine) == "RTX A, 580.1"
     board = replace(machine, board="Orin Nano", settings=(("l4t", "36.4"),), gpus=("Tegra integrated GPU",))
-    assert engines.gpu_identity(board) == "Orin Nano, L4T 36.4"
+    assert gpu_identity(board) == "Orin Nano, L4T 36.4"

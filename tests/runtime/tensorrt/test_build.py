@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ import pliant
 from pliant.cli import main
 from pliant.cli.sample import SAMPLE_SUITE
 from pliant.runtime.tensorrt import build as building
-from pliant.runtime.tensorrt import engines
+from pliant.runtime.tensorrt import making
 from pliant.runtime.tensorrt.bindings import Bindings, vendor_logger
 from pliant.runtime.tensorrt.cache import EngineCache
 from pliant.runtime.tensorrt.engines import build_engines
@@ -36,7 +38,7 @@ def test_every_subnet_is_built_once(
         for each in first:
             assert cache.plan_path(each.info.key).stat().st_size == each.info.bytes > 1000
             assert each.info.version == rtx.version
-        monkeypatch.setattr(engines, "build_plan", _must_not)
+        monkeypatch.setattr(making, "build_plan", _must_not)
         again = list(build_engines(suite, FP32, settings, cache=cache))
     assert [(each.fresh, each.info) for each in again] == [(False, each.info) for each in first]
 
@@ -55,9 +57,9 @@ def test_stopped_it_leaves_nothing(rtx: Bindings, path: Path, tmp_path: Path, mo
 
     with pliant.open_suite(path) as suite, pytest.raises(KeyboardInterrupt):
         list(build_engines(suite, FP32, ADA, cache=cache, report=interrupt))
-    assert len(told) == 1
-    assert told[0][0] == "building s01-fp32"
-    assert 0 <= told[0][1] <= told[0][2]
+    ((what, done, total),) = told
+    assert what == "building s01-fp32"
+    assert 0 <= done <= total
     assert cache.all() == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("building")]
 
@@ -71,6 +73,42 @@ def test_the_builder_stops_where_it_is_told_to(rtx: Bindings, path: Path, monkey
     job.run()
     assert isinstance(job.error, pliant.EngineUnavailable)
     assert job.plan is None
+
+
+def test_one_that_waits_for_its_turn_is_stopped_too(rtx: Bindings, path: Path) -> None:
+    with pliant.open_suite(path) as suite:
+        graph, arrays = inputs(suite, "s03-fp32")
+    job = building._Job(rtx, graph, arrays, ADA, "a test", None)
+    with building._TURN.lock:
+        job.start()
+        job.end()
+    assert "was stopped" in str(job.error)
+
+
+ENDING = """
+import threading, time
+from pliant.cli import main
+import pliant
+from pliant.runtime.tensorrt import build
+build._LOOK = 0.001
+from pliant.runtime.tensorrt.settings import BuildSettings
+from pliant.runtime.tensorrt.engines import build_engines
+suite = pliant.open_suite({path!r})
+settings = BuildSettings("tensorrt-rtx", "8.9")
+work = lambda: [each for each in build_engines(suite, suite.subnets, settings)]
+threading.Thread(target=work, daemon=True).start()
+while not build._RUNNING:
+    time.sleep(0.001)
+time.sleep({delay})
+"""
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2])
+def test_a_process_that_ends_while_it_builds_ends_well(rtx: Bindings, delay: float) -> None:
+    """NVIDIA's threads call back into Python: without it they end the process by a signal."""
+    code = ENDING.format(path=str(SAMPLE_SUITE), delay=delay)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_integers_that_are_none_are_not_kept(rtx: Bindings, tmp_path: Path) -> None:

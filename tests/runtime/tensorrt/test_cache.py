@@ -15,6 +15,7 @@ import pliant
 from pliant.runtime.tensorrt.bindings import Bindings
 from pliant.runtime.tensorrt.cache import EngineCache, engine_key
 from pliant.runtime.tensorrt.engines import build_engines
+from pliant.runtime.tensorrt.sources import key_of
 
 from ..making import make
 from .conftest import ADA, lowered
@@ -30,14 +31,27 @@ def test_whatever_decides_an_engine_is_in_its_key(rtx: Bindings) -> None:
         *(engine_key({**parts, name: "dd"}, ADA, rtx) for name in parts),
         engine_key({**parts, "weights/b": "bb"}, ADA, rtx),
         engine_key(parts, replace(ADA, capability="12.0"), rtx),
-        engine_key(parts, replace(ADA, tasks=("depth",)), rtx),
         engine_key(parts, ADA, replace(rtx, version="0")),
         engine_key(parts, ADA, replace(rtx, driver="580.1")),
     ]
     assert len({base.text, *(each.text for each in others)}) == len(others) + 1
     assert len({base.content, *(each.content for each in others)}) == len(others) + 1
-    batch = engine_key(parts, replace(ADA, batch=5), rtx)
-    assert (batch.text != base.text, batch.content == base.content) == (True, True)
+    for other in (replace(ADA, batch=5), replace(ADA, tasks=("depth",))):
+        key = engine_key(parts, other, rtx)
+        assert (key.text != base.text, key.content == base.content) == (True, True)
+
+
+def test_a_suite_that_names_fewer_tasks_has_another_engine(rtx: Bindings, path: Path, tmp_path: Path) -> None:
+    made = lowered(make())
+    with pliant.open_suite(path) as suite:
+        whole = key_of(suite, suite.subnet("s01-fp32"), ADA, rtx)
+    gone = next(iter(made.manifest["tasks"]))
+    del made.manifest["tasks"][gone]
+    for entry in made.manifest["subnets"]:
+        for part in (entry["parts"]["decoders"], entry["widths"]["decoders"], entry["quality"]):
+            del part[gone]
+    with pliant.open_suite(made.write(tmp_path / "fewer.pliant")) as suite:
+        assert key_of(suite, suite.subnet("s01-fp32"), ADA, rtx).content != whole.content
 
 
 def test_a_suite_that_lies_about_its_weights_leaves_no_engine(rtx: Bindings, path: Path, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import gc
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,23 +16,19 @@ import pytest
 import pliant
 from pliant.cli.sample import SAMPLE_SUITE
 from pliant.devices.fingerprint import read_fingerprint
+from pliant.runtime.latency import Book
 from pliant.runtime.tensorrt.bindings import Bindings
 from pliant.runtime.tensorrt.cache import EngineCache
 from pliant.runtime.tensorrt.cuda import load_cuda
-from pliant.runtime.tensorrt.engines import build_engines
 from pliant.runtime.tensorrt.settings import BuildSettings
 
 from ..making import images
-from .conftest import FP32
-from .fake import Gpu, Vendor
+from .conftest import FP32, HERE, build
+from .fake import Vendor
+from .fake_gpu import Gpu
 
 # Configured by TensorRT for RTX, which says that its timing cache does nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
-HERE = BuildSettings("tensorrt", batch=4)
-
-
-def build(suite: pliant.Suite, *subnets: str, settings: BuildSettings = HERE) -> list[Any]:
-    return list(build_engines(suite, subnets, settings))
 
 
 def test_an_engine_answers_as_onnxruntime_does(vendor: Vendor, path: Path) -> None:
@@ -113,36 +109,18 @@ def test_switching_goes_from_engine_to_engine(vendor: Vendor, path: Path) -> Non
                 np.testing.assert_array_equal(array, before[task])
 
 
-def test_where_refitting_fails_the_plan_has_its_weights(
-    vendor: Vendor, path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    vendor.refits = False
-    with pliant.open_suite(path) as suite, caplog.at_level("INFO", "pliant.build"):
-        (found,) = build(suite, "s02-fp32")
-        assert not found.info.stripped
-        assert "s02-fp32 is built with its weights: the engine of s02-fp32 cannot be filled" in caplog.text
-        with suite.load("s02-fp32", provider="tensorrt") as model, suite.load("s02-fp32") as other:
-            np.testing.assert_array_equal(model(images(1))["depth"], other(images(1))["depth"])
-
-
-def test_an_old_version_without_the_flags_has_full_plans(
-    vendor: Vendor, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(vendor.module, "Refitter")
+def test_engines_of_other_batches_are_measured_apart(vendor: Vendor, path: Path) -> None:
     with pliant.open_suite(path) as suite:
-        (found,) = build(suite, "s02-fp32")
-    assert not found.info.stripped
-
-
-def test_an_engine_that_is_silently_fp32_is_not_kept(vendor: Vendor) -> None:
-    vendor.tells, vendor.refits = False, False
-    with pliant.open_suite(SAMPLE_SUITE) as suite:
-        name = next(subnet.id for subnet in suite.subnets if subnet.id.endswith("int8"))
-        with pytest.raises(
-            pliant.EngineUnavailable, match=r"was to compute in int8, but has tensors of .* only: not kept"
-        ):
-            build(suite, name)
-    assert EngineCache().all() == []
+        build(suite, "s01-fp32", settings=replace(HERE, batch=1))
+        with suite.load("s01-fp32", provider="tensorrt") as model, pytest.raises(pliant.PliantError, match="--batch"):
+            model(images(4))
+        first = Book(suite, tuple(suite.tasks), provider="tensorrt").key(suite.subnet("s01-fp32"))
+        build(suite, "s01-fp32")
+        assert Book(suite, tuple(suite.tasks), provider="tensorrt").key(suite.subnet("s01-fp32")) != first
+        # The one for more images serves, whichever was built last.
+        build(suite, "s01-fp32", settings=replace(HERE, batch=2))
+        with suite.load("s01-fp32", provider="tensorrt") as model:
+            model(images(4))
 
 
 def test_a_plan_chooses_among_engines_that_are_built(vendor: Vendor, path: Path) -> None:
@@ -227,14 +205,6 @@ def test_an_engine_that_fails_is_an_error_of_pliant(vendor: Vendor, path: Path) 
                 model(images(1))
 
 
-def test_kernels_measured_once_are_lent_to_the_next_build(vendor: Vendor, path: Path, own_cache: Path) -> None:
-    with pliant.open_suite(path) as suite:
-        build(suite, "s01-fp32")
-        (kept,) = (own_cache / "engines").glob("*.timing")
-        kept.write_bytes(b"of another GPU")
-        build(suite, "s02-fp32")
-
-
 def test_cuda_says_why_there_is_no_gpu() -> None:
     """With NVIDIA's own bindings, on a machine without a driver."""
     pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
@@ -254,6 +224,7 @@ def test_the_fake_has_nothing_that_the_real_bindings_lack(rtx: Bindings) -> None
         fake.Runtime: rtx.module.Runtime,
         fake.Engine: rtx.module.ICudaEngine,
         fake.Refitter: rtx.module.Refitter,
+        fake.ParserRefitter: rtx.module.OnnxParserRefitter,
         fake.Context: rtx.module.IExecutionContext,
     }
     for ours, real in pairs.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 import pliant
-from pliant.runtime.tensorrt import engines
+from pliant.runtime.tensorrt import making
 from pliant.runtime.tensorrt.build import build_plan
+from pliant.runtime.tensorrt.engines import build_engines
+from pliant.runtime.tensorrt.settings import BuildSettings
 
 from ..making import images
 from .fake import Vendor
@@ -31,7 +34,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
             report("building", 0, 1)
         return build_plan(*given, report=report, **named)
 
-    monkeypatch.setattr(engines, "build_plan", build)
+    monkeypatch.setattr(making, "build_plan", build)
     return opened
 
 
@@ -68,6 +71,24 @@ def test_closing_stops_the_build(vendor: Vendor, path: Path, gate: threading.Eve
         until(lambda: not building())
 
 
+def test_a_model_that_is_dropped_stops_the_build(vendor: Vendor, path: Path, gate: threading.Event) -> None:
+    with pliant.open_suite(path) as suite:
+        model = suite.load("s02-fp32", provider="tensorrt", build=True)
+        assert model.session.provider == "cpu"
+        del model
+        gc.collect()
+        until(lambda: not building())
+
+
+def test_it_is_built_for_the_images_asked_for(vendor: Vendor, path: Path, gate: threading.Event) -> None:
+    gate.set()
+    with pliant.open_suite(path) as suite:
+        list(build_engines(suite, ["s02-fp32"], BuildSettings("tensorrt")))
+        with suite.load("s02-fp32", provider="tensorrt", build=4) as model:
+            until(lambda: model.session.provider == "tensorrt")
+            model(images(4))
+
+
 def test_a_model_that_switched_meanwhile_stays(vendor: Vendor, path: Path, gate: threading.Event) -> None:
     with pliant.open_suite(path) as suite, suite.load("s02-fp32", provider="tensorrt", build=True) as model:
         model.switch("s01-fp32")
@@ -80,7 +101,6 @@ def test_a_build_that_fails_leaves_the_cpu_serving(
     vendor: Vendor, path: Path, gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.gpu.room = 10
-    vendor.refits = False
     with pliant.open_suite(path) as suite, suite.load("s02-fp32", provider="tensorrt", build=True) as model:
         gate.set()
         until(lambda: not building())
