@@ -29,7 +29,7 @@ _ADDRESS = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
 # Any Python from 2.7 on understands it, and every shell, quoted: then comes the length of a program, and that.
-_BOOT = (
+BOOT = (
     "import sys;sys.path=[p for p in sys.path if p];"
     'sys.version_info<(3,10) and sys.exit("Python "+sys.version.split()[0]);'
     "exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"
@@ -95,6 +95,7 @@ class Connection:
         pipe = subprocess.PIPE
         self._ssh = subprocess.Popen(shell, stdin=pipe, stdout=pipe, stderr=pipe)
         self._stdin, self._stdout, self._stderr = map(_there, (self._ssh.stdin, self._ssh.stdout, self._ssh.stderr))
+        self._heard = False
         self._done = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._live)]
         self._threads[0].start()
@@ -109,6 +110,9 @@ class Connection:
         try:
             with suppress(OSError):
                 self._stdin.close()  # tells the board to end
+            if self._heard:
+                self.code()
+            self._ssh.terminate()  # at a question for a password it gives the terminal its echo back
             self.code()
         finally:
             self._ssh.kill()
@@ -137,6 +141,7 @@ class Connection:
     def lines(self) -> Iterator[str]:
         """What is said there, line by line, until its end."""
         while line := self._stdout.readline(_LONGEST_LINE):
+            self._heard = True
             yield line.decode("utf-8", "replace")
 
     def code(self) -> int | None:
@@ -181,7 +186,7 @@ def _command(board: Board) -> list[str]:
     if not sys.stdin.isatty():
         options["BatchMode"] = "yes"  # nobody is there to be asked for a password
     pairs = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-T", *pairs, *board.options(), "--", board.where, shlex.join([board.python, "-c", _BOOT])]
+    return ["ssh", "-T", *pairs, *board.options(), "--", board.where, shlex.join([board.python, "-c", BOOT])]
 
 
 def _advice(board: Board) -> Iterator[tuple[str, str]]:

@@ -123,7 +123,8 @@ def _receive(path: str, size: int) -> None:
 
 
 def _measure(request: dict[str, Any], folder: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": folder}
+    # Engines, too, leave something in the temporary folder.
+    environment = {**os.environ, "PYTHONPATH": folder, "TMPDIR": folder}
     if request["own_cache"]:
         environment["PLIANT_CACHE"] = os.path.join(folder, "cache")
     command = [sys.executable, "-m", "pliant.runtime.profiling", "suite.pliant", json.dumps(request["how"])]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 # (module, distributions that have it, least version), as pyproject.toml asks for.
 Needed = tuple[str, tuple[str, ...], str]
 BASE: tuple[Needed, ...] = (("numpy", ("numpy",), "1.26"), ("safetensors", ("safetensors",), "0.5"))
-_CPU: Needed = ("onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "1.23")
-_GPU: Needed = ("onnxruntime", ("onnxruntime-gpu", "onnxruntime"), "1.23")
+CPU: Needed = ("onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "1.23")
+GPU: Needed = ("onnxruntime", ("onnxruntime-gpu", "onnxruntime"), "1.23")
 # Bytes that unpacked files take of a disk, for each byte of the archive, and what the measurements take.
 _UNPACKED, _ROOM_TO_WORK = 6, 4_000_000
 
@@ -81,7 +81,7 @@ def _program(suite: Suite, board: Board, how: dict[str, Any], packed: int) -> st
     size = suite.container.size
     request = {
         "python": board.python,
-        "needed": [*BASE, *([] if own_engine else [_CPU if how["provider"] == "cpu" else _GPU])],
+        "needed": [*BASE, *([] if own_engine else [CPU if how["provider"] == "cpu" else GPU])],
         "room": size + _UNPACKED * packed + _ROOM_TO_WORK,
         "files": [("pliant.zip", packed), ("suite.pliant", size)],
         "how": how,

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
@@ -96,3 +97,10 @@ def _listening(board: Sshd) -> Sshd:
     board.process.kill()
     board.process.wait()
     raise RuntimeError(f"sshd does not listen: {(board.folder / 'log').read_text()}")
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, f"not in a minute: {what}"
+        time.sleep(0.05)
