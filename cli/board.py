@@ -88,8 +88,7 @@ class Connection:
         if shutil.which("ssh") is None:
             raise EngineUnavailable("there is no ssh here: sudo apt-get install openssh-client")
         self.board = board
-        self.said: deque[str] = deque(maxlen=50)
-        """The last lines on stderr, of ssh and from there."""
+        self._said: deque[str] = deque(maxlen=50)  # the last lines on stderr
         # Ctrl-C is for this process, which then lets the board tidy up; ssh heeds a signal that it inherits as ignored.
         shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *_command(board)]
         pipe = subprocess.PIPE
@@ -150,13 +149,18 @@ class Connection:
             return self._ssh.wait(_GRACE)
         return None
 
-    def why_not(self) -> str:
-        """Why nothing runs there, and what to do: after the end of `lines`, before anything was said."""
+    def last_words(self) -> str:
+        """The last line on stderr, of ssh or from there, after the end of `lines`."""
         code = self.code()
         self._threads[0].join(1.0)
-        text, last = " ".join(self.said), (self.said[-1] if self.said else f"ssh ended with exit code {code}")
+        return self._said[-1] if self._said else f"ssh ended with exit code {code}"
+
+    def why_not(self) -> str:
+        """Why nothing runs there, and what to do: after the end of `lines`, before anything was said."""
+        code, last = self.code(), self.last_words()
+        text = " ".join(self._said).lower()
         if code == 255:
-            return next((advice for sign, advice in _advice(self.board) if sign.lower() in text.lower()), last)
+            return next((advice for sign, advice in _advice(self.board) if sign in text), last)
         python = self.board.python
         if code in (126, 127) or "not found" in last:
             return f"it cannot run {python!r}: install Python 3.10 there, or name one that it has by --remote-python"
@@ -168,7 +172,7 @@ class Connection:
         with suppress(OSError, ValueError):  # closed meanwhile
             for line in self._stderr:
                 if text := line.decode("utf-8", "replace").strip():
-                    self.said.append(text)
+                    self._said.append(text)
 
     def _live(self) -> None:
         with suppress(OSError, ValueError):

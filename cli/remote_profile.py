@@ -121,8 +121,7 @@ def _result(there: Connection, report: Report) -> DeviceProfile:
             return DeviceProfile.from_json(value)
         else:
             _refuse(there.board, kind, value)
-    code = there.code()
-    last = there.said[-1] if there.said else f"exit code {code}"
+    code, last = there.code(), there.last_words()
     if code in (None, 255):  # ssh's own
         raise PliantError(
             f"{there.board}: connection lost ({last}); what was copied removes itself there: run this again"

@@ -18,7 +18,7 @@ import tomllib
 from pliant import BudgetError
 from pliant.cli import on_board
 from pliant.cli.board import BOOT, Board
-from pliant.cli.remote_profile import BASE, runtime_half
+from pliant.cli.remote_profile import BASE, CPU, runtime_half
 
 from .conftest import Terminal
 from .sshd import until
