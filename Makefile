@@ -14,8 +14,12 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 # V=1 shows all that pip says.
 PIP_NOISE := $(if $(V),,-qq)
 WORKERS ?= 2
+# What bench-runtime measures, on which suite, and where its figures go.
+PARTS ?= budgets overhead switching
+SUITE ?= out/suites/scenes-resnet18.pliant
+KEPT := --out benchmarks/results --docs docs/reliability.md
 
-.PHONY: help setup demo test test-tensorrt lint format suites bench bench-training bench-search fuzz sample clean
+.PHONY: help setup demo test test-tensorrt lint format suites bench bench-training bench-search bench-runtime soak fuzz sample clean
 
 help:  ## what can be made
 	@printf 'make TARGET, where TARGET is one of\n'
@@ -59,6 +63,13 @@ bench-training: $(READY)  ## does nested beat separate? hours; what is measured 
 
 bench-search: $(READY)  ## which search finds the better subnets? on the supernets of bench-training
 	@$(BIN)/python -m pliant.benchmarks.search $(ARGS)
+
+bench-runtime: $(READY)  ## budgets met, overhead, switching under load (SUITE=FILE PARTS=budgets)
+	@for part in $(PARTS); do \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pliant.benchmarks.runtime $$part --suite $(SUITE) $(KEPT) $(ARGS); done
+
+soak: $(READY)  ## an hour of random requests, switches, bad inputs and killed workers (ARGS="--minutes 5")
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pliant.benchmarks.runtime soak $(KEPT) $(ARGS)
 
 fuzz: $(READY)  ## attack the suite reader with a million broken suites (ARGS="--runs 10000 --workers 1")
 	@$(BIN)/python -m pip install $(PIP_NOISE) -c constraints.txt -e '.[fuzz]'

@@ -131,6 +131,9 @@ def profile(
     remote_python: Annotated[
         str | None, typer.Option(metavar="PYTHON", help="Python to run there [default: python3].")
     ] = None,
+    energy: Annotated[
+        bool, typer.Option("--energy", help="Energy too, by the machine's sensor: 2 s a subnet.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure every subnet of a suite, latency and memory, and write a device profile: of this machine, or of a board.
@@ -158,7 +161,8 @@ def profile(
         board = Board.parse(remote, "python3" if remote_python is None else remote_python)
     check_file(out, reads=[Path(model)])
     with suite_at(model) as suite:
-        found = _profiled(suite, board, request(tasks=tasks, provider=provider, threads=threads), seconds)
+        how = request(tasks=tasks, provider=provider, threads=threads, energy=energy)
+        found = _profiled(suite, board, how, seconds)
         write_atomically(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
         report_text = profile_report(suite, found, _profile_rows(suite, found))
     if as_json:
@@ -185,6 +189,8 @@ def _profile_rows(suite: OpenSuite, found: DeviceProfile) -> list[dict[str, Any]
         starts = tuple(f"{graph.sha256}/" for graph in subnet.graphs.values())
         times = next((value for key, value in found.latency.items() if key.startswith(starts)), None)
         use = next((value for key, value in found.memory.items() if key.startswith(starts)), None)
+        spent = next((value for key, value in found.energy.items() if key.startswith(starts)), None)
         if times is not None:
-            rows.append({**_row(subnet, times), "memory_bytes": use.peak if use else None})
+            measured = {"memory_bytes": use.peak if use else None, "energy_mj": spent.millijoules if spent else None}
+            rows.append({**_row(subnet, times), **measured})
     return rows

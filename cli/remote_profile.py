@@ -70,6 +70,7 @@ def _checked(suite: Suite, asked: dict[str, Any], seconds: float) -> dict[str, A
         "tasks": list(suite.check_tasks(asked.get("tasks"))),
         "provider": check_provider(asked.get("provider", "cpu")),
         "threads": check_threads(asked.get("threads")),
+        "energy": bool(asked.get("energy")),
         "seconds": seconds,
     }
 

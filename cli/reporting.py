@@ -19,7 +19,12 @@ def profile_report(suite: Suite, found: DeviceProfile, rows: Sequence[dict[str, 
     """What was measured, on what, and every subnet's latency and memory. Names no user, host or path."""
     name = f"{suite.manifest.name} ({len(rows)} of {len(suite.subnets)} subnets)"
     facts = _table(("pliant profile", name), _facts(found))
-    return f"{facts}\n\n{_table(_COLUMNS, map(_row, rows))}"
+    energies = [row["energy_mj"] for row in rows]
+    if not any(energies):
+        return f"{facts}\n\n{_table(_COLUMNS, map(_row, rows))}"
+    spent = ["-" if each is None else f"{each:.3g} mJ" for each in energies]
+    wide = ((*_row(row), each) for row, each in zip(rows, spent, strict=True))
+    return f"{facts}\n\n{_table((*_COLUMNS, 'energy'), wide)}"
 
 
 def _facts(found: DeviceProfile) -> Iterator[tuple[str, str]]:
@@ -51,6 +56,8 @@ def _how(found: DeviceProfile) -> Iterator[tuple[str, str]]:
         _, shape, provider, threads, tasks = key.split("/", 4)
         yield "run", f"{shape}, {provider}, threads {threads if threads != '0' else 'of the engine'}"
         yield "tasks", tasks.replace(",", ", ")
+        for use in list(found.energy.values())[:1]:
+            yield "energy", f"{use.covers} ({use.sensor}), what it takes when idle included"
         yield "spread", f"95 % interval of the p{100 * found.latency[key].quantile:g}, or its drift where that is more"
 
 

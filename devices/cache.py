@@ -15,11 +15,12 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from .energy import EnergyUse
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
 from .profile import DeviceProfile, MemoryUse, parse_profile, read_profile
-from .writing import write_atomically
+from .writing import leftovers, write_atomically
 
 try:
     import fcntl
@@ -104,15 +105,17 @@ class MeasurementCache:
         *,
         latency: Mapping[str, Measurement] | None = None,
         memory: Mapping[str, MemoryUse] | None = None,
+        energy: Mapping[str, EnergyUse] | None = None,
         conditions: Mapping[str, str] | None = None,
     ) -> DeviceProfile:
         """Keep new entries (by `Key.text`) and return everything that is known now."""
-        new = DeviceProfile(fingerprint, conditions or {}, latency or {}, memory or {})
+        new = DeviceProfile(fingerprint, conditions or {}, latency or {}, memory or {}, energy=energy or {})
         path = self.path(fingerprint)
         try:
             _check_home(self.folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_suffix(".lock")):
+                _sweep(path)
                 merged = self._read(path, fingerprint).merged(new)
                 write_atomically(path, json.dumps(merged.to_json(), indent=1, allow_nan=False))
         except OSError as error:
@@ -173,6 +176,13 @@ def _check_home(folder: Path) -> None:
     # A relative folder called like that is never meant.
     if folder.parts and folder.parts[0].startswith("~"):
         raise OSError(errno.ENOENT, f"there is no home folder {folder.parts[0]}")
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of a file left that were killed; only while it is locked, so that nobody is writing."""
+    if fcntl is not None:
+        for left in leftovers(path):
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def energy(root: Path) -> Iterator[Finding]:
     """The sensors that tell power or energy, or why there is none."""
     sensors = find_sensors(root)
     for sensor in sensors:
-        yield Finding("ok", f"energy sensor {sensor.name}: {sensor.covers} (plans do not use it yet)")
+        yield Finding("ok", f"energy sensor {sensor.name}: {sensor.covers}")
     if unreadable_rapl(root):
         mend = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
         yield Finding("note", "there is an energy counter (RAPL) that only root may read", mend)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from .errors import BudgetError
+from .checked import real, text, whole
+from .errors import BudgetError, PliantError
 from .sensors import Domain, Sensor, find_sensors, unreadable_rapl
 
 # NVML renews its counter every 20 to 100 ms: shorter measurements would count steps of it.
@@ -30,6 +32,30 @@ class EnergyUse:
     seconds: float
     sensor: str
     covers: str
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal value."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, entry: Any) -> EnergyUse:
+        """Read what `to_json` wrote; PliantError when it is something else."""
+        names = {each.name for each in fields(cls)}
+        if not isinstance(entry, dict) or set(entry) != names:
+            raise PliantError("not an energy measurement: its keys are not those of this version")
+        try:
+            use = cls(
+                real(entry["millijoules"]),
+                whole(entry["runs"]),
+                real(entry["seconds"]),
+                text(entry["sensor"]),
+                text(entry["covers"]),
+            )
+        except ValueError as error:
+            raise PliantError(f"not an energy measurement: {error}") from error
+        if use.millijoules < 0 or use.runs < 1 or use.seconds <= 0:
+            raise PliantError("not an energy measurement: its numbers are those of none")
+        return use
 
 
 def need_sensor(domain: Domain | None = None, root: Path = Path("/")) -> Sensor:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from .checked import by_name, each, real, text, whole
+from .energy import EnergyUse
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
 
 VERSION = 1
-_PARTS = ("conditions", "latency", "memory", "graphs")
+_PARTS = ("conditions", "latency", "memory", "graphs", "energy")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class DeviceProfile:
     latency: Mapping[str, Measurement] = field(default_factory=dict)
     memory: Mapping[str, MemoryUse] = field(default_factory=dict)
     graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    energy: Mapping[str, EnergyUse] = field(default_factory=dict)
 
     def stale(self, now: Fingerprint) -> bool:
         """Whether the machine is no longer in the state that was measured."""
@@ -96,7 +98,8 @@ class DeviceProfile:
             if key not in latency or _replaces(new, latency[key]):
                 latency[key] = new
         memory, graphs = {**self.memory, **other.memory}, {**self.graphs, **other.graphs}
-        return DeviceProfile(self.fingerprint, {**self.conditions, **other.conditions}, latency, memory, graphs)
+        conditions, energy = {**self.conditions, **other.conditions}, {**self.energy, **other.energy}
+        return DeviceProfile(self.fingerprint, conditions, latency, memory, graphs, energy)
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal profile."""
@@ -107,6 +110,7 @@ class DeviceProfile:
             "latency": {key: value.to_json() for key, value in sorted(self.latency.items())},
             "memory": {key: value.to_json() for key, value in sorted(self.memory.items())},
             "graphs": {digest: dict(graph) for digest, graph in sorted(self.graphs.items())},
+            "energy": {key: value.to_json() for key, value in sorted(self.energy.items())},
         }
 
     @classmethod
@@ -116,7 +120,7 @@ class DeviceProfile:
             raise PliantError("not a device profile: not a JSON object")
         if entry.get("_version") != VERSION:
             raise PliantError(f"device profile of version {entry.get('_version')!r}; this pliant reads {VERSION}")
-        entry = {"graphs": {}, **entry}  # earlier profiles have none
+        entry = {"graphs": {}, "energy": {}, **entry}  # earlier profiles have none
         odd = set(entry) ^ {"_version", "fingerprint", *_PARTS}
         if odd:
             raise PliantError(f"unknown or missing key {sorted(odd)[0]!r} in a device profile")
@@ -128,6 +132,7 @@ class DeviceProfile:
             {str(key): Measurement.from_json(value) for key, value in entry["latency"].items()},
             {str(key): MemoryUse.from_json(value) for key, value in entry["memory"].items()},
             {str(key): _graph(value) for key, value in entry["graphs"].items()},
+            {str(key): EnergyUse.from_json(value) for key, value in entry["energy"].items()},
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ def beside(path: Path) -> Iterator[IO[bytes]]:
             yield file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(path: Path) -> Iterator[Path]:
+    """What writers of `path` that were killed left beside it; those of living ones too."""
+    return path.parent.glob(f".{glob.escape(path.name)}.*.part")
 
 
 def onto_disk(file: IO[bytes]) -> None:

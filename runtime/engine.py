@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ _MEND = {
 }
 _SILENT = 4
 _TENSORRT = PROVIDERS["onnxruntime-tensorrt"]
+# How onnxruntime tells, on the CPU and on CUDA.
+_OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
 
 
 def create_session(
@@ -41,7 +42,8 @@ def create_session(
 
     `threads` within an operator (None: physical cores). The threads of a `quiet` session sleep between runs; the
     engine's default is to go on spinning for a while, which slows every other session down. Raises EngineUnavailable
-    where the engine or the provider is not installed, SuiteError (naming `what`) where it refuses the graph.
+    where the engine or the provider is not installed, SuiteError (naming `what`) where it refuses the graph,
+    MemoryError.
     """
     ort = import_onnxruntime(provider)
     options = ort.SessionOptions()
@@ -57,6 +59,7 @@ def create_session(
     try:
         session = ort.InferenceSession(graph, options, providers=names, provider_options=given)
     except Exception as error:  # onnxruntime's own classes derive from Exception directly
+        check_memory(error)
         raise SuiteError(f"onnxruntime {ort.__version__} refuses {what}: {one_line(error)}") from error
     if session.get_providers()[0] != names[0]:
         raise EngineUnavailable(f"onnxruntime cannot use {provider} on this machine: check its driver and libraries")
@@ -74,6 +77,8 @@ def onnxruntime_tensorrt_options(graph: bytes, arrays: dict[str, np.ndarray[Any,
 
     Its own cache goes by the graph's name, which subnets of other widths share (onnxruntime issue 32254).
     """
+    import hashlib
+
     from ..devices.cache import cache_folder, private_folder
 
     digest = hashlib.sha256(graph)
@@ -145,6 +150,12 @@ def physical_cores() -> int:
         return len({path.read_text() for path in topology}) or 1
     except OSError:
         return len(logical)
+
+
+def check_memory(error: Exception) -> None:
+    """Raise MemoryError where an engine failed for want of memory: neither its graph nor the suite is to blame."""
+    if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        raise MemoryError(one_line(error)) from error
 
 
 def one_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .budget import LATENCY, Budget, format_bytes
+from .budget import ENERGY, LATENCY, Budget, format_bytes
 from .choice import Candidate, Miss, narrower, over
 from .latency import Book
 from .manifest import SubnetInfo
@@ -24,13 +24,20 @@ class Judge:
 
     def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
         """Every limit that a candidate is known to break."""
-        return (*candidate.misses, *self.memory_miss(candidate), *self._latency_miss(candidate))
+        return (
+            *candidate.misses,
+            *self.memory_miss(candidate),
+            *self.energy_miss(candidate),
+            *self._latency_miss(candidate),
+        )
 
     def unknown(self, candidate: Candidate) -> tuple[str, ...]:
         """Limits of which it is not known whether the candidate keeps them."""
         limits = []
         if self.lacks_memory(candidate):
             limits.append("memory")
+        if self.lacks_energy(candidate):
+            limits.append("energy")
         if self.budget.latency_ms is not None and self.latency(candidate) is None and not self.beyond(candidate):
             limits.append("latency")
         return tuple(limits)
@@ -38,6 +45,17 @@ class Judge:
     def lacks_memory(self, candidate: Candidate) -> bool:
         """Whether memory is limited and this candidate's was not measured."""
         return self.budget.memory_bytes is not None and self.book.memory(candidate.subnet) is None
+
+    def lacks_energy(self, candidate: Candidate) -> bool:
+        """Whether energy is limited and this candidate's was not measured."""
+        return self.budget.energy_mj is not None and self.book.energy(candidate.subnet) is None
+
+    def energy_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """The energy limit, if the candidate is known to break it."""
+        limit, use = self.budget.energy_mj, self.book.energy(candidate.subnet)
+        if limit is None or use is None or use.millijoules <= limit:
+            return ()
+        return (over("energy", use.millijoules, limit, ENERGY.format(use.millijoules), ENERGY.format(limit)),)
 
     def latency(self, candidate: Candidate) -> float | None:
         """Milliseconds at the budget's quantile, or None where that was not measured."""

@@ -24,7 +24,7 @@ def measured_rungs(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge)
     """The candidates that keep every limit but that of latency, as far as they were measured.
 
     Most have had a glance only, which tells a median: others of its quantiles are the median times the tail of the
-    chosen subnet. Where memory is limited, what was not measured counts as keeping it if it is cheaper than the chosen.
+    chosen subnet. Where memory or energy is limited, what was not measured counts as keeping it if it is cheaper than the chosen.
     """
     known = judge.book.latency(chosen.subnet)
     value = judge.latency(chosen)
@@ -32,9 +32,10 @@ def measured_rungs(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge)
         return ()
     found = []
     for candidate in ranked:
-        if candidate.misses or judge.memory_miss(candidate):
+        if candidate.misses or judge.memory_miss(candidate) or judge.energy_miss(candidate):
             continue
-        if judge.lacks_memory(candidate) and (candidate.macs > chosen.macs or candidate.bytes > chosen.bytes):
+        unmeasured = judge.lacks_memory(candidate) or judge.lacks_energy(candidate)
+        if unmeasured and (candidate.macs > chosen.macs or candidate.bytes > chosen.bytes):
             continue
         times = judge.book.latency(candidate.subnet)
         if times is not None and times.p50 is not None:

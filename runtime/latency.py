@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..devices.cache import MeasurementCache
+from ..devices.energy import EnergyUse, energy_of, need_sensor
+from ..devices.errors import EngineUnavailable
 from ..devices.fingerprint import Fingerprint, read_fingerprint
 from ..devices.measure import Effort, Measurement, Progress, measure
 from ..devices.profile import DeviceProfile, Key, MemoryUse
@@ -74,6 +76,10 @@ class Book:
         """What is known of its memory, in bytes."""
         return self.profile.memory.get(self.key(subnet).text)
 
+    def energy(self, subnet: SubnetInfo) -> EnergyUse | None:
+        """What is known of its energy, in millijoules a run."""
+        return self.profile.energy.get(self.key(subnet).text)
+
     def stale(self, subnets: Iterable[SubnetInfo]) -> list[str]:
         """What changed since these subnets were measured in another state of the machine; empty if never."""
         keys = {self.key(subnet).text for subnet in subnets}
@@ -124,6 +130,25 @@ class Book:
         uses = {self.key(subnet).text: found[subnet.id] for subnet in unlike}
         self.profile = self.profile.merged(self.cache.add(self.fingerprint, memory=uses))
 
+    def measure_energy(self, subnets: Sequence[SubnetInfo], progress: Progress | None = None) -> None:
+        """Measure energy by this machine's sensor, two seconds a subnet.
+
+        BudgetError where there is no sensor, EngineUnavailable where it fails.
+        """
+        sensor = need_sensor("processor" if self.provider == "cpu" else "gpu")
+        unlike = self._unlike(subnets)
+        for done, subnet in enumerate(unlike):
+            if progress:
+                progress(f"measuring the energy of {subnet.id}", done, len(unlike))
+            try:
+                use = energy_of(self._call(subnet), sensor)
+            except OSError as error:
+                raise EngineUnavailable(f"the energy sensor {sensor.name} fails: {error.strerror or error}") from error
+            kept = self.cache.add(self.fingerprint, energy={self.key(subnet).text: use}, conditions=_conditions())
+            self.profile = self.profile.merged(kept)
+        if progress and unlike:
+            progress("measured", len(unlike), len(unlike))
+
 
 def profile_suite(
     suite: Suite,
@@ -134,6 +159,7 @@ def profile_suite(
     threads: int | None = None,
     quantile: float = 0.5,
     memory: bool = True,
+    energy: bool = False,
     effort: Effort = CONFIRM,
     progress: Progress | None = None,
     cache: MeasurementCache | None = None,
@@ -148,12 +174,15 @@ def profile_suite(
     book.measure(chosen, quantile, effort, progress)
     if memory and book.provider == "cpu":
         book.measure_memory(chosen, progress)
+    if energy:
+        book.measure_energy(chosen, progress)
     keys = {book.key(subnet).text for subnet in chosen}
     latency = {key: value for key, value in book.profile.latency.items() if key in keys}
     uses = {key: value for key, value in book.profile.memory.items() if key in keys}
     target = target_of(book.provider)
     graphs = {subnet.graphs[target].sha256: _described(subnet) for subnet in chosen if target in subnet.graphs}
-    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs)
+    energies = {key: value for key, value in book.profile.energy.items() if key in keys}
+    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs, energies)
 
 
 def _described(subnet: SubnetInfo) -> dict[str, Any]:

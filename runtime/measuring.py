@@ -21,7 +21,7 @@ from .choice import Candidate, narrower
 from .judge import OVER, Judge
 from .latency import CONFIRM, GLANCE, SETTLE, TOGETHER
 
-Action = Literal["glance", "settle", "confirm", "again", "memory"]
+Action = Literal["glance", "settle", "confirm", "again", "memory", "energy"]
 _EFFORTS: dict[str, Effort] = {"settle": SETTLE, "confirm": CONFIRM, "again": CONFIRM}
 
 # Up to so many subnets are all measured properly; of more, so many get a glance first, narrow and wide ones.
@@ -36,7 +36,7 @@ def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Pr
     """Measure until the choice is sure: few candidates all; of many a spread, those near the limit, then the best.
 
     A later switch, which must not measure, chooses among what is known then: the spread is for it too. Memory, which
-    takes a process each, is measured from the best down where there are many.
+    takes a process each, is measured from the best down where there are many; energy, which takes seconds, always.
     """
     _Measuring(judge, ranked, progress).run()
 
@@ -67,7 +67,10 @@ class _Measuring:
 
     def _open(self) -> list[Candidate]:
         """Candidates that only their latency can still rule out."""
-        return [one for one in self.ranked if not one.misses and not self.judge.memory_miss(one)]
+        judge = self.judge
+        return [
+            one for one in self.ranked if not one.misses and not judge.memory_miss(one) and not judge.energy_miss(one)
+        ]
 
     def _few_memories(self) -> None:
         missing = [candidate for candidate in self._open() if self.judge.lacks_memory(candidate)]
@@ -96,6 +99,9 @@ class _Measuring:
     def _take(self, action: Action, group: Sequence[Candidate]) -> None:
         if action == "memory":
             self.judge.book.measure_memory([candidate.subnet for candidate in group], self.progress)
+            return
+        if action == "energy":
+            self.judge.book.measure_energy([candidate.subnet for candidate in group], self.progress)
             return
         if action == "glance":
             self._glance(group)
@@ -172,6 +178,9 @@ class _Measuring:
         if self.judge.lacks_memory(first):
             rest = [one for one in self._open() if not self.judge.misses(one) and self.judge.lacks_memory(one)]
             return "memory", rest[:TOGETHER]
+        if self.judge.lacks_energy(first):
+            # Seconds each, so one by one: the best that keeps its limit is the last.
+            return "energy", [first]
         key, known = self._key(first), self._known(first)
         if self.judge.budget.latency_ms is None or known is None or key in self.confirmed | self.again:
             return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..devices.cache import MeasurementCache
+from ..devices.energy import need_sensor
 from ..devices.errors import BudgetError
 from ..devices.measure import Progress
 from . import plan_text
@@ -56,8 +57,8 @@ class Plan:
     """A subnet chosen for a budget.
 
     `score` is the sum over tasks of weight times quality relative to the widest subnet, `full_score` that of the widest
-    itself. `latency_ms` and `memory_bytes` are None where nothing was measured. `macs` and `bytes` are for the tasks
-    asked for. `notes` are lines that the user should see, `rungs` what a governor may step to (none without a
+    itself. `latency_ms`, `memory_bytes` and `energy_mj` are None where nothing was measured. `macs` and `bytes` are for
+    the tasks asked for. `notes` are lines that the user should see, `rungs` what a governor may step to (none without a
     latency limit).
     """
 
@@ -66,6 +67,7 @@ class Plan:
     rejected: tuple[Rejection, ...]
     latency_ms: Figure | None
     memory_bytes: Figure | None
+    energy_mj: Figure | None
     macs: int
     bytes: int
     score: float
@@ -103,6 +105,7 @@ class Plan:
             "rejected": [{"id": rejection.id, "reason": rejection.reason} for rejection in self.rejected],
             "latency_ms": self.latency_ms and self.latency_ms.to_json(),
             "memory_bytes": self.memory_bytes and self.memory_bytes.to_json(),
+            "energy_mj": self.energy_mj and self.energy_mj.to_json(),
             "precision": self.subnet.precision,
             "macs": self.macs,
             "bytes": self.bytes,
@@ -161,11 +164,8 @@ def make_plan(
         provider=provider,
         threads=threads,
     )
-    if budget.energy_mj is not None:
-        from ..devices.energy import need_sensor
-
-        need_sensor()
-        raise BudgetError("plans use no energy sensor yet: leave the energy limit out")
+    if budget.energy_mj is not None and measure == "auto":
+        need_sensor("processor" if budget.provider == "cpu" else "gpu")
     names = tuple(suite.tasks) if budget.tasks is None else budget.tasks
     ranked = rank(suite.subnets, names, budget)
     if budget.provider != "cpu" and budget.memory_bytes is not None:
@@ -215,6 +215,7 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         rejected=rejected,
         latency_ms=_latency(chosen, judge),
         memory_bytes=_memory(chosen, judge),
+        energy_mj=_energy(chosen, judge),
         macs=chosen.macs,
         bytes=chosen.bytes,
         score=chosen.score,
@@ -238,3 +239,8 @@ def _latency(chosen: Candidate, judge: Judge) -> Figure | None:
 def _memory(chosen: Candidate, judge: Judge) -> Figure | None:
     use = judge.book.memory(chosen.subnet)
     return Figure(use.peak, "measured") if use else None
+
+
+def _energy(chosen: Candidate, judge: Judge) -> Figure | None:
+    use = judge.book.energy(chosen.subnet)
+    return Figure(use.millijoules, "measured", runs=use.runs) if use else None

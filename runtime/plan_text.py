@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.errors import NoSubnetFits
-from .budget import LATENCY, MACS, format_bytes
+from .budget import ENERGY, LATENCY, MACS, format_bytes
 
 if TYPE_CHECKING:
     from .choice import Candidate
@@ -27,6 +27,9 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
     use = judge.book.memory(chosen.subnet)
     if budget.memory_bytes is not None and use is not None:
         parts.append(f"{format_bytes(use.peak)} of {format_bytes(budget.memory_bytes)} memory")
+    spent = judge.book.energy(chosen.subnet)
+    if budget.energy_mj is not None and spent is not None:
+        parts.append(f"{ENERGY.format(spent.millijoules)} of {ENERGY.format(budget.energy_mj)} by {spent.covers}")
     if budget.macs is not None:
         parts.append(f"{MACS.format(chosen.macs)} of {MACS.format(budget.macs)} macs")
     if budget.bytes is not None:
@@ -90,6 +93,7 @@ def not_measured(path: Path, unknown: tuple[str, ...], judge: Judge, ranked: Seq
             f" --tasks {','.join(budget.tasks)}" if budget.tasks is not None else "",
             f" --provider {budget.provider}" if budget.provider != "cpu" else "",
             f" --threads {budget.threads}" if budget.threads is not None else "",
+            " --energy" if "energy" in unknown else "",
         ]
     )
     changed = judge.book.stale(missing)
@@ -137,6 +141,7 @@ def describe(plan: Plan) -> str:
         ("budget", str(plan.budget)),
         ("latency", _latency(plan)),
         ("memory", f"{format_bytes(plan.memory_bytes.value)} {plan.memory_bytes.kind}" if plan.memory_bytes else ""),
+        ("energy", f"{ENERGY.format(plan.energy_mj.value)} {plan.energy_mj.kind}" if plan.energy_mj else ""),
         ("cost", f"{MACS.format(plan.macs)} macs, {format_bytes(plan.bytes)} of weights"),
         ("quality", ", ".join(f"{t} {subnet.quality[t].metric} {subnet.quality[t].value:.4g}" for t in tasks)),
         ("score", f"{plan.score:.4g} (the widest: {plan.full_score:.4g})"),

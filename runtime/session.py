@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..devices.errors import BudgetError, PliantError, SuiteError
-from .engine import check_provider, checked_threads, create_session, one_line, release_memory, target_of
+from .engine import (
+    check_memory,
+    check_provider,
+    checked_threads,
+    create_session,
+    one_line,
+    release_memory,
+    target_of,
+)
 from .interface import check_interface
 from .manifest import SubnetInfo
 from .record import Record
@@ -67,8 +75,27 @@ def load_subnet(
     """Build a session of one subnet for some tasks (None: all) and check it against its witness.
 
     `raw` gives logits instead of decoded outputs; `quiet` is for sessions that take turns (see
-    `create_session`). Raises SuiteError (the file), EngineUnavailable, BudgetError.
+    `create_session`). Raises SuiteError (the file), EngineUnavailable, BudgetError, PliantError (not enough memory).
     """
+    try:
+        return _load(suite, subnet, tasks, raw, provider, threads, quiet)
+    except MemoryError as error:
+        name = subnet if isinstance(subnet, str) else subnet.id
+        why = f": {one_line(error)}" if str(error) else ""
+        raise PliantError(
+            f"not enough memory to load subnet {name} of {suite.path}{why}; free some, or choose a narrower one"
+        ) from None
+
+
+def _load(
+    suite: Suite,
+    subnet: SubnetInfo | str,
+    tasks: Iterable[str] | str | None,
+    raw: bool,
+    provider: str,
+    threads: int | None,
+    quiet: bool,
+) -> Session:
     info = suite.subnet(subnet) if isinstance(subnet, str) else subnet
     names, provider = suite.check_tasks(tasks), check_provider(provider)
     threads = checked_threads(threads)
@@ -152,6 +179,7 @@ def _answer(engine: Any, names: list[str], image: np.ndarray[Any, Any], what: st
     except PliantError:
         raise
     except Exception as error:
+        check_memory(error)
         raise SuiteError(f"{what} cannot be run: {one_line(error)}") from error
 
 

@@ -34,7 +34,7 @@ class Request:
 
     def names(self, suite: Suite) -> tuple[str, ...]:
         """The tasks to run."""
-        return suite.check_tasks(self.tasks)
+        return tuple(suite.tasks) if self.tasks is None else self.tasks
 
     def words(self) -> dict[str, Any]:
         """The same as keywords of `Suite.plan`."""

@@ -1,4 +1,7 @@
-"""The choice by brute force, from DESIGN's formula and the kept profile alone: none of the planner's own code."""
+"""The choice by brute force, from DESIGN's formula and the kept profile alone: none of the planner's own code.
+
+What was not measured is out where a subnet of its precision that is nowhere wider was measured over the limit.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ class Truth:
 
 def order(suite: Suite, request: Request) -> list[SubnetInfo]:
     """Best first: the largest sum over tasks of w q / q(widest), errors inverted, ties to the cheaper."""
-    reference = max((each for each in suite.subnets if each.precision == "fp32"), key=lambda each: each.macs)
+    full = [each for each in suite.subnets if each.precision == "fp32"] or suite.subnets
+    reference = max(full, key=lambda each: each.macs)
 
     def place(subnet: SubnetInfo) -> tuple[float, int, int]:
         total = 0.0
@@ -45,13 +49,13 @@ def order(suite: Suite, request: Request) -> list[SubnetInfo]:
     return sorted(suite.subnets, key=place)
 
 
-def fits(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
+def fits(suite: Suite, subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
     """Whether a subnet keeps every limit; None where that is not known."""
     for task, floor in request.floors.items():
         quality = subnet.quality[task]
         if quality.value < floor if quality.higher_is_better else quality.value > floor:
             return False
-    answers = (_in_memory(subnet, request, known), _in_time(subnet, request, known))
+    answers = (_in_memory(subnet, request, known), _in_time(suite, subnet, request, known))
     return False if False in answers else None if None in answers else True
 
 
@@ -64,21 +68,28 @@ def _in_memory(subnet: SubnetInfo, request: Request, known: Known) -> bool | Non
     return False if subnet.cost(request.tasks).bytes > request.memory_bytes else None
 
 
-def _in_time(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
+def _in_time(suite: Suite, subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
     found = known.latency(subnet)
     if found is None:
-        return None
+        slow = (each for each in suite.subnets if (time := known.latency(each)) and time.min > request.latency_ms)
+        return False if any(_nowhere_wider(each, subnet, request.names(suite)) for each in slow) else None
     value = found.at(request.quantile)
     if value is not None:
         return value <= request.latency_ms
     return False if found.at_least(request.quantile) > request.latency_ms else None
 
 
+def _nowhere_wider(one: SubnetInfo, other: SubnetInfo, tasks: tuple[str, ...]) -> bool:
+    ours = [*one.widths.encoder, one.encoder.macs, *(one.decoders[task].macs for task in tasks)]
+    theirs = [*other.widths.encoder, other.encoder.macs, *(other.decoders[task].macs for task in tasks)]
+    return one.precision == other.precision and all(a <= b for a, b in zip(ours, theirs, strict=True))
+
+
 def best(suite: Suite, request: Request, known: Known) -> Truth:
     """Walk from the best down to the first that is known to fit."""
     unproven: list[str] = []
     for subnet in order(suite, request):
-        answer = fits(subnet, request, known)
+        answer = fits(suite, subnet, request, known)
         if answer:
             return Truth(subnet.id, tuple(unproven))
         if answer is None:

@@ -40,10 +40,17 @@ def test_what_a_board_needs_is_what_the_package_asks_for(checkout: Path) -> None
 
 
 def test_an_old_python_says_so_before_anything_else() -> None:
-    """The first line that a Python gets there, by one that takes itself for an old one."""
-    old = f"import sys; sys.version_info = (2, 7, 18); sys.version = '2.7.18 (default)'; exec({BOOT!r})"
-    done = subprocess.run([sys.executable, "-c", old], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Python 2.7.18\n")
+    """The first line that a Python gets there: by those that are installed here, and one that takes itself for old."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [*pyenv.glob("2.7*/bin/python"), *pyenv.glob("3.[6-9].*/bin/python")]
+    commands = {str(python): BOOT for python in found}
+    commands[sys.executable] = (
+        f"import sys; sys.version_info = (3, 8); sys.version = '3.8.10 (default)'; exec({BOOT!r})"
+    )
+    for python, code in commands.items():
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (1, ""), python
+        assert re.fullmatch(r"Python [23][.]\d+[.]\d+\n", done.stderr), python
 
 
 def test_what_is_missing_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

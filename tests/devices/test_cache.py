@@ -94,6 +94,24 @@ def test_a_writer_killed_at_any_moment_leaves_a_readable_file(tmp_path: Path) ->
     assert cache.note == ""
 
 
+def test_a_writer_killed_in_the_middle_of_the_file_leaves_the_old_one(tmp_path: Path) -> None:
+    """The kernel kills it at the 300th byte; what it left is swept away by the next writer."""
+    pytest.importorskip("resource")
+    cache = MeasurementCache(tmp_path)
+    cache.add(MACHINE, latency={"kept": summarize([1.0] * 20)})
+    before = cache.path(MACHINE).read_bytes()
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)"
+    code = WRITER.replace("cache = ", f"{limit}; resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\ncache = ")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), "w", "1"], capture_output=True, timeout=60)
+    assert done.returncode == -signal.SIGXFSZ, done.stderr
+    assert cache.path(MACHINE).read_bytes() == before
+    parts = list(tmp_path.rglob("*.part"))
+    assert [part.stat().st_size for part in parts] == [300]
+    cache.add(MACHINE, latency={"after": summarize([1.0] * 20)})
+    assert list(tmp_path.rglob("*.part")) == []
+    assert {"kept", "after"} == set(cache.profile(MACHINE).latency)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 200])
 def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, cut: int) -> None:
     cache = MeasurementCache(tmp_path)
