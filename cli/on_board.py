@@ -69,14 +69,14 @@ def lacking(needed: list[tuple[str, list[str], str]], python: str) -> str:
             missing.append(f"{distributions[0]}>={least}")
     if not missing:
         return ""
-    what = f"it has no {' and no '.join(missing)}: run there  "
+    what = f"it has no {' and no '.join(missing)}: run there `"
     if sys.prefix == sys.base_prefix and os.path.exists(
         os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     ):
         # Such a Python refuses pip.
         install = f"{shlex.quote(python)} -m venv --system-site-packages ~/pliant && ~/pliant/bin/pip install "
-        return f"{what}{install}{shlex.join(missing)}  and add --remote-python pliant/bin/python here"
-    return f"{what}{shlex.quote(python)} -m pip install {shlex.join(missing)}"
+        return f"{what}{install}{shlex.join(missing)}`, and add --remote-python pliant/bin/python here"
+    return f"{what}{shlex.quote(python)} -m pip install {shlex.join(missing)}`"
 
 
 def _version(distribution: str) -> str | None:

@@ -59,7 +59,7 @@ def test_what_is_missing_is_named_with_its_command(tmp_path: Path, monkeypatch: 
     wanted = "no-such>=2.0' 'numpy>=99.1'"
     assert on_board.lacking(needed[:1], "python3") == ""
     said = on_board.lacking(needed, "my python")
-    assert said.endswith(f"run there  'my python' -m pip install '{wanted}")
+    assert said.endswith(f"run there `'my python' -m pip install '{wanted}`")
     (tmp_path / "EXTERNALLY-MANAGED").touch()
     assert on_board.lacking(needed, "my python") == said, "a virtual environment is nobody else's"
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
