@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..devices.profile import DeviceProfile
     from ..runtime.manifest import SubnetInfo
     from ..runtime.suite import Suite as OpenSuite
+    from .board import Board
     from .progress import Report
 
 # Subnets that are loaded at once and measured in turns; more would not fit a small board's memory.
@@ -124,31 +125,44 @@ def profile(
     seconds: Annotated[
         float, typer.Option(min=0.0, max=3600.0, metavar="S", help="Longest time for each subnet.")
     ] = 1.5,
+    remote: Annotated[
+        str | None, typer.Option(metavar="[USER@]HOST[:PORT]", help="Measure on this board, over ssh.")
+    ] = None,
+    remote_python: Annotated[
+        str | None, typer.Option(metavar="PYTHON", help="Python to run there [default: python3].")
+    ] = None,
     energy: Annotated[
-        bool, typer.Option("--energy", help="Energy too, by this machine's sensor: 2 s a subnet.")
+        bool, typer.Option("--energy", help="Energy too, by the machine's sensor: 2 s a subnet.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure every subnet of a suite on this machine, latency and memory, and write a device profile.
+    """Measure every subnet of a suite, latency and memory, and write a device profile: of this machine, or of a board.
 
-    What is printed is Markdown that can be pasted into an issue. The measurements are also kept for `plan`;
-    `pliant search --device PROFILE.json` annotates the front with them.
+    What is printed is Markdown that can be pasted into an issue. The measurements are also kept for `plan`, where they
+    were taken without --remote; `pliant search --device PROFILE.json` annotates the front with them.
+
+    With --remote the suite and pliant's runtime are copied to the board and removed again. It needs Python 3.10, numpy,
+    safetensors and onnxruntime; what is missing is named, with the command that installs it.
 
     \b
-    Example:
-      pliant profile scenes.pliant --out orin.json
+    Examples:
+      pliant profile scenes.pliant --out here.json
+      pliant profile scenes.pliant --remote nvidia@orin --out orin.json
     """
     from ..devices.writing import write_atomically
-    from ..runtime.latency import CONFIRM, profile_suite
+    from .board import Board
     from .reporting import profile_report
     from .tables import print_json
 
+    if remote is None and remote_python is not None:
+        raise BudgetError("--remote-python goes with --remote, as in --remote nvidia@orin")
+    board = None
+    if remote is not None:
+        board = Board.parse(remote, "python3" if remote_python is None else remote_python)
     check_file(out, reads=[Path(model)])
     with suite_at(model) as suite:
-        with progress_bar() as report:
-            how = request(tasks=tasks, provider=provider, threads=threads)
-            effort = replace(CONFIRM, seconds=seconds)
-            found = profile_suite(suite, energy=energy, effort=effort, progress=report, **how)
+        how = request(tasks=tasks, provider=provider, threads=threads, energy=energy)
+        found = _profiled(suite, board, how, seconds)
         write_atomically(out, json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
         report_text = profile_report(suite, found, _profile_rows(suite, found))
     if as_json:
@@ -156,6 +170,16 @@ def profile(
     else:
         print(report_text)
         note(f"the device profile is in {out}")
+
+
+def _profiled(suite: OpenSuite, board: Board | None, how: dict[str, Any], seconds: float) -> DeviceProfile:
+    from ..runtime.latency import CONFIRM, profile_suite
+    from .remote_profile import profile_there
+
+    if board is not None:
+        return profile_there(suite, board, how, seconds)
+    with progress_bar() as report:
+        return profile_suite(suite, effort=replace(CONFIRM, seconds=seconds), progress=report, **how)
 
 
 def _profile_rows(suite: OpenSuite, found: DeviceProfile) -> list[dict[str, Any]]:
