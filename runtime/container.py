@@ -168,6 +168,20 @@ class Container:
             done += count
         return out
 
+    def _fill_rows(self, block: np.ndarray[Any, Any], offset: int, apart: int) -> None:
+        """Read rows that lie `apart` bytes from one another; a narrow subnet has thousands, of a kilobyte each."""
+        rows = block.reshape(-1).view(np.uint8).data
+        size = len(rows) // len(block)
+        read, fd = os.preadv, self._fd
+        for row in range(len(block)):
+            place = offset + row * apart
+            try:
+                whole = read(fd, (rows[row * size : (row + 1) * size],), place) == size
+            except OSError:
+                whole = False
+            if not whole:  # says why, or reads the rest
+                self._fill(block[row], place)
+
     def _read_rows(self, entry: Entry, ranges: Ranges) -> np.ndarray[Any, Any]:
         """Some rows at a time, straight into the result: what is skipped is not held beside it."""
         row_bytes = math.prod(entry.shape[1:]) * entry.dtype.itemsize
@@ -182,20 +196,22 @@ class Container:
                 if len(ranges) == 1:
                     self._fill(part, entry.start + first * row_bytes)
                 else:
-                    part[...] = self._cut_rows(entry, first, last, row_bytes, ranges)
+                    self._cut_rows(part, entry, first, row_bytes, ranges)
         return out
 
-    def _cut_rows(self, entry: Entry, first: int, last: int, row_bytes: int, ranges: Ranges) -> np.ndarray[Any, Any]:
-        """Rows [first, last), cut on the other axes."""
+    def _cut_rows(self, part: np.ndarray[Any, Any], entry: Entry, first: int, row_bytes: int, ranges: Ranges) -> None:
+        """Fill `part` with rows from `first` on, cut on the other axes."""
         at, (low, high) = entry.start + first * row_bytes, _span(ranges, 1, entry.shape)
-        inner = math.prod(entry.shape[2:]) * entry.dtype.itemsize
+        inner, count = math.prod(entry.shape[2:]) * entry.dtype.itemsize, len(part)
         if row_bytes - (high - low) * inner < _WORTH_SKIPPING:
-            block = self._fill(np.empty((last - first, *entry.shape[1:]), entry.dtype), at)
-            return _select(block, ranges, shift=0)
-        block = np.empty((last - first, high - low, *entry.shape[2:]), entry.dtype)
-        for row in range(last - first):
-            self._fill(block[row], at + row * row_bytes + low * inner)
-        return _select(block, ranges, shift=low)
+            block = self._fill(np.empty((count, *entry.shape[1:]), entry.dtype), at)
+            part[...] = _select(block, ranges, shift=0)
+        elif part.shape[1:] == (high - low, *entry.shape[2:]):  # one range, of the channels: as in nearly every layer
+            self._fill_rows(part, at + low * inner, row_bytes)
+        else:
+            block = np.empty((count, high - low, *entry.shape[2:]), entry.dtype)
+            self._fill_rows(block, at + low * inner, row_bytes)
+            part[...] = _select(block, ranges, shift=low)
 
 
 def _span(ranges: Ranges, axis: int, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -162,7 +162,7 @@ class Model:
             if info == old.subnet:
                 self.plan = plan or self.plan
                 return SwitchReport(info.id, info.id, 0.0, 0.0, (time.perf_counter() - start) * 1e3, plan)
-            new = load_subnet(self.suite, info, old.tasks, old.raw, old.provider, old.threads)
+            new = load_subnet(self.suite, info, old.tasks, old.raw, old.provider, old.threads, trim=False)
             with self._handing_over:
                 if self._session is None:
                     raise PliantError("this model was closed while it switched")

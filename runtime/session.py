@@ -72,21 +72,26 @@ def load_subnet(
     *,
     quiet: bool = False,
     batch: int = 1,
+    trim: bool = True,
 ) -> Session:
     """Build a session of one subnet for some tasks (None: all) and check it against its witness.
 
     `raw` gives logits instead of decoded outputs; `quiet` is for sessions that take turns (see `create_session`);
-    `batch` is the least that a TensorRT engine must have been built for. Raises SuiteError (the file),
-    EngineUnavailable, BudgetError, PliantError (not enough memory).
+    `batch` is the least that a TensorRT engine must have been built for; `trim` hands freed memory back at the end,
+    for all but those who soon free more. Raises SuiteError (the file), EngineUnavailable, BudgetError, PliantError (not
+    enough memory).
     """
     try:
-        return _load(suite, subnet, tasks, raw, provider, threads, quiet, batch)
+        session = _load(suite, subnet, tasks, raw, provider, threads, quiet, batch)
     except MemoryError as error:
         name = subnet if isinstance(subnet, str) else subnet.id
         why = f": {one_line(error)}" if str(error) else ""
         raise PliantError(
             f"not enough memory to load subnet {name} of {suite.path}{why}; free some, or choose a narrower one"
         ) from None
+    if trim:
+        release_memory()
+    return session
 
 
 def _load(
@@ -117,7 +122,6 @@ def _load(
     if raw:
         _compare_logits(engine, checked, names, suite.witness_input(), what)
     del checked
-    release_memory()
     done = time.perf_counter()
     return Session(info, names, raw, provider, threads, engine, error, (built - start) * 1e3, (done - built) * 1e3)
 
