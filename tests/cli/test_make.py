@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def test_a_training_is_not_overwritten(made: Path, pliant: Terminal) -> None:
     said = pliant("train", made / "tiny.yaml", "--out", made / "run")
     assert said.code == 1
     assert "--resume" in said.err
-    assert len(said.err.splitlines()) == 1
+    progress = re.compile(r": \d+ of \d+$")  # on a slow machine
+    assert len([line for line in said.err.splitlines() if not progress.search(line)]) == 1
 
 
 def test_a_profile_gives_the_front_its_latency(made: Path, pliant: Terminal, tmp_path: Path) -> None:
@@ -66,7 +68,8 @@ def test_a_profile_gives_the_front_its_latency(made: Path, pliant: Terminal, tmp
     )
     front = json.loads(said.out)
     assert "searching by multiply-adds" in said.err  # so few subnets tell nothing of others
-    assert len(said.err.splitlines()) == 1
+    progress = re.compile(r": \d+ of \d+$")  # on a slow machine
+    assert len([line for line in said.err.splitlines() if not progress.search(line)]) == 1
     assert all(entry["latency"]["kind"] == "measured" for entry in front["entries"])
     assert json.loads((tmp_path / "front.json").read_text()) == front
     assert (tmp_path / "front.png").stat().st_size > 1000
@@ -119,5 +122,6 @@ def test_mistakes_are_one_line(made: Path, pliant: Terminal, line: str, fragment
     assert said.code in (1, 2)
     assert said.out == ""
     assert fragment in said.err
-    assert len(said.err.splitlines()) == 1
+    progress = re.compile(r": \d+ of \d+$")  # on a slow machine
+    assert len([line for line in said.err.splitlines() if not progress.search(line)]) == 1
     assert "unexpected" not in said.err
