@@ -42,7 +42,7 @@ def subnet_json(subnet: SubnetInfo) -> dict[str, Any]:
     """One subnet as JSON."""
     return {
         "id": subnet.id,
-        "widths": asdict(subnet.widths),
+        "widths": subnet.widths._asdict(),
         "precision": subnet.precision,
         "macs": subnet.macs,
         "bytes": subnet.bytes,

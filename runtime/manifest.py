@@ -28,19 +28,18 @@ class InputInfo:
         return self.height, self.width, 3
 
 
-@dataclass(frozen=True)
-class Widths:
-    """Fractions of the full channels, per encoder stage and per task's decoder."""
+class Widths(NamedTuple):
+    """Fractions of the full channels, per encoder stage and per task's decoder.
+
+    Tuples, as the four below: a suite has thousands, and a frozen dataclass takes some times as long to make.
+    """
 
     encoder: tuple[float, ...]
     decoders: dict[str, float]
 
 
 class Cost(NamedTuple):
-    """Multiply-adds and weight bytes of one part of a subnet.
-
-    Tuples, as the two below: a suite has thousands, and a frozen dataclass takes twice as long to make.
-    """
+    """Multiply-adds and weight bytes of one part of a subnet."""
 
     macs: int
     bytes: int
@@ -62,8 +61,7 @@ class GraphInfo(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True)
-class SubnetInfo:
+class SubnetInfo(NamedTuple):
     """One subnet of a suite. `encoder` and `decoders` are the parts of `macs` and `bytes`."""
 
     id: str

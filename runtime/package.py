@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +112,7 @@ def _write_manifest(
 def _metadata(subnet: SubnetInfo) -> dict[str, Any]:
     quality = {task: measured._asdict() for task, measured in subnet.quality.items()}
     cost = {"macs": subnet.macs, "bytes": subnet.bytes}
-    return {"precision": subnet.precision, "widths": asdict(subnet.widths), **cost, "quality": quality}
+    return {"precision": subnet.precision, "widths": subnet.widths._asdict(), **cost, "quality": quality}
 
 
 def _library() -> Any:

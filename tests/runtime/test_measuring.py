@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -137,12 +136,12 @@ def test_nothing_fits_by_a_few_measurements_and_the_nearest_is_a_measured_one() 
 
 def test_a_subnet_that_is_wider_somewhere_is_not_ruled_out_by_another() -> None:
     one, other = ladder(2).subnets
-    thin = replace(other, decoders={**other.decoders, "depth": Cost(1, 1)})
+    thin = other._replace(decoders={**other.decoders, "depth": Cost(1, 1)})
     assert narrower(one, other, tuple(TASKS))
     assert not narrower(one, thin, tuple(TASKS))
     assert narrower(one, thin, ("edges", "floor")), "a decoder that is not asked for does not count"
-    assert not narrower(one, replace(other, precision="int8"), tuple(TASKS))
-    assert not narrower(replace(one, widths=Widths((1.5,), one.widths.decoders)), other, tuple(TASKS))
+    assert not narrower(one, other._replace(precision="int8"), tuple(TASKS))
+    assert not narrower(one._replace(widths=Widths((1.5,), one.widths.decoders)), other, tuple(TASKS))
 
 
 def test_a_choice_that_misses_when_looked_at_again_steps_down() -> None:
