@@ -44,7 +44,10 @@ Tasks = Annotated[str | None, typer.Option(metavar="A,B", help="Only these tasks
 Quantile = Annotated[
     float | None, typer.Option(metavar="Q", help="Quantile that meets the latency limit [default: 0.5].")
 ]
-Provider = Annotated[str | None, typer.Option(metavar="P", help="cpu or cuda [default: cpu].")]
+Provider = Annotated[
+    str | None,
+    typer.Option(metavar="P", help="cpu, cuda, tensorrt, tensorrt-rtx or onnxruntime-tensorrt [default: cpu]."),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Threads of the engine [default: one a physical core].")
 ]

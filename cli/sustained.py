@@ -82,7 +82,7 @@ def _print(suite: Suite, model: Model, first: str, run: Run) -> None:
     governed = model.governor is not None
     head = ["minute" if run.every == MINUTE else "from", "calls", "p50 ms", "p95 ms"]
     print_table(
-        [*head, *["°C"] * warm, *["W"] * power, *["steps"] * governed, "subnet"],
+        [*head, *["°C"] * warm, *["W"] * power, *["steps"] * governed, "subnets"],
         [
             [
                 _label(run, one),
@@ -92,7 +92,7 @@ def _print(suite: Suite, model: Model, first: str, run: Run) -> None:
                 *[_tenths(one.celsius)] * warm,
                 *[_tenths(one.watts)] * power,
                 *[str(len(one.subnets) - 1)] * governed,
-                one.subnets[-1],
+                ", ".join(dict.fromkeys(one.subnets)),
             ]
             for one in run.slices
         ],

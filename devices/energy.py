@@ -77,7 +77,7 @@ def refusal(domain: Domain | None = None, root: Path = Path("/")) -> str:
             "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj (until the next start)"
         )
     where = f" of the {domain}" if domain else ""
-    return f"this machine has no energy sensor{where} that pliant can read: leave the energy limit out"
+    return f"this machine has no energy sensor{where} that pliant can read: leave energy out"
 
 
 def energy_of(

@@ -17,6 +17,7 @@ def choose(
     suite: Suite, choice: Any, budget: dict[str, Any], *, tasks: tuple[str, ...], provider: str, threads: int | None
 ) -> tuple[SubnetInfo, Plan | None]:
     """The subnet that is named, planned, or fits the budget; BudgetError where the request is none of these."""
+    check_words(budget)
     if choice is None:
         plan = suite.plan(**budget, tasks=tasks, provider=provider, threads=threads)
         return plan.subnet, plan
@@ -50,3 +51,20 @@ def _check_plan(suite: Suite, plan: Plan, tasks: tuple[str, ...], provider: str,
     for word, (planned, wanted) in words.items():
         if planned != wanted:
             raise BudgetError(f"the plan is for the {word} {planned}, not {wanted}: plan again with {word}={wanted!r}")
+
+
+def check_words(budget: dict[str, Any]) -> None:
+    """BudgetError for a word that `Suite.plan` does not know, with the nearest that it does."""
+    import inspect
+
+    from .plan import make_plan
+
+    known = [name for name in inspect.signature(make_plan).parameters if name != "suite"]
+    for word in budget:
+        if word not in known:
+            import difflib
+
+            near = difflib.get_close_matches(word, known, n=1)
+            raise BudgetError(
+                f"a budget has no word {word!r}: {f'did you mean {near[0]!r}?' if near else ', '.join(known)}"
+            )

@@ -89,8 +89,10 @@ class Suite:
 
         Raises BudgetError for what cannot be understood, NoSubnetFits where nothing fits.
         """
+        from .asked import check_words
         from .plan import make_plan
 
+        check_words(budget)
         return make_plan(self, **budget)
 
     def load(

@@ -20,8 +20,8 @@ _MODULES = {
     "tensorrt": ("tensorrt",),
 }
 _INSTALL = {
-    "tensorrt-rtx": "pip install 'pliant[tensorrt-rtx]'",
-    "tensorrt": "pip install tensorrt 'pliant[tensorrt]', or on a Jetson `pliant doctor` names the package",
+    "tensorrt-rtx": "pip install 'pliant[tensorrt-rtx]'; for a Jetson or a data centre TensorRT: --engine tensorrt",
+    "tensorrt": "pip install tensorrt 'pliant[tensorrt]', or on a Jetson as `pliant doctor` says",
 }
 _OLDEST = (10, 3)
 

@@ -114,7 +114,7 @@ def test_a_sensor_that_fails_is_an_error_and_never_a_number(tmp_path: Path) -> N
 
 def test_without_a_sensor_the_refusal_says_what_to_leave_out(tmp_path: Path) -> None:
     assert find_sensors(tmp_path) == []
-    with pytest.raises(pliant.BudgetError, match="no energy sensor that pliant can read: leave the energy limit out"):
+    with pytest.raises(pliant.BudgetError, match="no energy sensor that pliant can read: leave energy out"):
         need_sensor(root=tmp_path)
     with pytest.raises(pliant.BudgetError, match="no energy sensor of the gpu"):
         need_sensor("gpu", files(tmp_path, RAPL))

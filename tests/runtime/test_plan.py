@@ -278,3 +278,9 @@ def test_ratios_of_quality_stay_finite() -> None:
 def test_a_provider_that_is_not_there_is_refused_though_nothing_is_measured() -> None:
     with pytest.raises(pliant.BudgetError, match="no provider 'bogus'"):
         plan(ladder(3), macs=8, provider="bogus")
+
+
+@pytest.mark.parametrize("ask", ["plan", "load"])
+def test_a_budgets_word_that_is_none_is_told_with_the_nearest(suite: pliant.Suite, ask: str) -> None:
+    with pytest.raises(pliant.BudgetError, match=r"no word 'latncy': did you mean 'latency'\?"):
+        getattr(suite, ask)(latncy="5 ms")
