@@ -98,7 +98,7 @@ def test_units_are_read(quantity: Quantity, text: str, value: float) -> None:
         ({"only": 5}, r"tasks are names"),
         ({"only": [["depth"]]}, r"no task"),
         ({"only": "depth,eges"}, r"did you mean 'edges'"),
-        ({"provider": "bogus"}, r"no provider 'bogus': use cpu or cuda"),
+        ({"provider": "bogus"}, r"no provider 'bogus': use cpu, cuda, "),
         ({"provider": 3}, r"no provider 3"),
         ({"quantile": 0.6}, r"use one of 0\.1"),
         ({"threads": -1}, r"whole number"),
