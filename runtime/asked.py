@@ -17,7 +17,6 @@ def choose(
     suite: Suite, choice: Any, budget: dict[str, Any], *, tasks: tuple[str, ...], provider: str, threads: int | None
 ) -> tuple[SubnetInfo, Plan | None]:
     """The subnet that is named, planned, or fits the budget; BudgetError where the request is none of these."""
-    check_words(budget)
     if choice is None:
         plan = suite.plan(**budget, tasks=tasks, provider=provider, threads=threads)
         return plan.subnet, plan
@@ -55,11 +54,9 @@ def _check_plan(suite: Suite, plan: Plan, tasks: tuple[str, ...], provider: str,
 
 def check_words(budget: dict[str, Any]) -> None:
     """BudgetError for a word that `Suite.plan` does not know, with the nearest that it does."""
-    import inspect
-
     from .plan import make_plan
 
-    known = [name for name in inspect.signature(make_plan).parameters if name != "suite"]
+    known = make_plan.__kwdefaults__
     for word in budget:
         if word not in known:
             import difflib

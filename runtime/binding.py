@@ -42,9 +42,8 @@ def run_into(session: Session, suite: Suite, images: Array, single: bool, out: A
     try:
         binding = session.engine.io_binding()
         binding.bind_cpu_input("images", images)
-        for name in session.tasks:
+        for name, output in zip(session.tasks, session.outputs, strict=True):
             array = out[name]
-            output = f"{name}/logits" if session.raw else name
             shape = (1, *array.shape) if single else array.shape
             binding.bind_output(output, "cpu", 0, array.dtype, shape, array.ctypes.data)
         session.engine.run_with_iobinding(binding)

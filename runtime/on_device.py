@@ -60,4 +60,4 @@ def _value(session: Session, images: Any) -> tuple[Any, tuple[str, int]]:
     try:
         return ort.OrtValue.from_dlpack(images), (device, int(number))
     except Exception as error:  # onnxruntime's and the tensor's own classes
-        raise InputError(f"images cannot be handed over: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"images cannot be handed over: {one_line(error)}") from error
