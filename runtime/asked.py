@@ -56,7 +56,7 @@ def check_words(budget: dict[str, Any]) -> None:
     """BudgetError for a word that `Suite.plan` does not know, with the nearest that it does."""
     from .plan import make_plan
 
-    known = make_plan.__kwdefaults__
+    known = make_plan.__kwdefaults__ or {}
     for word in budget:
         if word not in known:
             import difflib
