@@ -22,8 +22,8 @@ from ...devices.measure import Progress
 from ..engine import one_line
 from ..forking import renew_in_children
 from .bindings import Bindings, last_said, vendor_logger
-from .inspect import layer_precisions
 from .parsing import Arrays, complaints, give
+from .precision import layer_precisions
 from .refit import strip
 from .settings import BuildSettings
 from .timing import TimingCache

@@ -12,7 +12,7 @@ from ..session import check_witness
 from .build import EnginePlan, build_plan, exiting
 from .execution import EngineSession
 from .here import Here
-from .inspect import check_inspected
+from .precision import check_inspected
 from .refit import can_strip
 from .settings import BuildSettings
 from .sources import check_digests, engine_inputs, engine_tasks, integer_weights
