@@ -12,7 +12,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .energy import EnergyUse
@@ -20,6 +20,7 @@ from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
 from .profile import DeviceProfile, MemoryUse, parse_profile, read_profile
+from .repeats import Repeat
 from .writing import leftovers, write_atomically
 
 try:
@@ -79,13 +80,13 @@ class MeasurementCache:
 
     def profile(self, fingerprint: Fingerprint) -> DeviceProfile:
         """What is known of this state of the machine; an empty profile when nothing is."""
+        if fingerprint.digest in self._memory:
+            return self._memory[fingerprint.digest]
         try:
-            kept = self._read(self.path(fingerprint), fingerprint)
+            return self._read(self.path(fingerprint), fingerprint)
         except OSError as error:
             self._not_kept(error)
-            kept = DeviceProfile(fingerprint)
-        ours = self._memory.get(fingerprint.digest)
-        return kept.merged(ours) if ours else kept
+            return DeviceProfile(fingerprint)
 
     def others(self, fingerprint: Fingerprint) -> Iterator[DeviceProfile]:
         """Readable profiles of other states or machines that are kept here: what is in them is stale now."""
@@ -106,24 +107,35 @@ class MeasurementCache:
         latency: Mapping[str, Measurement] | None = None,
         memory: Mapping[str, MemoryUse] | None = None,
         energy: Mapping[str, EnergyUse] | None = None,
+        repeats: Sequence[Repeat] = (),
         conditions: Mapping[str, str] | None = None,
     ) -> DeviceProfile:
         """Keep new entries (by `Key.text`) and return everything that is known now."""
-        new = DeviceProfile(fingerprint, conditions or {}, latency or {}, memory or {}, energy=energy or {})
+        new = DeviceProfile(
+            fingerprint, conditions or {}, latency or {}, memory or {}, energy=energy or {}, repeats=tuple(repeats)
+        )
+        return self._change(fingerprint, lambda kept: kept.merged(new))
+
+    def forget(self, fingerprint: Fingerprint, latency: Iterable[str]) -> DeviceProfile:
+        """Drop the latency of these keys, which holds no longer, and return what is known without it."""
+        keys = frozenset(latency)
+        return self._change(fingerprint, lambda kept: kept.without(keys))
+
+    def _change(self, fingerprint: Fingerprint, change: Callable[[DeviceProfile], DeviceProfile]) -> DeviceProfile:
         path = self.path(fingerprint)
         try:
             _check_home(self.folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_suffix(".lock")):
                 _sweep(path)
-                merged = self._read(path, fingerprint).merged(new)
-                write_atomically(path, json.dumps(merged.to_json(), indent=1, allow_nan=False))
+                kept, ours = self._read(path, fingerprint), self._memory.get(fingerprint.digest)
+                changed = change(kept.merged(ours) if ours else kept)
+                write_atomically(path, json.dumps(changed.to_json(), indent=1, allow_nan=False))
+                self._memory.pop(fingerprint.digest, None)
         except OSError as error:
             self._not_kept(error)
-            ours = self._memory.get(fingerprint.digest)
-            self._memory[fingerprint.digest] = ours.merged(new) if ours else new
-            return self.profile(fingerprint)
-        return merged
+            changed = self._memory[fingerprint.digest] = change(self.profile(fingerprint))
+        return changed
 
     def _not_kept(self, error: OSError) -> None:
         self.note = (

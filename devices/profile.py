@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from .energy import EnergyUse
 from .errors import PliantError
 from .fingerprint import Fingerprint
 from .measure import Measurement
+from .repeats import Repeat, latest
 
 VERSION = 1
 _PARTS = ("conditions", "latency", "memory", "graphs", "energy")
@@ -77,7 +78,8 @@ class DeviceProfile:
     """Measurements by `Key.text` for one fingerprint; `conditions` is free text for people (who, when, how loaded).
 
     `graphs` says what graphs are, by digest, so that a search can learn from them: `{"encoder": widths by stage,
-    "decoders": width by task, "precision": name}`. Profiles that are only kept for plans have none.
+    "decoders": width by task, "precision": name}`; profiles that are only kept for plans have none. `repeats` say
+    how far what was measured again came out from what was kept.
     """
 
     fingerprint: Fingerprint
@@ -86,6 +88,7 @@ class DeviceProfile:
     memory: Mapping[str, MemoryUse] = field(default_factory=dict)
     graphs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     energy: Mapping[str, EnergyUse] = field(default_factory=dict)
+    repeats: tuple[Repeat, ...] = ()
 
     def stale(self, now: Fingerprint) -> bool:
         """Whether the machine is no longer in the state that was measured."""
@@ -99,7 +102,12 @@ class DeviceProfile:
                 latency[key] = new
         memory, graphs = {**self.memory, **other.memory}, {**self.graphs, **other.graphs}
         conditions, energy = {**self.conditions, **other.conditions}, {**self.energy, **other.energy}
-        return DeviceProfile(self.fingerprint, conditions, latency, memory, graphs, energy)
+        repeats = latest((*self.repeats, *other.repeats))
+        return DeviceProfile(self.fingerprint, conditions, latency, memory, graphs, energy, repeats)
+
+    def without(self, latency: Collection[str]) -> DeviceProfile:
+        """The profile without the latency of these keys."""
+        return replace(self, latency={key: value for key, value in self.latency.items() if key not in latency})
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal profile."""
@@ -111,6 +119,7 @@ class DeviceProfile:
             "memory": {key: value.to_json() for key, value in sorted(self.memory.items())},
             "graphs": {digest: dict(graph) for digest, graph in sorted(self.graphs.items())},
             "energy": {key: value.to_json() for key, value in sorted(self.energy.items())},
+            "repeats": [repeat.to_json() for repeat in self.repeats],
         }
 
     @classmethod
@@ -120,11 +129,11 @@ class DeviceProfile:
             raise PliantError("not a device profile: not a JSON object")
         if entry.get("_version") != VERSION:
             raise PliantError(f"device profile of version {entry.get('_version')!r}; this pliant reads {VERSION}")
-        entry = {"graphs": {}, "energy": {}, **entry}  # earlier profiles have none
-        odd = set(entry) ^ {"_version", "fingerprint", *_PARTS}
+        entry = {"graphs": {}, "energy": {}, "repeats": [], **entry}  # earlier profiles have none
+        odd = set(entry) ^ {"_version", "fingerprint", "repeats", *_PARTS}
         if odd:
             raise PliantError(f"unknown or missing key {sorted(odd)[0]!r} in a device profile")
-        if not all(isinstance(entry[key], dict) for key in _PARTS):
+        if not all(isinstance(entry[key], dict) for key in _PARTS) or not isinstance(entry["repeats"], list):
             raise PliantError("not a device profile: its parts are not JSON objects")
         return cls(
             Fingerprint.from_json(entry["fingerprint"]),
@@ -133,6 +142,7 @@ class DeviceProfile:
             {str(key): MemoryUse.from_json(value) for key, value in entry["memory"].items()},
             {str(key): _graph(value) for key, value in entry["graphs"].items()},
             {str(key): EnergyUse.from_json(value) for key, value in entry["energy"].items()},
+            latest(map(Repeat.from_json, entry["repeats"])),
         )
 
 

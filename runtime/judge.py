@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..devices.repeats import MOST
 from .budget import ENERGY, LATENCY, Budget, format_bytes
 from .choice import Candidate, Miss, narrower, over
 from .latency import Book
@@ -17,10 +18,14 @@ QUIET = 1.1
 
 @dataclass(frozen=True)
 class Judge:
-    """Holds candidates against a budget, by what `book` knows of them."""
+    """Holds candidates against a budget, by what `book` knows of them.
+
+    One that is `cornered` asks for no room under the latency limit: where none of the subnets leaves it.
+    """
 
     budget: Budget
     book: Book
+    cornered: bool = False
 
     def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
         """Every limit that a candidate is known to break."""
@@ -42,6 +47,10 @@ class Judge:
             limits.append("latency")
         return tuple(limits)
 
+    def fits(self, candidate: Candidate) -> bool:
+        """Whether the candidate is known to keep every limit."""
+        return not self.misses(candidate) and not self.unknown(candidate)
+
     def lacks_memory(self, candidate: Candidate) -> bool:
         """Whether memory is limited and this candidate's was not measured."""
         return self.budget.memory_bytes is not None and self.book.memory(candidate.subnet) is None
@@ -62,6 +71,24 @@ class Judge:
         found = self.book.latency(candidate.subnet)
         return found.at(self.budget.quantile) if found else None
 
+    def room(self, candidate: Candidate) -> float:
+        """The share by which a latency has to stay under the limit: as much as repeats of it differ by here.
+
+        That is the machine's drift from one sitting to the next, or, where it is more, what this sitting leaves open.
+        """
+        if self.cornered:
+            return 0.0
+        found = self.book.latency(candidate.subnet)
+        own = 0.0
+        if found is not None and found.quantile == self.budget.quantile and found.settled(found.quantile):
+            own = min(found.spread / 2.0, MOST)
+        return max(own, self.book.drift(self.budget.quantile))
+
+    def tight(self, candidate: Candidate) -> bool:
+        """Whether a candidate is over the latency limit only by the room that it has to leave."""
+        limit, value = self.budget.latency_ms, self.latency(candidate)
+        return limit is not None and value is not None and value <= limit < value * (1.0 + self.room(candidate))
+
     def _latency_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
         limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
         if limit is None:
@@ -71,10 +98,14 @@ class Judge:
         value = found.at(self.budget.quantile)
         # Without enough runs for the quantile, what it certainly reaches can still be too much.
         known = found.at_least(self.budget.quantile) if value is None else value
-        if known <= limit:
-            return ()
         prefix = "at least " if value is None else ""
         at = f"{prefix}{LATENCY.format(known)} at p{self.budget.quantile * 100:g}"
+        if self.tight(candidate):
+            room = self.room(candidate)
+            at += f" and {room * 100:.2g} % by which repeats differ"
+            known *= 1.0 + room
+        if known <= limit:
+            return ()
         return (over("latency", known, limit, at, LATENCY.format(limit)),)
 
     def beyond(self, candidate: Candidate) -> SubnetInfo | None:
@@ -130,8 +161,10 @@ class Judge:
         return found.min <= limit * OVER and (value is None or value >= limit / UNDER)
 
     def perhaps_wronged(self, candidate: Candidate) -> bool:
-        """Whether a candidate is over the latency limit only because something else used the machine."""
+        """Whether a candidate is over the latency limit only because the machine was busy, or the look at it short."""
         limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
         if limit is None or found is None:
             return False
+        if self.tight(candidate) and self.room(candidate) > self.book.drift(self.budget.quantile):
+            return True
         return found.disturbed and found.min * QUIET <= limit and bool(self._latency_miss(candidate))

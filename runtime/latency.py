@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from ..devices.errors import EngineUnavailable
 from ..devices.fingerprint import Fingerprint, read_fingerprint
 from ..devices.measure import Effort, Measurement, Progress, measure
 from ..devices.profile import DeviceProfile, Key, MemoryUse
+from ..devices.repeats import Repeat, drift, repeats_of
 from .engine import check_provider, check_threads, checked_threads, target_of
 from .manifest import SubnetInfo
 from .memory import measure_memory
@@ -30,6 +31,8 @@ TOGETHER = 5
 GLANCE = Effort(runs=6, spread=float("inf"), seconds=0.0, warmup=0)
 SETTLE = Effort(runs=21, spread=0.05, seconds=0.6, warmup=0)
 CONFIRM = Effort(runs=42, spread=0.03, seconds=1.5, warmup=0)
+# What is promised by numbers kept from earlier is looked at again, no longer than is needed to see it changed.
+CHECK = Effort(runs=21, spread=0.05, seconds=0.0, warmup=0)
 
 
 class Book:
@@ -61,6 +64,7 @@ class Book:
 
             self.engines = built_engines(suite, suite.subnets, self.tasks, provider)
         self._keys: dict[str, str] = {}
+        self._drifts: tuple[tuple[Repeat, ...], dict[float, float]] = ((), {})
 
     def key(self, subnet: SubnetInfo) -> Key:
         """What a measurement of this subnet is kept under; subnets of the same graph share it."""
@@ -79,6 +83,19 @@ class Book:
         # Asked thousands of times a plan.
         key = self._keys.get(subnet.id) or self._keys.setdefault(subnet.id, self.key(subnet).text)
         return self.profile.latency.get(key)
+
+    def forget(self, subnets: Iterable[SubnetInfo]) -> None:
+        """Drop what is known of these subnets' latency, for good: it holds no longer."""
+        self.profile = self.cache.forget(self.fingerprint, (self.key(subnet).text for subnet in subnets))
+
+    def drift(self, quantile: float) -> float:
+        """How far, relatively, a quantile measured again comes out from what was kept here (`devices.repeats`)."""
+        if self._drifts[0] is not self.profile.repeats:
+            self._drifts = (self.profile.repeats, {})
+        known = self._drifts[1]
+        if quantile not in known:
+            known[quantile] = drift(self.profile.repeats, self.provider, quantile)
+        return known[quantile]
 
     def over(self, latency_ms: float) -> list[SubnetInfo]:
         """The measured subnets whose quickest run takes longer."""
@@ -116,10 +133,22 @@ class Book:
                     progress(f"measuring {subnet.id}", start + index, len(unlike))
                 calls[self.key(subnet).text] = self._call(subnet)
             times = measure(calls, quantile=quantile, effort=replace(effort, seconds=effort.seconds * len(group)))
-            kept = self.cache.add(self.fingerprint, latency=times, conditions=_conditions())
+            repeats = self._repeats(times)
+            kept = self.cache.add(self.fingerprint, latency=times, repeats=repeats, conditions=_conditions())
             self.profile = self.profile.merged(kept)
         if progress and unlike:
             progress("measured", len(unlike), len(unlike))
+
+    def check(self, subnet: SubnetInfo, quantile: float) -> Measurement:
+        """Measure a subnet shortly and keep how that compares with what is known, which stays as it is."""
+        key = self.key(subnet).text
+        found = measure({key: self._call(subnet)}, quantile=quantile, effort=CHECK)
+        self.profile = self.profile.merged(self.cache.add(self.fingerprint, repeats=self._repeats(found)))
+        return found[key]
+
+    def _repeats(self, times: Mapping[str, Measurement]) -> list[Repeat]:
+        known = self.profile.latency
+        return [each for key, found in times.items() for each in repeats_of(self.provider, known.get(key), found)]
 
     def _unlike(self, subnets: Sequence[SubnetInfo]) -> list[SubnetInfo]:
         """One subnet for each key, in order."""

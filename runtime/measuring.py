@@ -7,29 +7,37 @@ above the choice and seems far over the limit is glanced at, narrowest first, un
 
 Machines are shared: what was measured while something else ran is too slow, and a glance may have been. So what other
 work may have put over the limit gets one more look, and where that shows that glances were wrong they are taken anew.
+A choice that rests on numbers of earlier is looked at again, shortly. How far that comes out from what was kept is
+learned (`devices.repeats`), and is the room that every choice leaves under its limit. Where it is further than the
+machine's repeats ever were, and stays so in a proper look, the machine is another one now: all is measured anew.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from ..devices.measure import Effort, Measurement, Progress
-from .choice import Candidate, narrower
-from .judge import OVER, Judge
+from .choice import Candidate
+from .guessing import SPREAD, seems_far, spread, telling
+from .judge import Judge
 from .latency import CONFIRM, GLANCE, SETTLE, TOGETHER
 
-Action = Literal["glance", "settle", "confirm", "again", "memory", "energy"]
+Action = Literal["glance", "settle", "confirm", "again", "check", "memory", "energy"]
 _EFFORTS: dict[str, Effort] = {"settle": SETTLE, "confirm": CONFIRM, "again": CONFIRM}
 
-# Up to so many subnets are all measured properly; of more, so many get a glance first, narrow and wide ones.
-FEW, SPREAD = 20, 12
+# Up to so many subnets are all measured properly.
+FEW = 20
 # A glance that said so much more than a proper look was taken on a busy machine.
 WRONG = 1.6
 # Where even the quickest run is so far over the limit, no noise explains it.
 HOPELESS = 10.0
+# Seconds after which a choice is looked at again before it is promised.
+AGED = 60.0
+# A machine whose numbers come out so much further apart than usual, and at least CHANGED, is in another state.
+UNUSUAL, CHANGED = 2.0, 0.25
 
 
 def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Progress | None) -> None:
@@ -51,6 +59,7 @@ class _Measuring:
         self.fresh: set[str] = set()
         self.confirmed: set[str] = set()
         self.again: set[str] = set()
+        self.checked: set[str] = set()
         self.glanced_anew = False
 
     def run(self) -> None:
@@ -85,7 +94,7 @@ class _Measuring:
         if len(candidates) <= FEW:
             self._measure(missing, SETTLE)
         elif len(candidates) - len(missing) < SPREAD:
-            self._glance([candidate for candidate in _spread(candidates) if self._known(candidate) is None])
+            self._glance([candidate for candidate in spread(candidates) if self._known(candidate) is None])
 
     def _glance(self, group: Sequence[Candidate]) -> None:
         # Steered by the median: a glance shall be short whatever quantile is asked for.
@@ -106,6 +115,9 @@ class _Measuring:
         if action == "glance":
             self._glance(group)
             return
+        if action == "check":
+            self._check(group[0])
+            return
         before = [self._known(candidate) for candidate in group]
         unsettled = [one for one in group if not ((known := self._known(one)) and known.settled(0.5))]
         if action == "settle" and unsettled:
@@ -118,9 +130,35 @@ class _Measuring:
         if action == "again":
             self.again |= {self._key(candidate) for candidate in group}
         after = [self._known(candidate) for candidate in group]
+        if self.checked & {self._key(candidate) for candidate in group} and any(map(self._changed, before, after)):
+            self._begin_anew()
+            return
         if not self.glanced_anew and any(map(_was_wrong, before, after)):
             self.glanced_anew = True
             self._glance([one for one in self._open() if (known := self._known(one)) and not known.settled(0.5)])
+
+    def _check(self, candidate: Candidate) -> None:
+        """See whether what is known of a candidate still holds; where it seems not to, it is to be confirmed."""
+        quantile, known = self.judge.budget.quantile, self._known(candidate)
+        if self.progress:
+            self.progress(f"checking {candidate.subnet.id}", 0, 1)
+        found = self.judge.book.check(candidate.subnet, quantile)
+        self.checked.add(self._key(candidate))
+        value, now = known and known.at(quantile), found.at(quantile)
+        if not value or not now or abs(math.log(now / value)) > math.log1p(self.judge.book.drift(quantile)):
+            self.fresh.add(self._key(candidate))
+
+    def _changed(self, before: Measurement | None, after: Measurement | None) -> bool:
+        """Whether a proper look came out so far from what was known that the machine is another one now."""
+        if before is None or after is None or before.p50 is None or after.p50 is None:
+            return False
+        usual = math.log1p(self.judge.book.drift(0.5))
+        return abs(math.log(after.p50 / before.p50)) > max(UNUSUAL * usual, math.log1p(CHANGED))
+
+    def _begin_anew(self) -> None:
+        sure = self.confirmed | self.again
+        self.judge.book.forget(one.subnet for one in self.ranked if self._key(one) not in sure)
+        self._unknown_latencies()
 
     def _next(self) -> tuple[Action, list[Candidate]] | None:
         """What to measure next so that the walk down to the first that fits is sure; None when it is."""
@@ -128,8 +166,9 @@ class _Measuring:
         wronged: list[Candidate] = []
         far: list[Candidate] = []
         first: Candidate | None = None
-        for candidate in self._open():
-            if self._seems_far(candidate):
+        candidates = self._open()
+        for candidate in candidates:
+            if seems_far(candidate, candidates, self.judge):
                 far.append(candidate)
             # Before a glance rejects one that is near the limit, it gets a proper look.
             elif self.judge.doubtful(candidate):
@@ -142,36 +181,11 @@ class _Measuring:
         if doubtful:
             return "settle", doubtful[:TOGETHER]
         if far:
-            return "glance", self._telling(far)
+            return "glance", telling(far, self.judge.book.tasks)[:TOGETHER]
         again = wronged[:TOGETHER] if first else self._quickest()
         if again and not self.again & {self._key(candidate) for candidate in again}:
             return "again", again
         return self._last_steps(first) if first else None
-
-    def _seems_far(self, candidate: Candidate) -> bool:
-        """Whether a candidate that is neither measured nor ruled out would, by its like, be far over the limit."""
-        limit = self.judge.budget.latency_ms
-        if limit is None or self._known(candidate) is not None or self.judge.beyond(candidate):
-            return False
-        return self._guess(candidate) > limit * OVER
-
-    def _guess(self, candidate: Candidate) -> float:
-        """Milliseconds of the quickest run, between those of measured subnets of this precision; 0 without any."""
-        like = [one for one in self._open() if one.subnet.precision == candidate.subnet.precision]
-        known = sorted((one.macs, found.min) for one in like if (found := self._known(one)))
-        if not known:
-            return 0.0
-        macs, times = zip(*known, strict=True)
-        return float(np.interp(candidate.macs, macs, np.maximum.accumulate(times)))
-
-    def _telling(self, far: Sequence[Candidate]) -> list[Candidate]:
-        """Those that may rule others out: nobody among them does nowhere more than they do."""
-        tasks = self.judge.book.tasks
-        least: list[Candidate] = []
-        for candidate in sorted(far, key=lambda one: one.macs):
-            if not any(narrower(one.subnet, candidate.subnet, tasks) for one in least):
-                least.append(candidate)
-        return least[:TOGETHER]
 
     def _last_steps(self, first: Candidate) -> tuple[Action, list[Candidate]] | None:
         """What is still to be known of the first that fits."""
@@ -186,6 +200,9 @@ class _Measuring:
             return None
         if key in self.fresh or not known.settled(self.judge.budget.quantile):
             return "confirm", [first]
+        # Boards without a clock of their own may have jumped back.
+        if key not in self.checked and not 0.0 <= time.time() - known.taken < AGED:
+            return "check", [first]
         return None
 
     def _quickest(self) -> list[Candidate]:
@@ -202,18 +219,6 @@ class _Measuring:
             and (found := self._known(one))
             and (found.disturbed or not found.settled(self.judge.budget.quantile))
         ]
-
-
-def _spread(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Some of each precision, from the fewest multiply-adds to the most."""
-    found: list[Candidate] = []
-    precisions = sorted({candidate.subnet.precision for candidate in candidates})
-    for precision in precisions:
-        like = [candidate for candidate in candidates if candidate.subnet.precision == precision]
-        like.sort(key=lambda candidate: candidate.macs)
-        places = np.linspace(0, len(like) - 1, max(2, SPREAD // len(precisions))).round().astype(int)
-        found += [like[place] for place in dict.fromkeys(places.tolist())]
-    return found
 
 
 def _was_wrong(before: Measurement | None, after: Measurement | None) -> bool:

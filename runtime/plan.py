@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -180,6 +180,10 @@ def make_plan(
         ranked = with_engines(ranked, judge.book)
     if measure == "auto":
         measure_what_decides(judge, ranked, progress)
+    if budget.latency_ms is not None and not any(judge.fits(candidate) for candidate in ranked):
+        judge = replace(judge, cornered=True)
+        if measure == "auto":
+            measure_what_decides(judge, ranked, progress)
     return _decide(suite, ranked, judge, passing=measure == "known")
 
 
@@ -208,7 +212,12 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         for candidate in ranked
         if candidate is not chosen
     )
-    notes = (judge.book.cache.note, plan_text.noise(judge, chosen), plan_text.passed_by(chosen, ranked, judge))
+    notes = (
+        judge.book.cache.note,
+        plan_text.noise(judge, chosen),
+        plan_text.close(judge, chosen),
+        plan_text.passed_by(chosen, ranked, judge),
+    )
     return Plan(
         subnet=chosen.subnet,
         why=plan_text.why(chosen, ranked, judge),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,11 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
     parts = []
     if budget.latency_ms is not None:
         value = judge.latency(chosen) or 0.0
-        parts.append(f"{LATENCY.format(value)} of {LATENCY.format(budget.latency_ms)} at p{budget.quantile * 100:g}")
+        room = judge.room(chosen)
+        left = f" (room for the {_percent(room)} that repeats differ by)" if room else ""
+        parts.append(
+            f"{LATENCY.format(value)} of {LATENCY.format(budget.latency_ms)} at p{budget.quantile * 100:g}{left}"
+        )
     use = judge.book.memory(chosen.subnet)
     if budget.memory_bytes is not None and use is not None:
         parts.append(f"{format_bytes(use.peak)} of {format_bytes(budget.memory_bytes)} memory")
@@ -129,6 +134,15 @@ def noise(judge: Judge, candidate: Candidate) -> str:
         return ""
     times = f"{found.p50 / found.min:.1f} times the quickest, {LATENCY.format(found.min)}"
     return f"the machine was busy (its median run took {times}): plan again when it is quiet"
+
+
+def close(judge: Judge, candidate: Candidate) -> str:
+    """What to say where a choice leaves less room than measurements differ by here; empty where it leaves enough."""
+    free = replace(judge, cornered=False)
+    if not judge.cornered or not free.tight(candidate):
+        return ""
+    room = _percent(free.room(candidate))
+    return f"it is close: latencies measured again come out up to {room} higher here, and no subnet leaves that room"
 
 
 def describe(plan: Plan) -> str:

@@ -99,7 +99,7 @@ def row(suite: Suite, request: Request, cache: MeasurementCache, threads: int) -
     """One request: the plan, the choice by brute force, and what both take afterwards."""
     found = planned(suite, request, cache, threads)
     book = Book(suite, request.names(suite), threads=threads, cache=cache)
-    known = Known(book.latency, book.memory)
+    known = Known(book.latency, book.memory, book.profile.repeats)
     truth = best(suite, request, known)
     beside = _too_slow(suite, request, known, found["chosen"])
     judged = suite.subnet(found["chosen"]) if found["chosen"] else None

@@ -1,15 +1,19 @@
 """The choice by brute force, from DESIGN's formula and the kept profile alone: none of the planner's own code.
 
-What was not measured is out where a subnet of its precision that is nowhere wider was measured over the limit.
+What was not measured is out where a subnet of its precision that is nowhere wider was measured over the limit. A
+latency leaves as much room under the limit as nine in ten of the profile's repeats differ by, or half its own spread;
+where no subnet leaves that, the limit alone counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from pliant.devices.measure import Measurement
 from pliant.devices.profile import MemoryUse
+from pliant.devices.repeats import Repeat
 from pliant.runtime.manifest import SubnetInfo
 from pliant.runtime.suite import Suite
 
@@ -18,10 +22,15 @@ from .requests import Request
 
 @dataclass(frozen=True)
 class Known:
-    """What the profile says of subnets: `latency` and `memory` give None where nothing was measured."""
+    """What the profile says of subnets: `latency` and `memory` give None where nothing was measured.
+
+    `roomy` is whether latencies have to leave the room that repeats need.
+    """
 
     latency: Callable[[SubnetInfo], Measurement | None]
     memory: Callable[[SubnetInfo], MemoryUse | None]
+    repeats: Sequence[Repeat] = ()
+    roomy: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,18 @@ def _in_time(suite: Suite, subnet: SubnetInfo, request: Request, known: Known) -
         return False if any(_nowhere_wider(each, subnet, request.names(suite)) for each in slow) else None
     value = found.at(request.quantile)
     if value is not None:
-        return value <= request.latency_ms
+        return value * (1.0 + _room(found, request, known)) <= request.latency_ms
     return False if found.at_least(request.quantile) > request.latency_ms else None
+
+
+def _room(found: Measurement, request: Request, known: Known) -> float:
+    if not known.roomy:
+        return 0.0
+    ratios = [each.ratio for each in known.repeats if each.quantile == request.quantile]
+    apart = sorted(max(ratio, 1.0 / ratio) - 1.0 for ratio in ratios)
+    drift = apart[math.ceil(0.9 * len(apart)) - 1] if len(apart) >= 10 else max([0.05, *apart])
+    own = found.spread / 2.0 if found.quantile == request.quantile and found.settled(found.quantile) else 0.0
+    return min(max(drift, own), 0.5)
 
 
 def _nowhere_wider(one: SubnetInfo, other: SubnetInfo, tasks: tuple[str, ...]) -> bool:
@@ -86,7 +105,7 @@ def _nowhere_wider(one: SubnetInfo, other: SubnetInfo, tasks: tuple[str, ...]) -
 
 
 def best(suite: Suite, request: Request, known: Known) -> Truth:
-    """Walk from the best down to the first that is known to fit."""
+    """Walk from the best down to the first that is known to fit, with room or, where none is left by any, without."""
     unproven: list[str] = []
     for subnet in order(suite, request):
         answer = fits(suite, subnet, request, known)
@@ -94,4 +113,4 @@ def best(suite: Suite, request: Request, known: Known) -> Truth:
             return Truth(subnet.id, tuple(unproven))
         if answer is None:
             unproven.append(subnet.id)
-    return Truth(None, tuple(unproven))
+    return best(suite, request, replace(known, roomy=False)) if known.roomy else Truth(None, tuple(unproven))

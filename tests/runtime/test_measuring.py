@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pliant
-from pliant.devices.cache import MeasurementCache
-from pliant.devices.measure import Effort, Measurement, Progress, runs_needed, summarize
+from pliant.devices.measure import Effort, Progress, runs_needed, summarize
+from pliant.devices.repeats import UNKNOWN
 from pliant.runtime.budget import make_budget
 from pliant.runtime.choice import narrower, rank
 from pliant.runtime.judge import Judge
-from pliant.runtime.latency import Book
 from pliant.runtime.manifest import Cost, SubnetInfo, Widths
 from pliant.runtime.measuring import measure_what_decides
 from pliant.runtime.plan import Plan, make_plan
 from pliant.runtime.plan_text import nothing_fits
 
-from .paper import TASKS, Paper, ladder
-
-
-class Scripted(Book):
-    """A book that measures from a script: each subnet's true latency, with noise that shrinks as runs grow."""
-
-    def __init__(self, suite: Paper, truth: dict[str, float], noise: dict[str, float]):
-        super().__init__(cast(pliant.Suite, suite), tuple(TASKS), cache=MeasurementCache("/dev/null/cache"))
-        self.truth, self.noise = truth, noise
-        self.calls: list[tuple[int, tuple[str, ...]]] = []
-
-    def measure(
-        self, subnets: Sequence[SubnetInfo], quantile: float, effort: Effort, progress: Progress | None = None
-    ) -> None:
-        runs = max(effort.runs, runs_needed(quantile))
-        if subnets:
-            self.calls.append((effort.runs, tuple(item.id for item in subnets)))
-        times: dict[str, Measurement] = {}
-        for item in subnets:
-            value = self.truth[item.id] * (1.0 + self.noise[item.id] * 6.0 / runs)
-            times[self.key(item).text] = summarize([value] * runs, quantile)
-        self.profile = self.profile.merged(self.cache.add(self.fingerprint, latency=times))
+from .paper import TASKS, ladder
+from .scripted import Scripted
 
 
 @given(
@@ -83,7 +62,7 @@ def test_measuring_ends_and_the_choice_is_confirmed(
 def test_of_many_subnets_few_are_glanced_at_and_fewer_measured_well() -> None:
     suite = ladder(100)
     truth = {item.id: 0.3 * (1.0 + index) for index, item in enumerate(suite.subnets)}
-    book = Scripted(suite, truth, dict.fromkeys(truth, 0.0))
+    book = Scripted(suite, truth)
     judge = Judge(make_budget(TASKS, latency="15.1 ms"), book)
     ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
     measure_what_decides(judge, ranked, None)
@@ -101,23 +80,23 @@ def _planned(book: Scripted, limit: str, measure: str) -> Plan:
 def test_after_the_first_use_a_switch_chooses_among_what_was_measured() -> None:
     suite = ladder(100)
     truth = {item.id: 0.3 * (1.0 + index) for index, item in enumerate(suite.subnets)}
-    book = Scripted(suite, truth, dict.fromkeys(truth, 0.0))
-    judge = Judge(make_budget(TASKS, latency="15.1 ms"), book)
+    book = Scripted(suite, truth, drift=UNKNOWN)
+    judge = Judge(make_budget(TASKS, latency="15.8 ms"), book)
     measure_what_decides(judge, rank(suite.subnets, tuple(TASKS), judge.budget), None)
-    there = _planned(book, "15.1 ms", "known")
+    there = _planned(book, "15.8 ms", "known")
     assert there.subnet.id == "s49-fp32"
     assert not there.notes or "rank above" not in there.notes[-1]
     known = {item.id for item in suite.subnets if book.latency(item)}
     assert len(known) < 50
     elsewhere = _planned(book, "26 ms", "known")
-    assert elsewhere.subnet.id == max(name for name in known if truth[name] <= 26.0)
+    assert elsewhere.subnet.id == max(name for name in known if truth[name] * (1.0 + UNKNOWN) <= 26.0)
     assert elsewhere.latency_ms is not None
     assert elsewhere.latency_ms.kind == "measured"
     above = sum(elsewhere.subnet.id < name and truth[name] <= 27.0 for name in truth)
     assert any("rank above it were not measured here" in note for note in elsewhere.notes), above
     with pytest.raises(pliant.BudgetError, match="not measured here"):
         _planned(book, "26 ms", "never")
-    unmeasured = [item for item in there.rejected if item.id not in known and truth[item.id] > 15.1]
+    unmeasured = [item for item in there.rejected if item.id not in known and truth[item.id] > 15.8]
     assert unmeasured
     assert all("which is nowhere wider, takes at least" in item.reason for item in unmeasured)
 
@@ -125,7 +104,7 @@ def test_after_the_first_use_a_switch_chooses_among_what_was_measured() -> None:
 def test_nothing_fits_by_a_few_measurements_and_the_nearest_is_a_measured_one() -> None:
     suite = ladder(100)
     truth = {item.id: 10.0 + index for index, item in enumerate(suite.subnets)}
-    book = Scripted(suite, truth, dict.fromkeys(truth, 0.0))
+    book = Scripted(suite, truth)
     judge = Judge(make_budget(TASKS, latency="4 ms"), book)
     ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
     measure_what_decides(judge, ranked, None)
@@ -209,7 +188,7 @@ def test_glances_of_a_busy_machine_do_not_outlive_it() -> None:
     """All were measured while everything took eight times as long; on the quiet machine the right one is found."""
     suite = ladder(40)
     truth = {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}
-    book = Scripted(suite, truth, dict.fromkeys(truth, 0.0))
+    book = Scripted(suite, truth)
     slow = {book.key(item).text: summarize([8.0 * truth[item.id]] * 6) for item in suite.subnets}
     book.profile = book.cache.add(book.fingerprint, latency=slow)
     for limit, chosen in (("1.5 ms", "s00-fp32"), ("20.5 ms", "s19-fp32")):
@@ -222,7 +201,7 @@ def test_glances_of_a_busy_machine_do_not_outlive_it() -> None:
 def test_a_hopeless_limit_is_not_measured_twice() -> None:
     suite = ladder(40)
     truth = {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}
-    book = Scripted(suite, truth, dict.fromkeys(truth, 0.0))
+    book = Scripted(suite, truth)
     for _ in range(2):
         judge = Judge(make_budget(TASKS, latency="0.6 ms"), book)
         measure_what_decides(judge, rank(suite.subnets, tuple(TASKS), judge.budget), None)

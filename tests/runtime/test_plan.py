@@ -16,6 +16,7 @@ import pliant
 from pliant.devices.cache import MeasurementCache
 from pliant.devices.fingerprint import Fingerprint
 from pliant.devices.measure import summarize
+from pliant.devices.repeats import UNKNOWN
 from pliant.runtime.choice import over, rank, relative
 from pliant.runtime.latency import Book
 from pliant.runtime.manifest import Quality, SubnetInfo
@@ -134,8 +135,13 @@ def test_a_latency_limit_is_met_by_the_kept_numbers(suite: Paper, times: list[fl
     assert found.latency_ms.value == pytest.approx(taken[found.subnet.id])
     assert found.latency_ms.value <= limit
     assert found.latency_ms.kind == "measured"
+    # Under the limit by the room that repeats may need, unless none is.
+    with_room = limit / (1.0 + UNKNOWN)
+    allowed = with_room if min(taken.values()) <= with_room else limit
+    assert found.latency_ms.value <= allowed
+    assert any("it is close" in note for note in found.notes) == (allowed == limit)
     better = [item for item in rank(suite.subnets, tuple(TASKS), found.budget) if item.score > found.score]
-    assert all(taken[item.subnet.id] > limit for item in better)
+    assert all(taken[item.subnet.id] > allowed for item in better)
 
 
 def test_never_refuses_what_was_not_measured_and_names_the_command() -> None:
@@ -233,7 +239,7 @@ def test_json_is_what_the_contract_says() -> None:
     assert entry["latency_ms"]["value"] == 10.0
     assert entry["latency_ms"]["kind"] == "measured"
     assert [set(item) for item in entry["rejected"]] == [{"id", "reason"}] * 2
-    assert "10 ms of 11 ms at p50" in entry["why"]
+    assert "10 ms of 11 ms at p50 (room for the 5 % that repeats differ by)" in entry["why"]
     text = str(found)
     assert "s01-fp32" in text
     assert "latency 15 ms at p50, limit 11 ms (36 % over)" in text

@@ -1,0 +1,92 @@
+"""How far a measurement comes out from an earlier one of the same thing on this machine: the room a promise leaves.
+
+A median of hundreds of runs has a spread of a percent, and half a minute later comes out ten percent higher where
+the machine is shared: no statistic of one sitting tells. So what is measured again later is compared with what was
+kept, and the machine's own repeats say how far to trust it: a percent on a quiet board, fifteen on a busy host.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .checked import real, text
+from .errors import PliantError
+from .measure import Measurement
+
+# Seconds between two measurements that make a repeat of them: within one sitting they are alike.
+APART = 20.0
+# So many are kept for each quantile, the latest; from so many on they are believed, before that there is UNKNOWN room.
+KEPT, ENOUGH, UNKNOWN = 60, 10, 0.05
+# Of repeats, in either direction, so many are not further apart: one in twenty comes out higher than promised.
+SHARE = 0.9
+# Where repeats differ by more, no number means anything: what is left of a limit is not made less still.
+MOST = 0.5
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A quantile of a provider's runs measured again: the later value by the earlier, and when (seconds since 1970)."""
+
+    provider: str
+    quantile: float
+    ratio: float
+    taken: float
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object; `from_json` gives back an equal one."""
+        return {"provider": self.provider, "quantile": self.quantile, "ratio": self.ratio, "taken": self.taken}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Repeat:
+        """Read what `to_json` wrote; PliantError when it is something else."""
+        if not isinstance(entry, dict) or set(entry) != {"provider", "quantile", "ratio", "taken"}:
+            raise PliantError("not a repeat of a measurement: its keys are not those of this version")
+        try:
+            numbers = real(entry["quantile"]), real(entry["ratio"]), real(entry["taken"])
+            found = cls(text(entry["provider"]), *numbers)
+        except ValueError as error:
+            raise PliantError(f"not a repeat of a measurement: {error}") from error
+        if found.ratio <= 0.0:
+            raise PliantError("not a repeat of a measurement: a ratio is not positive")
+        return found
+
+
+def repeats_of(provider: str, earlier: Measurement | None, later: Measurement) -> list[Repeat]:
+    """How `later` compares with `earlier`, in the median and the quantile it was steered by.
+
+    Nothing where either is too rough, or where both are of one sitting.
+    """
+    # Boards without a clock of their own may have jumped back.
+    if earlier is None or abs(later.taken - earlier.taken) < APART:
+        return []
+    found = []
+    for quantile in sorted({0.5, later.quantile}):
+        before, after = earlier.at(quantile), later.at(quantile)
+        if before and after and earlier.settled(quantile) and later.settled(quantile):
+            found.append(Repeat(provider, quantile, after / before, later.taken))
+    return found
+
+
+def latest(repeats: Iterable[Repeat]) -> tuple[Repeat, ...]:
+    """Without doubles, the earliest first, no more than are kept of each provider and quantile."""
+    found: list[Repeat] = []
+    counts: Counter[tuple[str, float]] = Counter()
+    for repeat in sorted(set(repeats), key=lambda each: each.taken, reverse=True):
+        like = (repeat.provider, repeat.quantile)
+        counts[like] += 1
+        if counts[like] <= KEPT:
+            found.append(repeat)
+    return tuple(reversed(found))
+
+
+def drift(repeats: Sequence[Repeat], provider: str, quantile: float) -> float:
+    """The relative change that `SHARE` of a provider's repeats of a quantile stay under; at least UNKNOWN of few."""
+    like = [each for each in repeats if each.provider == provider and each.quantile == quantile]
+    apart = sorted(abs(math.log(each.ratio)) for each in like)
+    if len(apart) < ENOUGH:
+        return min(max([UNKNOWN, *(math.expm1(each) for each in apart)]), MOST)
+    return min(math.expm1(apart[math.ceil(SHARE * len(apart)) - 1]), MOST)
