@@ -33,23 +33,23 @@ from .devices.errors import (
 
 if TYPE_CHECKING:
     from .runtime.color import to_rgb
-    from .runtime.manifest import SubnetInfo
+    from .runtime.format.manifest import SubnetInfo
+    from .runtime.format.tasks import Task
     from .runtime.model import Model, SwitchReport
     from .runtime.opening import open_suite
-    from .runtime.plan import Plan
+    from .runtime.planning.plan import Plan
     from .runtime.suite import Suite
-    from .runtime.tasks import Task
     from .runtime.verify import VerifyResult, verify_suite
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "Model": "model",
-    "Plan": "plan",
-    "SubnetInfo": "manifest",
+    "Plan": "planning.plan",
+    "SubnetInfo": "format.manifest",
     "Suite": "suite",
     "SwitchReport": "model",
-    "Task": "tasks",
+    "Task": "format.tasks",
     "VerifyResult": "verify",
     "open_suite": "opening",
     "to_rgb": "color",

@@ -24,7 +24,7 @@ import numpy as np
 import pliant
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired, timed
-from pliant.runtime.manifest import SubnetInfo
+from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.model import Model
 from pliant.runtime.suite import Suite
 

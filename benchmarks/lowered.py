@@ -26,7 +26,7 @@ from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.twins import twins
 from pliant.export.mixing import relative_drop
 from pliant.export.quality import Labelled, Run, measure_quality, read_labelled
-from pliant.runtime.manifest import SubnetInfo
+from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.suite import Suite
 from pliant.training.prepare import open_split
 from pliant.training.recipe_file import load_recipe

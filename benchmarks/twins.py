@@ -20,7 +20,7 @@ import pliant
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired
 from pliant.export.mixing import relative_drop
-from pliant.runtime.manifest import SubnetInfo
+from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.suite import Suite
 
 Entry = dict[str, Any]

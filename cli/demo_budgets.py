@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from ..runtime.choice import Candidate
-    from ..runtime.manifest import SubnetInfo
-    from ..runtime.plan import Plan
+    from ..runtime.format.manifest import SubnetInfo
+    from ..runtime.planning.choice import Candidate
+    from ..runtime.planning.plan import Plan
     from ..runtime.suite import Suite
 
 # Networks of a millisecond gain little from a second thread, and on shared machines it makes them jump between speeds.
@@ -27,7 +27,7 @@ Latencies = Mapping[str, float]
 
 def measure_all(suite: Suite) -> dict[str, float]:
     """Median latency of every subnet, measured now."""
-    from ..runtime.latency import Book, profile_suite
+    from ..runtime.planning.latency import Book, profile_suite
 
     with progress_bar() as report:
         found = profile_suite(suite, threads=THREADS, memory=False, progress=report)
@@ -77,8 +77,8 @@ def _plan(suite: Suite, limit: float, prefer: dict[str, float] | None = None) ->
 
 
 def _ranked(suite: Suite, prefer: dict[str, float]) -> list[Candidate]:
-    from ..runtime.budget import make_budget
-    from ..runtime.choice import rank
+    from ..runtime.planning.budget import make_budget
+    from ..runtime.planning.choice import rank
 
     return rank(suite.subnets, tuple(suite.tasks), make_budget(suite.tasks, prefer=prefer))
 
@@ -88,7 +88,7 @@ def _best(ranked: Sequence[Candidate], latency: Latencies, limit: float) -> Subn
 
 
 def _relative(suite: Suite, subnet: SubnetInfo, task: str) -> float:
-    from ..runtime.choice import relative
+    from ..runtime.planning.choice import relative
 
     return relative(subnet.quality[task], suite.widest.quality[task])
 

@@ -11,7 +11,7 @@ from .pictures import painted
 from .tables import milliseconds, print_table, size
 
 if TYPE_CHECKING:
-    from ..runtime.plan import Plan
+    from ..runtime.planning.plan import Plan
     from ..runtime.suite import Suite
     from ..training.recipe import Recipe
 

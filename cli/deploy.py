@@ -79,8 +79,8 @@ def sign(
       openssl pkey -in key.pem -pubout -out key.pub.pem
       pliant sign scenes.pliant --key key.pem
     """
+    from ..runtime.format.signing import sign_suite
     from ..runtime.opening import is_address
-    from ..runtime.signing import sign_suite
     from .tables import print_json, print_lines
 
     if out is None and is_address(model):

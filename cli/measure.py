@@ -32,7 +32,7 @@ from .progress import note, progress_bar
 if TYPE_CHECKING:
     from ..devices.measure import Measurement
     from ..devices.profile import DeviceProfile
-    from ..runtime.manifest import SubnetInfo
+    from ..runtime.format.manifest import SubnetInfo
     from ..runtime.suite import Suite as OpenSuite
     from .board import Board
     from .progress import Report
@@ -173,7 +173,7 @@ def profile(
 
 
 def _profiled(suite: OpenSuite, board: Board | None, how: dict[str, Any], seconds: float) -> DeviceProfile:
-    from ..runtime.latency import CONFIRM, profile_suite
+    from ..runtime.planning.latency import CONFIRM, profile_suite
     from .remote_profile import profile_there
 
     if board is not None:

@@ -2,7 +2,8 @@
 
 It says what is missing, or takes the files that come on stdin into a folder of its own, measures there, and removes the
 folder. Stdin is also the lifeline: where it ends, or is silent for a minute, whoever asked has gone, and this ends too.
-Stdout has lines `pliant KIND JSON`: ready, then those of `pliant.runtime.profiling`, or a problem, which is a text.
+Stdout has lines `pliant KIND JSON`: ready, then those of `pliant.runtime.planning.profiling`, or a problem, which
+is a text.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _measure(request: dict[str, Any], folder: str) -> str:
     environment = {**os.environ, "PYTHONPATH": folder, "TMPDIR": folder}
     if request["own_cache"]:
         environment["PLIANT_CACHE"] = os.path.join(folder, "cache")
-    command = [sys.executable, "-m", "pliant.runtime.profiling", "suite.pliant", json.dumps(request["how"])]
+    command = [sys.executable, "-m", "pliant.runtime.planning.profiling", "suite.pliant", json.dumps(request["how"])]
     log = os.path.join(folder, "stderr")
     with open(log, "wb") as errors:
         child = subprocess.Popen(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import ImageDraw
 
-    from ..runtime.tasks import Task
+    from ..runtime.format.tasks import Task
 
     Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -16,8 +16,8 @@ from .places import check_other
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..runtime.format.tasks import Task
     from ..runtime.model import Model
-    from ..runtime.tasks import Task
     from .pictures import Picture
 
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from .tables import macs, milliseconds, print_folded, print_lines, print_table, quality, quality_head, size
 
 if TYPE_CHECKING:
-    from ..runtime.manifest import SubnetInfo
-    from ..runtime.plan import Plan
+    from ..runtime.format.manifest import SubnetInfo
+    from ..runtime.format.tasks import Task
+    from ..runtime.planning.plan import Plan
     from ..runtime.suite import Suite
-    from ..runtime.tasks import Task
     from ..runtime.verify import VerifyResult
 
 
@@ -21,7 +21,7 @@ _FRACTIONS = {0.25: "¼", 0.5: "½", 0.75: "¾"}
 
 def inspect_json(suite: Suite) -> dict[str, Any]:
     """What `inspect --json` prints."""
-    from ..runtime.signing import signer
+    from ..runtime.format.signing import signer
 
     manifest = suite.manifest
     return {
@@ -57,7 +57,7 @@ def subnet_json(subnet: SubnetInfo) -> dict[str, Any]:
 
 def print_suite(suite: Suite) -> None:
     """What a suite is, its tasks and its subnets."""
-    from ..runtime.signing import signer
+    from ..runtime.format.signing import signer
 
     manifest = suite.manifest
     shape, data = manifest.input, manifest.quality_data

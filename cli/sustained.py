@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def duration(given: str) -> float:
     """`"30m"` -> 1800.0 seconds; BudgetError says what to write."""
-    from ..runtime.budget import Quantity
+    from ..runtime.planning.budget import Quantity
 
     units = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
     seconds = Quantity("time", units, ("s", "m", "h"), "30m").parse(given)

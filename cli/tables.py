@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .plain import printable, printable_json
 
 if TYPE_CHECKING:
-    from ..runtime.tasks import Task
+    from ..runtime.format.tasks import Task
 
 _WIDE = 400
 

@@ -18,7 +18,7 @@ from ..models.setting import Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.lowering import Lowered
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
 from .feeds import Feed, Wide, fp32_feed

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ..models.architecture import Architecture
 from ..models.decode import decode
 from ..models.network import normalize
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 
 
 class Deployed(nn.Module):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..devices.errors import ExportError, SuiteError
 from ..runtime.engine import create_session, one_line
-from ..runtime.graph import parse_graph
+from ..runtime.graphs.graph import parse_graph
 from .feeds import Feed
 
 Outputs = dict[str, NDArray[Any]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from ..runtime.graph_tensors import MAX_INLINE
+from ..runtime.graphs.graph_tensors import MAX_INLINE
 from .rewriting import constant, replace
 
 FEW = 5

@@ -18,7 +18,7 @@ from ..models.supernet import Supernet, views
 from ..quantize.arrays import own_arrays, share_weights
 from ..quantize.lowering import Lowered, external_names
 from ..quantize.ranges import Range
-from ..runtime.record import View
+from ..runtime.format.record import View
 from .narrow import narrow, serialize
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from ..quantize.lowering import Lowered, lower
 from ..quantize.policy import Policy
 from ..quantize.ranges import Range
 from ..quantize.sensitivity import Loss, Mixture, Noise, mix
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .engine import Engine, Outputs
 from .feeds import Feed, Wide, int8_feed
 from .noise import noise_power

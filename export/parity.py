@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..devices.errors import ExportError
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .deployed import Deployed
 
 LOGITS_TOLERANCE = 1e-4

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..devices.errors import DataError
 from ..models.metrics import Metric
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from ..training.data.sample import Dataset
 
 Run = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]

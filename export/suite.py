@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from ..devices.errors import ExportError
-from ..runtime.record import View
-from ..runtime.tasks import Task
+from ..runtime.format.record import View
+from ..runtime.format.tasks import Task
 
 FORMAT_VERSION = "1.0"
 _LEVEL = 9

@@ -21,7 +21,7 @@ from onnxscript.optimizer import fold_constants
 from ..devices.errors import ExportError
 from ..models.extract import extract_subnet
 from ..models.supernet import Supernet
-from ..runtime.graph_tensors import LOCATION, MAX_INLINE
+from ..runtime.graphs.graph_tensors import LOCATION, MAX_INLINE
 from .cleaning import CLEANING
 from .deployed import Deployed
 from .faster import FASTER

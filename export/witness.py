@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.tasks import Task
-from ..runtime.witness import Witness
+from ..runtime.format.tasks import Task
+from ..runtime.format.witness import Witness
 
 SAMPLES = 256
 

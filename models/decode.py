@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 
 
 def log_depth(task: Task, logits: Tensor) -> Tensor:

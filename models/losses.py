@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .decode import log_depth, log_range
 from .reduction import HERE, Reduction
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 
 Array = NDArray[Any]
 

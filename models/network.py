@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .architecture import Architecture
 from .setting import Setting
 

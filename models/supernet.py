@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from ..devices.errors import ConfigError
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .architecture import Architecture
 from .channels import Channels, Ranges
 from .decoders import ClassificationHead, DenseDecoder

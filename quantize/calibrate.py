@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..devices.errors import QuantizeError
 from ..runtime.engine import create_session
-from ..runtime.graph import parse_graph
+from ..runtime.graphs.graph import parse_graph
 from .ranges import Channels, Extremes, Range, find_ranges, merge_extremes
 
 Images = NDArray[np.uint8]

@@ -14,7 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from ..devices.dialect import Dialect
-from ..runtime.graph_tensors import LOCATION
+from ..runtime.graphs.graph_tensors import LOCATION
 from .apart import keep_apart
 from .equalize import Pair, find_pairs
 from .halves import halve

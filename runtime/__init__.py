@@ -1,7 +1,8 @@
 """The deployed half: the suite file, plans, sessions and switching. Needs numpy; engines are imported when used.
 
-What a file from a stranger meets, in order: `container` (safetensors at offsets) -> `manifest` (what is inside)
--> `record` (one subnet's arrays and views) -> `graph` (our own protobuf reader: check, prune) -> `session`
-(an engine session, checked by `witness`) -> `model` (calls and switches). `suite` is the front of all that,
-`opening` the way in, also by address (`remote`).
+What a file from a stranger meets, in order: `format` (safetensors at offsets, the manifest, one subnet's arrays and
+views) -> `graphs` (our own protobuf reader: check, bound, prune) -> `session` (an engine session, checked by its
+witness) -> `model` (calls and switches). `suite` is the front of all that, `opening` the way in, also by address
+(`remote`). `planning` chooses a subnet for a budget by what is measured here, `governing` keeps a latency under load,
+`tensorrt` builds, keeps and runs engines.
 """

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError
 from .engine import checked_threads
-from .manifest import SubnetInfo
+from .format.manifest import SubnetInfo
 
 if TYPE_CHECKING:
-    from .plan import Plan
+    from .planning.plan import Plan
     from .suite import Suite
 
 
@@ -54,7 +54,7 @@ def _check_plan(suite: Suite, plan: Plan, tasks: tuple[str, ...], provider: str,
 
 def check_words(budget: dict[str, Any]) -> None:
     """BudgetError for a word that `Suite.plan` does not know, with the nearest that it does."""
-    from .plan import make_plan
+    from .planning.plan import make_plan
 
     known = make_plan.__kwdefaults__ or {}
     for word in budget:

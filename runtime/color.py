@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..devices.errors import BudgetError, InputError
+from .format.manifest import InputInfo
 from .images import Prepared, as_array, as_batch
-from .manifest import InputInfo
 
 COLORS = ("rgb", "bgr", "nv12")
 

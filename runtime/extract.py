@@ -11,10 +11,10 @@ import numpy as np
 
 from ..devices.errors import InputError
 from ..devices.writing import beside, onto_disk
+from .format.manifest import SubnetInfo
+from .format.weights import read_arrays
 from .interface import check_interface
-from .manifest import SubnetInfo
 from .suite import Suite
-from .weights import read_arrays
 
 # What engines that map the data file expect of offsets.
 _ALIGNMENT = 4096

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..devices.errors import InputError
-from .manifest import InputInfo
+from .format.manifest import InputInfo
 
 _UINT8 = np.dtype(np.uint8)
 

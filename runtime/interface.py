@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..devices.errors import SuiteError
-from .graph import Graph
+from .graphs.graph import Graph
 
 if TYPE_CHECKING:
     from .suite import Suite

@@ -9,7 +9,7 @@ from ..devices.errors import BudgetError
 from .asked import choose
 from .color import taker
 from .engine import check_provider, check_threads
-from .governor import Governor, check_governable
+from .governing.governor import Governor, check_governable
 from .meanwhile import load_meanwhile
 from .model import Model
 from .session import load_subnet

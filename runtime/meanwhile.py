@@ -14,7 +14,7 @@ from .model import Model
 from .session import load_subnet
 
 if TYPE_CHECKING:
-    from .manifest import SubnetInfo
+    from .format.manifest import SubnetInfo
     from .suite import Suite
 
 _LOG = logging.getLogger("pliant.build")

@@ -15,14 +15,14 @@ from .binding import run_into
 from .color import check_color, taker
 from .engine import release_memory
 from .forking import renew_in_children
+from .format.manifest import SubnetInfo
 from .images import Prepared
-from .manifest import SubnetInfo
 from .session import Outputs, Session, load_subnet
 from .stream import stream
 
 if TYPE_CHECKING:
-    from .governor import Governor
-    from .plan import Plan
+    from .governing.governor import Governor
+    from .planning.plan import Plan
     from .suite import Suite
 
 # Words of a budget that a model fixes when it is loaded.

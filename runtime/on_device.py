@@ -9,7 +9,7 @@ from .engine import import_onnxruntime, one_line
 from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
-    from .manifest import InputInfo
+    from .format.manifest import InputInfo
     from .session import Session
 
 _CUDA, _CPU = 2, 1

@@ -20,7 +20,7 @@ from ..devices.errors import EngineUnavailable, InputError, SuiteError
 from .extract import extract_subnet_file
 
 if TYPE_CHECKING:
-    from .manifest import SubnetInfo
+    from .format.manifest import SubnetInfo
     from .suite import Suite
 
 MODEL = "model.onnx"

@@ -20,7 +20,7 @@ from ..devices.cache import cache_folder, private_folder
 from ..devices.errors import EngineUnavailable, InputError, SuiteError
 from ..devices.measure import Progress
 from ..devices.writing import beside, onto_disk, write_atomically
-from .container import Container
+from .format.container import Container
 
 _HUB = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
 _MOST_BYTES = 4 << 30

@@ -19,12 +19,12 @@ from .engine import (
     release_memory,
     target_of,
 )
+from .format.manifest import SubnetInfo
+from .format.record import Record
+from .format.weights import read_arrays
+from .format.witness import Witness, compare
 from .interface import check_interface
-from .manifest import SubnetInfo
-from .record import Record
 from .tensorrt.settings import ENGINES
-from .weights import read_arrays
-from .witness import Witness, compare
 
 if TYPE_CHECKING:
     from .suite import Suite

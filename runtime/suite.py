@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..devices.errors import BudgetError, SuiteError
-from .bounded import inflate, mapping, parse_json
-from .container import Container
-from .manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo
-from .manifest_reading import parse_manifest
-from .tasks import Task, check_tasks
-from .witness import MAX_SAMPLES
+from .format.bounded import inflate, mapping, parse_json
+from .format.container import Container
+from .format.manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo
+from .format.manifest_reading import parse_manifest
+from .format.tasks import Task, check_tasks
+from .format.witness import MAX_SAMPLES
 
 if TYPE_CHECKING:
-    from .graph import Graph
+    from .format.record import Record
+    from .graphs.graph import Graph
     from .model import Model
-    from .plan import Plan
-    from .record import Record
+    from .planning.plan import Plan
     from .verify import VerifyResult
 
 _MAX_DIGESTS = 4 << 20
@@ -75,7 +75,7 @@ class Suite:
     @property
     def widest(self) -> SubnetInfo:
         """The subnet that the quality of others is relative to: the widest fp32, or the widest where none is fp32."""
-        from .choice import widest
+        from .planning.choice import widest
 
         return widest(self.subnets)
 
@@ -90,7 +90,7 @@ class Suite:
         Raises BudgetError for what cannot be understood, NoSubnetFits where nothing fits.
         """
         from .asked import check_words
-        from .plan import make_plan
+        from .planning.plan import make_plan
 
         check_words(budget)
         return make_plan(self, **budget)
@@ -153,7 +153,7 @@ class Suite:
 
     def graph(self, subnet: SubnetInfo, target: str) -> Graph:
         """The checked graph of a subnet for a target; SuiteError where there is none or its digest is wrong."""
-        from .graph import parse_graph
+        from .graphs.graph import parse_graph
 
         info = subnet.graphs.get(target)
         if info is None:
@@ -173,7 +173,7 @@ class Suite:
 
     def record(self, subnet: SubnetInfo) -> Record:
         """The record of a subnet, its digest checked."""
-        from .record import MAX_RECORD, parse_record
+        from .format.record import MAX_RECORD, parse_record
 
         blob = self._checked_bytes(subnet.record, MAX_RECORD)
         return parse_record(blob, self.container.entries, f"the record of subnet {subnet.id} in {self.path}")

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..devices.errors import SuiteError
-from .digests import check_tensor
+from .format.digests import check_tensor
+from .format.manifest import SubnetInfo
+from .format.record import Record
+from .format.weights import check_fed
 from .interface import check_interface
-from .manifest import SubnetInfo
-from .record import Record
 from .session import load_subnet
 from .suite import Suite
-from .weights import check_fed
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _file(suite: Suite) -> VerifyResult:
 
 
 def _signed(suite: Suite, key: str | os.PathLike[str]) -> VerifyResult:
-    from .signing import check_signature
+    from .format.signing import check_signature
 
     try:
         return VerifyResult(None, True, f"by {check_signature(suite, key)}", what="signature")

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from ..training.evaluator import Demand, Encoder, Table
 from .floors import NONE, Floors
 from .latency import LatencyModel

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..models.space import SearchSpace, SubnetConfig
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .clock import NONE, Clock, Policies
 from .front import Front, FrontEntry, Latency
 from .latency import LEAST, LatencyModel

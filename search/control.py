@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .preference import Preference
 
 Quality = Mapping[str, float]

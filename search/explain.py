@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..devices.errors import BudgetError
-from ..runtime.budget import LATENCY, MACS
+from ..runtime.planning.budget import LATENCY, MACS
 from .front import Front, FrontEntry
 from .preference import Preference
 from .score import Yardstick

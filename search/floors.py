@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..devices.errors import BudgetError
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .score import Yardstick
 
 SLACK = 1e-9

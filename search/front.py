@@ -14,7 +14,7 @@ from ..devices.errors import InputError, PliantError
 from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.policy import Policy
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 
 VERSION = 2
 Kind = Literal["measured", "estimated"]

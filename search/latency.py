@@ -16,7 +16,7 @@ from sklearn.linear_model import RidgeCV
 
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace, SubnetConfig
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from ..training.evaluator import Encoder
 from .predictor import Fit
 

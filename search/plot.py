@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import InputError
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .front import Front, FrontEntry
 
 if TYPE_CHECKING:

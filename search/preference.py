@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace
-from ..runtime.budget import LEAST_WEIGHT, MOST_WEIGHT
+from ..runtime.planning.budget import LEAST_WEIGHT, MOST_WEIGHT
 
 Decoders = tuple[tuple[str, float], ...]
 """(task, decoder width) for each task, sorted by task."""

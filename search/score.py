@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.choice import relative
-from ..runtime.manifest import Quality
-from ..runtime.tasks import Task
+from ..runtime.format.manifest import Quality
+from ..runtime.format.tasks import Task
+from ..runtime.planning.choice import relative
 from .preference import Preference
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..devices.errors import InputError
 from ..models.space import SearchSpace, SubnetConfig
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .latency import LatencyModel
 from .plot import COLORS, GREY, INK, STYLE
 

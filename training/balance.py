@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..models.losses import labelled
 from ..models.reduction import HERE, Reduction
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 
 SPEED = 0.02
 """Share of the way to balance that a step goes: gradients of one batch are noisy."""

@@ -29,7 +29,7 @@ from ..devices.errors import CheckpointError, PliantError
 from ..models.architecture import Architecture
 from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .disk import check_room, digest, flush, remove, writing
 from .recipe import Recipe, TrainingRecipe
 

@@ -14,7 +14,7 @@ from ..models.architecture import Architecture
 from ..models.sorting import sort_supernet
 from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet, stages_of
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .data import open_data
 from .data.files import find
 from .data.mixture import Mixture

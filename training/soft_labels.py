@@ -17,7 +17,7 @@ from torch import Tensor
 from ..models.decode import log_depth
 from ..models.losses import labelled
 from ..models.reduction import HERE, Reduction
-from ..runtime.tasks import Task
+from ..runtime.format.tasks import Task
 from .divergence import divergence
 from .recipe import SoftLabels
 

@@ -27,7 +27,7 @@ from pliant.export.template import widest_template
 from pliant.models.space import SubnetConfig
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
-from pliant.runtime.graph import parse_graph
+from pliant.runtime.graphs.graph import parse_graph
 from pliant.training.checkpoint import Checkpoint, load_checkpoint, resolve
 from pliant.training.evaluator import Evaluator
 from pliant.training.prepare import open_split

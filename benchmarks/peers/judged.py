@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pliant.devices.errors import DataError
 from pliant.export.mixing import relative_drop
 from pliant.export.quality import Labelled, measure_quality
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 
 QUANTILE = 0.1
 

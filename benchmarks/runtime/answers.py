@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pliant.runtime.manifest import SubnetInfo
+from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.suite import Suite
 
 from ..bench import bare

@@ -19,9 +19,9 @@ import numpy as np
 import pliant
 from pliant.devices.cache import MeasurementCache
 from pliant.devices.measure import Measurement, measure
-from pliant.runtime.latency import CONFIRM, Book
-from pliant.runtime.manifest import SubnetInfo
-from pliant.runtime.memory import measure_memory
+from pliant.runtime.format.manifest import SubnetInfo
+from pliant.runtime.planning.latency import CONFIRM, Book
+from pliant.runtime.planning.memory import measure_memory
 from pliant.runtime.session import load_subnet
 from pliant.runtime.suite import Suite
 

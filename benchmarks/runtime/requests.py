@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pliant.devices.measure import measure
-from pliant.runtime.latency import SETTLE
-from pliant.runtime.manifest import SubnetInfo
-from pliant.runtime.memory import measure_memory
+from pliant.runtime.format.manifest import SubnetInfo
+from pliant.runtime.planning.latency import SETTLE
+from pliant.runtime.planning.memory import measure_memory
 from pliant.runtime.session import load_subnet
 from pliant.runtime.suite import Suite
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import pliant
-from pliant.runtime.memory import resident
+from pliant.runtime.planning.memory import resident
 
 from ..reporting import Entry
 from .acts import ACTS, Field

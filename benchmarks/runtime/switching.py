@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 import pliant
-from pliant.runtime.memory import resident
 from pliant.runtime.model import Model
+from pliant.runtime.planning.memory import resident
 from pliant.runtime.suite import Suite
 
 from ..reporting import Entry

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pliant.devices.measure import Measurement
 from pliant.devices.profile import MemoryUse
 from pliant.devices.repeats import Repeat
-from pliant.runtime.manifest import SubnetInfo
+from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.suite import Suite
 
 from .requests import Request

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from pliant import PliantError
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.search.preference import Preference
 from pliant.training.checkpoint import Checkpoint, load_checkpoint, resolve, steps
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.training.checkpoint import load_checkpoint, resolve, steps
 from pliant.training.data.batches import batches_per_epoch
 from pliant.training.evaluate import load_batches

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...devices.errors import EngineUnavailable
-from ..choice import Candidate, Miss
+from ..planning.choice import Candidate, Miss
 from .load import build_command, engine_settings
 
 if TYPE_CHECKING:
-    from ..latency import Book
+    from ..planning.latency import Book
 
 _NO_FACTOR = 1e9
 """No budget is near for a subnet that cannot run."""

@@ -16,7 +16,7 @@ from .settings import BuildSettings
 from .sources import key_of
 
 if TYPE_CHECKING:
-    from ..manifest import SubnetInfo
+    from ..format.manifest import SubnetInfo
     from ..suite import Suite
 
 

@@ -14,7 +14,7 @@ from .settings import BuildSettings
 from .sources import engine_inputs, engine_tasks, key_of
 
 if TYPE_CHECKING:
-    from ..manifest import SubnetInfo
+    from ..format.manifest import SubnetInfo
     from ..suite import Suite
 
 

@@ -19,7 +19,7 @@ from .sources import check_digests, engine_inputs, engine_tasks, integer_weights
 from .timing import TimingCache
 
 if TYPE_CHECKING:
-    from ..manifest import SubnetInfo
+    from ..format.manifest import SubnetInfo
     from ..suite import Suite
 
 _LOG = logging.getLogger("pliant.build")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import parse_graph
+from ..graphs.graph import parse_graph
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 

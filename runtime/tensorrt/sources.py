@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...devices.errors import SuiteError
-from ..digests import check_tensor, stated_digest
-from ..graph import Graph
+from ..format.digests import check_tensor, stated_digest
+from ..format.weights import read_arrays
+from ..graphs.graph import Graph
 from ..interface import check_interface
-from ..weights import read_arrays
 from .bindings import Bindings
 from .cache import EngineKey, engine_key
 from .settings import BuildSettings
 
 if TYPE_CHECKING:
-    from ..manifest import GraphInfo, SubnetInfo
+    from ..format.manifest import GraphInfo, SubnetInfo
     from ..suite import Suite
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from onnx import helper, numpy_helper
 
-from pliant.runtime.header import MAX_HEADER
-from pliant.runtime.manifest import MAX_GRAPH_BYTES
-from pliant.runtime.protobuf import bytes_field, varint_field
+from pliant.runtime.format.header import MAX_HEADER
+from pliant.runtime.format.manifest import MAX_GRAPH_BYTES
+from pliant.runtime.graphs.protobuf import bytes_field, varint_field
 
 from ..runtime.making import Made
 from .headers import tensor

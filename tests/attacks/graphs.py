@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pliant.runtime.graph_tensors import MAX_ELEMENTS
+from pliant.runtime.graphs.graph_tensors import MAX_ELEMENTS
 
 Meddle = Callable[[onnx.ModelProto], None]
 

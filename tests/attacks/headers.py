@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pliant.runtime.header import MAX_HEADER
+from pliant.runtime.format.header import MAX_HEADER
 
 
 def tensor(start: int, stop: int, shape: list[Any] | None = None, dtype: str = "U8") -> dict[str, Any]:

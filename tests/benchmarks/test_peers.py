@@ -16,7 +16,7 @@ import pliant
 from pliant.benchmarks.peers.judged import Judged, judge, losses
 from pliant.benchmarks.peers.report import table
 from pliant.export.quality import Labelled
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 
 DEPTH = Task("depth", "depth", value_range=(0.1, 300.0))
 

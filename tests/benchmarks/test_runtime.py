@@ -21,10 +21,10 @@ from pliant.benchmarks.runtime.requests import Request
 from pliant.benchmarks.runtime.slope import slope
 from pliant.benchmarks.runtime.switching import compared
 from pliant.benchmarks.runtime.truth import Known, best
-from pliant.runtime.latency import Book
+from pliant.runtime.planning.latency import Book
 
 from ..runtime.making import make
-from ..runtime.paper import TASKS, Paper, in_memory, papers, plan
+from ..runtime.planning.paper import TASKS, Paper, in_memory, papers, plan
 
 PAGE = "before\n<!-- {0}: begin -->\nNot measured yet.\n<!-- {0}: end -->\nafter\n"
 

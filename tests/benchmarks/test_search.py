@@ -11,7 +11,7 @@ from pliant.benchmarks.search.methods import INTEGERS, METHODS, Outcome
 from pliant.benchmarks.search.report import control_ratio, tables
 from pliant.benchmarks.search.score import Ends, control, protocol
 from pliant.benchmarks.search.subjects import Groups
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.search.algorithm import Problem
 from pliant.search.archive import Archive
 

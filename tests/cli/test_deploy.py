@@ -13,8 +13,8 @@ from PIL import Image
 
 from pliant.devices.profile import read_profile
 
+from ..runtime.format.test_signing import written
 from ..runtime.making import make
-from ..runtime.test_signing import written
 from .conftest import Terminal
 
 DENSE = ("floor", "depth", "normals", "edges")

@@ -15,7 +15,7 @@ from pliant.models.architecture import Architecture
 from pliant.models.setting import Statistics
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.models.supernet import Supernet, build_supernet, stages_of
-from pliant.runtime.tasks import Kind, Task
+from pliant.runtime.format.tasks import Kind, Task
 from pliant.training.data.sample import Sample
 
 SIZE = (32, 48)

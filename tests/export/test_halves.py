@@ -20,8 +20,8 @@ from pliant.export.report import ExportReport
 from pliant.export.template import widest_template
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
+from pliant.runtime.format.weights import read_arrays
 from pliant.runtime.opening import open_suite
-from pliant.runtime.weights import read_arrays
 
 from ..rtx import build
 from .making import statistics, waves

@@ -25,7 +25,7 @@ from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
 from pliant.quantize.rules import check_graph
 from pliant.quantize.weights import dequantize
-from pliant.runtime.graph import parse_graph
+from pliant.runtime.graphs.graph import parse_graph
 
 from .conftest import Exported
 from .making import statistics, waves

@@ -14,7 +14,7 @@ from pliant.export.narrow import narrow
 from pliant.export.parity import compare_outputs, expected_outputs
 from pliant.export.template import export_template
 from pliant.models.space import SearchSpace, SubnetConfig
-from pliant.runtime.graph import parse_graph
+from pliant.runtime.graphs.graph import parse_graph
 
 from .conftest import Exported
 from .making import SIZE, deployed, statistics, waves

@@ -25,8 +25,8 @@ from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
 from pliant.quantize.policy import Policy
+from pliant.runtime.format.weights import read_arrays
 from pliant.runtime.opening import open_suite
-from pliant.runtime.weights import read_arrays
 from pliant.training.data.batches import collate
 from pliant.training.evaluate import evaluate, load_batches
 from pliant.training.recalibrate import recalibrate

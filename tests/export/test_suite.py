@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 
 from pliant.devices.errors import ExportError
 from pliant.export.suite import SubnetEntry, SuiteContent, suite_bytes, write_suite
+from pliant.runtime.format.record import View
 from pliant.runtime.opening import open_suite
-from pliant.runtime.record import View
 
 from .making import task
 

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx import AttributeProto, helper
 
-from pliant.runtime.operators import RULES
+from pliant.runtime.graphs.operators import RULES
 
 from ..attacks.graphs import GRAPHS
 from .choices import Choices

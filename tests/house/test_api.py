@@ -75,7 +75,7 @@ def test_what_is_a_method_is_shown_as_a_call(page: str, made: dict[str, Any]) ->
 
 
 def test_the_words_of_a_budget_are_those_of_plan(page: str) -> None:
-    from pliant.runtime.plan import make_plan
+    from pliant.runtime.planning.plan import make_plan
 
     row = next(line for line in page.splitlines() if line.startswith("| `Suite.plan("))
     said = set(re.findall(r"`(\w+)`", row.split("|")[2]))

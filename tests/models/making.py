@@ -15,7 +15,7 @@ from pliant.models import (
     build_supernet,
     stages_of,
 )
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 
 DENSE = (
     Task("surfaces", "segmentation", ("floor", "wall", "thing"), ((90, 90, 90), (200, 180, 120), (180, 60, 60))),

@@ -5,7 +5,7 @@ import torch
 from pliant.models.architecture import Architecture
 from pliant.models.space import SearchSpace
 from pliant.models.supernet import build_supernet
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 
 WIDTHS = (0.25, 0.5, 1.0)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pliant.models import Metric, decode, loss
-from pliant.runtime.tasks import KINDS, Task
+from pliant.runtime.format.tasks import KINDS, Task
 
 TASKS = {
     "segmentation": Task("s", "segmentation", ("a", "b", "c")),

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save, save_file
 
 from pliant import BudgetError, SuiteError
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 
 Array = np.ndarray[Any, Any]
 

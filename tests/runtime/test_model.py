@@ -14,8 +14,8 @@ import onnxruntime
 import pytest
 
 import pliant
-from pliant.runtime.choice import widest
 from pliant.runtime.engine import physical_cores
+from pliant.runtime.planning.choice import widest
 
 from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, images, make, reference
 

@@ -11,7 +11,7 @@ import torch
 
 from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
 from pliant.models.architecture import Architecture
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.search.algorithm import Candidate, Problem, Trunk, Wanted
 from pliant.search.archive import Archive
 from pliant.search.hypervolume import Volume

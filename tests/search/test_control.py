@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.search.control import budgets_between, errors, measure_control, protocol_preferences
 from pliant.search.preference import Preference
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from pliant.models.space import SearchSpace, SubnetConfig
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.search.algorithm import Problem, Wanted
 from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt

@@ -13,7 +13,7 @@ from PIL import Image
 from pliant import InputError
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.quantize.policy import Policy
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.search.front import Front, FrontEntry, Latency, Provenance
 from pliant.search.plot import plot_front
 

@@ -16,10 +16,10 @@ import pytest
 
 from pliant import InputError
 from pliant.models.space import SearchSpace
-from pliant.runtime.budget import make_budget
-from pliant.runtime.choice import rank
-from pliant.runtime.manifest import Cost, Quality, SubnetInfo, Widths
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.manifest import Cost, Quality, SubnetInfo, Widths
+from pliant.runtime.format.tasks import Task
+from pliant.runtime.planning.budget import make_budget
+from pliant.runtime.planning.choice import rank
 from pliant.search.front import Front, FrontEntry, Latency, Provenance
 from pliant.search.page import write_page
 

@@ -20,7 +20,7 @@ import torch
 from pliant import DataError
 from pliant.cli.failing import report
 from pliant.cli.training import together
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.training import checkpoint, loop
 from pliant.training.data.sample import Sample
 from pliant.training.prepare import TrainingData

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 import torch
 
-from pliant.runtime.tasks import Kind, Task
+from pliant.runtime.format.tasks import Kind, Task
 from pliant.training.recipe import SoftLabels
 from pliant.training.soft_labels import counted, soft_label_loss
 

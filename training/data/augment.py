@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ...runtime.tasks import Kind
+from ...runtime.format.tasks import Kind
 from .resize import resize_image, resize_target
 from .sample import IGNORED, Sample, Targets
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Kind, Task
+from ...runtime.format.tasks import Kind, Task
 from .augment import Augment, Changes, augmented, is_small
 from .sample import IGNORED, Dataset, Sample
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .dense import Array, Film, Labels
 
 _CLASSES = (

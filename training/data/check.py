@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from . import open_data
 from .file_dataset import FileDataset
 from .folder import splits_of

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .cifar_files import FILES, SIZE, Content, find_content, read_content
 from .files import check_names, find
 from .resize import resize_image

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .files import Form, Pictures, find, places, read, texts
 
 Array = npt.NDArray[Any]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .files import Form, Pictures, check_names, find, read
 from .resize import resize_image, resize_target
 from .sample import Sample

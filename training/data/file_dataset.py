@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .readers import missing, picture_size, read_picture
 from .resize import resize_image, resize_target
 from .sample import Sample, Targets

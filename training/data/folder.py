@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .decode import class_ids, edge_map, metres, unit_vectors
 from .dense import spread
 from .file_dataset import FileDataset, LabelFiles, LabelSource, Place

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Kind, Task
+from ...runtime.format.tasks import Kind, Task
 from ..part import Count, Part, Positive
 from ..yaml_lines import checked_as, parsed, text_of
 from .decode import Frame

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .sample import Dataset, Sample
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .decode import Array, class_ids, edge_map, metres, unit_vectors
 from .file_dataset import LabelFiles, Place
 from .prepared import Prepared

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...devices.errors import DataError
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .decode import Array, boundaries, class_ids, unit_vectors
 from .file_dataset import LabelFiles, Place
 from .pascal_parts import PARTS, human_parts

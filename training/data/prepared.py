@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .dense import spread
 from .file_dataset import FileDataset, LabelFiles, Place
 from .files import check_names

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...runtime.tasks import Task
+from ...runtime.format.tasks import Task
 from .dense import Array, Film, Labels
 
 _SURFACES = ("floor_or_low_horizontal", "raised_horizontal", "vertical_axis_a", "vertical_axis_b", "other_orientation")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ...runtime.tasks import Kind
+from ...runtime.format.tasks import Kind
 
 Array = npt.NDArray[Any]
 Box = tuple[float, float, float, float]

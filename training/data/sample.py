@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ...runtime.tasks import Kind, Task
+from ...runtime.format.tasks import Kind, Task
 
 Targets = dict[str, npt.NDArray[Any]]
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pliant.devices.errors import DataError
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.training.data.augment import Augment, augmented, flipped, shifted, zoomed
 from pliant.training.data.batches import Batch, batches_per_epoch, collate, epoch_batches
 from pliant.training.data.resize import resize_image, resize_target

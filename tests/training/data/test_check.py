@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pliant.devices.errors import DataError
-from pliant.runtime.tasks import Task
+from pliant.runtime.format.tasks import Task
 from pliant.training.checking import check
 from pliant.training.data import check as checking
 from pliant.training.data import cifar100, cifar_files

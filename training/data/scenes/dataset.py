@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from queue import SimpleQueue
 
 from ....devices.errors import DataError
-from ....runtime.tasks import Task
+from ....runtime.format.tasks import Task
 from ..files import check_names
 from ..sample import Sample
 from .picture import SPLITS, TASKS, render

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....devices.errors import DataError
-from ....runtime.tasks import Task
+from ....runtime.format.tasks import Task
 from ..sample import Sample
 from .compose import compose
 from .draw import Draw

@@ -1,0 +1,13 @@
+"""From a budget in units to a subnet, by what was measured on this machine.
+
+budget     limits, preferences and floors, read from words
+choice     the rule: what fits, then the best weighted relative quality, then the cheaper
+latency    measurements of a suite's subnets here, taken and kept
+memory     what a subnet takes of a fresh process
+judge      a candidate against a budget, and how far that can be trusted
+guessing   whom to measure of many
+measuring  what a plan measures, and how long
+plan       the answer, with its reasons; `plan_text` says them
+ladder     what a governor may step to
+profiling  the same measurements for another process, on a board
+"""

@@ -1,0 +1,170 @@
+"""Holding subnets against a budget by what is known of them, and how far that can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...devices.repeats import MOST
+from ..format.manifest import SubnetInfo
+from .budget import ENERGY, LATENCY, Budget, format_bytes
+from .choice import Candidate, Miss, narrower, over
+from .latency import Book
+
+# A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
+OVER, UNDER = 1.25, 1.5
+# On a quiet machine the median is about so many times the quickest run.
+QUIET = 1.1
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Holds candidates against a budget, by what `book` knows of them.
+
+    One that is `cornered` asks for no room under the latency limit: where none of the subnets leaves it.
+    """
+
+    budget: Budget
+    book: Book
+    cornered: bool = False
+
+    def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """Every limit that a candidate is known to break."""
+        return (
+            *candidate.misses,
+            *self.memory_miss(candidate),
+            *self.energy_miss(candidate),
+            *self._latency_miss(candidate),
+        )
+
+    def unknown(self, candidate: Candidate) -> tuple[str, ...]:
+        """Limits of which it is not known whether the candidate keeps them."""
+        limits = []
+        if self.lacks_memory(candidate):
+            limits.append("memory")
+        if self.lacks_energy(candidate):
+            limits.append("energy")
+        if self.budget.latency_ms is not None and self.latency(candidate) is None and not self.beyond(candidate):
+            limits.append("latency")
+        return tuple(limits)
+
+    def fits(self, candidate: Candidate) -> bool:
+        """Whether the candidate is known to keep every limit."""
+        return not self.misses(candidate) and not self.unknown(candidate)
+
+    def lacks_memory(self, candidate: Candidate) -> bool:
+        """Whether memory is limited and this candidate's was not measured."""
+        return self.budget.memory_bytes is not None and self.book.memory(candidate.subnet) is None
+
+    def lacks_energy(self, candidate: Candidate) -> bool:
+        """Whether energy is limited and this candidate's was not measured."""
+        return self.budget.energy_mj is not None and self.book.energy(candidate.subnet) is None
+
+    def energy_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """The energy limit, if the candidate is known to break it."""
+        limit, use = self.budget.energy_mj, self.book.energy(candidate.subnet)
+        if limit is None or use is None or use.millijoules <= limit:
+            return ()
+        return (over("energy", use.millijoules, limit, ENERGY.format(use.millijoules), ENERGY.format(limit)),)
+
+    def latency(self, candidate: Candidate) -> float | None:
+        """Milliseconds at the budget's quantile, or None where that was not measured."""
+        found = self.book.latency(candidate.subnet)
+        return found.at(self.budget.quantile) if found else None
+
+    def room(self, candidate: Candidate) -> float:
+        """The share by which a latency has to stay under the limit: as much as repeats of it differ by here.
+
+        That is the machine's drift from one sitting to the next, or, where it is more, what this sitting leaves open.
+        """
+        if self.cornered:
+            return 0.0
+        found = self.book.latency(candidate.subnet)
+        own = 0.0
+        if found is not None and found.quantile == self.budget.quantile and found.settled(found.quantile):
+            own = min(found.spread / 2.0, MOST)
+        return max(own, self.book.drift(self.budget.quantile))
+
+    def tight(self, candidate: Candidate) -> bool:
+        """Whether a candidate is over the latency limit only by the room that it has to leave."""
+        limit, value = self.budget.latency_ms, self.latency(candidate)
+        return limit is not None and value is not None and value <= limit < value * (1.0 + self.room(candidate))
+
+    def _latency_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+        limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
+        if limit is None:
+            return ()
+        if found is None:
+            return self._beyond_miss(candidate, limit)
+        value = found.at(self.budget.quantile)
+        # Without enough runs for the quantile, what it certainly reaches can still be too much.
+        known = found.at_least(self.budget.quantile) if value is None else value
+        prefix = "at least " if value is None else ""
+        at = f"{prefix}{LATENCY.format(known)} at p{self.budget.quantile * 100:g}"
+        if self.tight(candidate):
+            room = self.room(candidate)
+            at += f" and {room * 100:.2g} % by which repeats differ"
+            known *= 1.0 + room
+        if known <= limit:
+            return ()
+        return (over("latency", known, limit, at, LATENCY.format(limit)),)
+
+    def beyond(self, candidate: Candidate) -> SubnetInfo | None:
+        """The slowest measured subnet that is far over the latency limit though it does nowhere more than this one.
+
+        This one was not measured, but is over the limit too: more work of the same kind does not take less time.
+        """
+        limit = self.budget.latency_ms
+        if limit is None or self.book.latency(candidate.subnet) is not None:
+            return None
+        return max(
+            (each for each in self.book.over(limit * OVER) if narrower(each, candidate.subnet, self.book.tasks)),
+            key=self._least,
+            default=None,
+        )
+
+    def _least(self, subnet: SubnetInfo) -> float:
+        found = self.book.latency(subnet)
+        return found.at_least(self.budget.quantile) if found else 0.0
+
+    def _beyond_miss(self, candidate: Candidate, limit: float) -> tuple[Miss, ...]:
+        narrow = self.beyond(candidate)
+        if narrow is None:
+            return ()
+        least = self._least(narrow)
+        text = f"not measured; {narrow.id}, which is nowhere wider, takes at least {LATENCY.format(least)}"
+        return (over("latency", least, limit, text, LATENCY.format(limit)),)
+
+    def memory_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
+        """The memory limit, if the candidate is known to break it."""
+        limit, use = self.budget.memory_bytes, self.book.memory(candidate.subnet)
+        if limit is None:
+            return ()
+        if use is not None:
+            known, shown = use.peak, format_bytes(use.peak)
+        else:
+            # Weights are resident whatever the engine does with them.
+            known, shown = candidate.bytes, f"at least {format_bytes(candidate.bytes)} of weights"
+        return (over("memory", known, limit, shown, format_bytes(limit)),) if known > limit else ()
+
+    def doubtful(self, candidate: Candidate) -> bool:
+        """Whether a candidate's latency is too little known to decide by, and near the limit or not known at all."""
+        limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
+        if limit is None:
+            return False
+        if found is None:
+            return self.beyond(candidate) is None
+        # A quantile is at least the median.
+        over_by_median = found.settled(0.5) and found.at_least(self.budget.quantile) > limit
+        if found.settled(self.budget.quantile) or over_by_median:
+            return False
+        value = found.at(self.budget.quantile)
+        return found.min <= limit * OVER and (value is None or value >= limit / UNDER)
+
+    def perhaps_wronged(self, candidate: Candidate) -> bool:
+        """Whether a candidate is over the latency limit only because the machine was busy, or the look at it short."""
+        limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
+        if limit is None or found is None:
+            return False
+        if self.tight(candidate) and self.room(candidate) > self.book.drift(self.budget.quantile):
+            return True
+        return found.disturbed and found.min * QUIET <= limit and bool(self._latency_miss(candidate))

@@ -1,0 +1,246 @@
+"""How long subnets take here: measured through sessions, in turns, and kept for this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ...devices.cache import MeasurementCache
+from ...devices.energy import EnergyUse, energy_of, need_sensor
+from ...devices.errors import EngineUnavailable
+from ...devices.fingerprint import Fingerprint, read_fingerprint
+from ...devices.measure import Effort, Measurement, Progress, measure
+from ...devices.profile import DeviceProfile, Key, MemoryUse
+from ...devices.repeats import Repeat, drift, repeats_of
+from ..engine import check_provider, check_threads, checked_threads, target_of
+from ..format.manifest import SubnetInfo
+from ..session import load_subnet
+from ..tensorrt.settings import ENGINES
+from .memory import measure_memory
+
+if TYPE_CHECKING:
+    from ..suite import Suite
+    from ..tensorrt.cache import EngineInfo
+
+# Subnets loaded at once and measured in turns; more would not fit a small board's memory.
+TOGETHER = 5
+# A glance tells far from near; settled numbers decide near a limit; a subnet is chosen on confirmed ones.
+# No warm-up runs: loading has run the witness, and the first run of each turn is thrown away.
+GLANCE = Effort(runs=6, spread=float("inf"), seconds=0.0, warmup=0)
+SETTLE = Effort(runs=21, spread=0.05, seconds=0.6, warmup=0)
+CONFIRM = Effort(runs=42, spread=0.03, seconds=1.5, warmup=0)
+# What is promised by numbers kept from earlier is looked at again, no longer than is needed to see it changed.
+CHECK = Effort(runs=21, spread=0.05, seconds=0.0, warmup=0)
+
+
+class Book:
+    """Measurements of a suite's subnets on this machine, for one set of tasks, provider and threads.
+
+    Reads what is kept when it is made; measures when it is told to, and keeps that.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        tasks: Sequence[str],
+        *,
+        provider: str = "cpu",
+        threads: int | None = None,
+        cache: MeasurementCache | None = None,
+        fingerprint: Fingerprint | None = None,
+    ):
+        self.suite = suite
+        self.tasks = tuple(tasks)
+        self.provider = provider
+        self.threads = checked_threads(threads)
+        self.cache = cache or MeasurementCache()
+        self.fingerprint = fingerprint or read_fingerprint()
+        self.profile = self.cache.profile(self.fingerprint)
+        self.engines: dict[str, EngineInfo] = {}
+        if provider in ENGINES:
+            from ..tensorrt.load import built_engines
+
+            self.engines = built_engines(suite, suite.subnets, self.tasks, provider)
+        self._keys: dict[str, str] = {}
+        self._drifts: tuple[tuple[Repeat, ...], dict[float, float]] = ((), {})
+
+    def key(self, subnet: SubnetInfo) -> Key:
+        """What a measurement of this subnet is kept under; subnets of the same graph share it."""
+        shape = (1, *self.suite.input.shape)
+        # One that the provider has no graph of is never measured: nothing is known under its key.
+        graph = subnet.graphs.get(target_of(self.provider))
+        provider = self.provider
+        if provider in ENGINES:
+            # Another engine of the same graph, for another batch say, takes another time.
+            engine = self.engines.get(subnet.id)
+            provider = f"{provider}@{engine.sha256[:16] if engine else ''}"
+        return Key(graph.sha256 if graph else "", shape, provider, self.threads, self.tasks)
+
+    def latency(self, subnet: SubnetInfo) -> Measurement | None:
+        """What is known of its latency, in milliseconds."""
+        # Asked thousands of times a plan.
+        key = self._keys.get(subnet.id) or self._keys.setdefault(subnet.id, self.key(subnet).text)
+        return self.profile.latency.get(key)
+
+    def forget(self, subnets: Iterable[SubnetInfo]) -> None:
+        """Drop what is known of these subnets' latency, for good: it holds no longer."""
+        self.profile = self.cache.forget(self.fingerprint, (self.key(subnet).text for subnet in subnets))
+
+    def drift(self, quantile: float) -> float:
+        """How far, relatively, a quantile measured again comes out from what was kept here (`devices.repeats`)."""
+        if self._drifts[0] is not self.profile.repeats:
+            self._drifts = (self.profile.repeats, {})
+        known = self._drifts[1]
+        if quantile not in known:
+            known[quantile] = drift(self.profile.repeats, self.provider, quantile)
+        return known[quantile]
+
+    def over(self, latency_ms: float) -> list[SubnetInfo]:
+        """The measured subnets whose quickest run takes longer."""
+        return [each for each in self.suite.subnets if (found := self.latency(each)) and found.min > latency_ms]
+
+    def memory(self, subnet: SubnetInfo) -> MemoryUse | None:
+        """What is known of its memory, in bytes."""
+        return self.profile.memory.get(self.key(subnet).text)
+
+    def energy(self, subnet: SubnetInfo) -> EnergyUse | None:
+        """What is known of its energy, in millijoules a run."""
+        return self.profile.energy.get(self.key(subnet).text)
+
+    def stale(self, subnets: Iterable[SubnetInfo]) -> list[str]:
+        """What changed since these subnets were measured in another state of the machine; empty if never."""
+        keys = {self.key(subnet).text for subnet in subnets}
+        for profile in self.cache.others(self.fingerprint):
+            if keys & profile.latency.keys():
+                return self.fingerprint.differences(profile.fingerprint)
+        return []
+
+    def measure(
+        self, subnets: Sequence[SubnetInfo], quantile: float, effort: Effort, progress: Progress | None = None
+    ) -> None:
+        """Measure latency, a few subnets at a time and in turns; each group is kept when it is done.
+
+        `effort.seconds` is for each subnet. `progress(what, done, total)` counts subnets.
+        """
+        unlike = self._unlike(subnets)
+        for start in range(0, len(unlike), TOGETHER):
+            group = unlike[start : start + TOGETHER]
+            calls: dict[str, Callable[[], object]] = {}
+            for index, subnet in enumerate(group):
+                if progress:
+                    progress(f"measuring {subnet.id}", start + index, len(unlike))
+                calls[self.key(subnet).text] = self._call(subnet)
+            times = measure(calls, quantile=quantile, effort=replace(effort, seconds=effort.seconds * len(group)))
+            repeats = self._repeats(times)
+            kept = self.cache.add(self.fingerprint, latency=times, repeats=repeats, conditions=_conditions())
+            self.profile = self.profile.merged(kept)
+        if progress and unlike:
+            progress("measured", len(unlike), len(unlike))
+
+    def check(self, subnet: SubnetInfo, quantile: float) -> Measurement:
+        """Measure a subnet shortly and keep how that compares with what is known, which stays as it is."""
+        key = self.key(subnet).text
+        found = measure({key: self._call(subnet)}, quantile=quantile, effort=CHECK)
+        self.profile = self.profile.merged(self.cache.add(self.fingerprint, repeats=self._repeats(found)))
+        return found[key]
+
+    def _repeats(self, times: Mapping[str, Measurement]) -> list[Repeat]:
+        known = self.profile.latency
+        return [each for key, found in times.items() for each in repeats_of(self.provider, known.get(key), found)]
+
+    def _unlike(self, subnets: Sequence[SubnetInfo]) -> list[SubnetInfo]:
+        """One subnet for each key, in order."""
+        found: dict[str, SubnetInfo] = {}
+        for subnet in subnets:
+            found.setdefault(self.key(subnet).text, subnet)
+        return list(found.values())
+
+    def _call(self, subnet: SubnetInfo) -> Callable[[], object]:
+        session = load_subnet(self.suite, subnet, self.tasks, False, self.provider, self.threads, quiet=True)
+        image = self.suite.witness_input()
+        return lambda: session.run(image)
+
+    def measure_memory(self, subnets: Sequence[SubnetInfo], progress: Progress | None = None) -> None:
+        """Measure memory, each subnet in a process of its own."""
+        unlike = self._unlike(subnets)
+        ids = [subnet.id for subnet in unlike]
+        with self.suite.container.lent() as (path, descriptor):
+            found = measure_memory(path, ids, self.tasks, self.provider, self.threads, progress, inherit=(descriptor,))
+        uses = {self.key(subnet).text: found[subnet.id] for subnet in unlike}
+        self.profile = self.profile.merged(self.cache.add(self.fingerprint, memory=uses))
+
+    def measure_energy(self, subnets: Sequence[SubnetInfo], progress: Progress | None = None) -> None:
+        """Measure energy by this machine's sensor, two seconds a subnet.
+
+        BudgetError where there is no sensor, EngineUnavailable where it fails.
+        """
+        sensor = need_sensor("processor" if self.provider == "cpu" else "gpu")
+        unlike = self._unlike(subnets)
+        for done, subnet in enumerate(unlike):
+            if progress:
+                progress(f"measuring the energy of {subnet.id}", done, len(unlike))
+            try:
+                use = energy_of(self._call(subnet), sensor)
+            except OSError as error:
+                raise EngineUnavailable(f"the energy sensor {sensor.name} fails: {error.strerror or error}") from error
+            kept = self.cache.add(self.fingerprint, energy={self.key(subnet).text: use}, conditions=_conditions())
+            self.profile = self.profile.merged(kept)
+        if progress and unlike:
+            progress("measured", len(unlike), len(unlike))
+
+
+def profile_suite(
+    suite: Suite,
+    subnets: Sequence[SubnetInfo] | None = None,
+    *,
+    tasks: Iterable[str] | str | None = None,
+    provider: str = "cpu",
+    threads: int | None = None,
+    quantile: float = 0.5,
+    memory: bool = True,
+    energy: bool = False,
+    effort: Effort = CONFIRM,
+    progress: Progress | None = None,
+    cache: MeasurementCache | None = None,
+) -> DeviceProfile:
+    """Measure subnets (None: all) anew on this machine, latency and memory, and keep that for `plan`.
+
+    Returns a profile with the entries of these subnets only. `effort.seconds` is for each subnet.
+    """
+    names = suite.check_tasks(tasks)
+    chosen = list(suite.subnets if subnets is None else subnets)
+    book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
+    if book.provider in ENGINES and subnets is None:
+        chosen = [subnet for subnet in chosen if subnet.id in book.engines]
+    book.measure(chosen, quantile, effort, progress)
+    if memory and book.provider == "cpu":
+        book.measure_memory(chosen, progress)
+    if energy:
+        book.measure_energy(chosen, progress)
+    keys = {book.key(subnet).text for subnet in chosen}
+    latency = {key: value for key, value in book.profile.latency.items() if key in keys}
+    uses = {key: value for key, value in book.profile.memory.items() if key in keys}
+    target = target_of(book.provider)
+    graphs = {subnet.graphs[target].sha256: _described(subnet) for subnet in chosen if target in subnet.graphs}
+    energies = {key: value for key, value in book.profile.energy.items() if key in keys}
+    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs, energies)
+
+
+def _described(subnet: SubnetInfo) -> dict[str, Any]:
+    return {
+        "encoder": list(subnet.widths.encoder),
+        "decoders": dict(subnet.widths.decoders),
+        "precision": subnet.precision,
+    }
+
+
+def _conditions() -> dict[str, str]:
+    """For people who read a profile: when, and how busy the machine was (its load over a minute)."""
+    import os
+
+    found = {"measured": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+    if hasattr(os, "getloadavg"):
+        found["load"] = f"{os.getloadavg()[0]:.2f}"
+    return found

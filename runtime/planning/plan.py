@@ -1,0 +1,255 @@
+"""`make_plan`: the subnet for a budget, why, and why not the others; every number measured here or marked otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...devices.cache import MeasurementCache
+from ...devices.energy import need_sensor
+from ...devices.errors import BudgetError
+from ...devices.measure import Progress
+from ..format.manifest import SubnetInfo
+from ..tensorrt.settings import ENGINES
+from . import plan_text
+from .budget import Budget, make_budget
+from .choice import Candidate, rank, widest
+from .judge import Judge
+from .ladder import Rung, measured_rungs
+from .latency import Book
+from .measuring import measure_what_decides
+
+if TYPE_CHECKING:
+    from ..suite import Suite
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number and where it comes from. `spread` is its relative uncertainty; None where it has none."""
+
+    value: float
+    kind: Literal["measured", "estimated"]
+    quantile: float | None = None
+    spread: float | None = None
+    runs: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object with `value` and `kind` at least."""
+        entry = {"value": self.value, "kind": self.kind}
+        extra = {"quantile": self.quantile, "spread": self.spread, "runs": self.runs}
+        return entry | {name: value for name, value in extra.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A subnet that was not chosen, and the reason with its numbers."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A subnet chosen for a budget.
+
+    `score` is the sum over tasks of weight times quality relative to the widest subnet, `full_score` that of the widest
+    itself. `latency_ms`, `memory_bytes` and `energy_mj` are None where nothing was measured. `macs` and `bytes` are for
+    the tasks asked for. `notes` are lines that the user should see, `rungs` what a governor may step to (none without a
+    latency limit).
+    """
+
+    subnet: SubnetInfo
+    why: str
+    rejected: tuple[Rejection, ...]
+    latency_ms: Figure | None
+    memory_bytes: Figure | None
+    energy_mj: Figure | None
+    macs: int
+    bytes: int
+    score: float
+    full_score: float
+    budget: Budget
+    notes: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = field(default=(), repr=False)
+
+    @property
+    def tasks(self) -> tuple[str, ...] | None:
+        """The tasks that the plan was made for; None for all."""
+        return self.budget.tasks
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that the numbers hold for."""
+        return self.budget.provider
+
+    @property
+    def threads(self) -> int | None:
+        """The threads that the numbers hold for; None for as many as there are physical cores."""
+        return self.budget.threads
+
+    def to_json(self) -> dict[str, Any]:
+        """What `pliant plan --json` prints."""
+        quality = {
+            task: {"metric": q.metric, "value": q.value, "higher_is_better": q.higher_is_better}
+            for task, q in self.subnet.quality.items()
+            if self.tasks is None or task in self.tasks
+        }
+        return {
+            "_version": VERSION,
+            "chosen": self.subnet.id,
+            "why": self.why,
+            "rejected": [{"id": rejection.id, "reason": rejection.reason} for rejection in self.rejected],
+            "latency_ms": self.latency_ms and self.latency_ms.to_json(),
+            "memory_bytes": self.memory_bytes and self.memory_bytes.to_json(),
+            "energy_mj": self.energy_mj and self.energy_mj.to_json(),
+            "precision": self.subnet.precision,
+            "macs": self.macs,
+            "bytes": self.bytes,
+            "quality": quality,
+            "score": self.score,
+            "full_score": self.full_score,
+            "budget": self.budget.to_json(),
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        return plan_text.describe(self)
+
+
+def make_plan(
+    suite: Suite,
+    *,
+    latency: str | None = None,
+    memory: str | None = None,
+    macs: str | float | None = None,
+    bytes: str | None = None,
+    energy: str | None = None,
+    prefer: Mapping[str, float] | None = None,
+    floors: Mapping[str, float] | None = None,
+    tasks: Iterable[str] | str | None = None,
+    quantile: float = 0.5,
+    provider: str = "cpu",
+    threads: int | None = None,
+    measure: str = "auto",
+    progress: Progress | None = None,
+    cache: MeasurementCache | str | Path | None = None,
+) -> Plan:
+    """Choose a subnet of `suite` for a budget.
+
+    Among the subnets that meet every limit, the one with the largest sum over tasks of w_t q_t / q_t(widest fp32)
+    (errors inverted), ties to the cheaper. Latency and memory are met by what was measured on this machine;
+    `measure="auto"` measures what is missing (`progress(what, done, total)`), `"never"` refuses with BudgetError where
+    the choice depends on it, `"known"`, as a switch does, chooses among the subnets that are measured.
+
+    Raises BudgetError for what cannot be understood, NoSubnetFits where nothing fits, EngineUnavailable where it
+    has to measure and cannot.
+    """
+    if measure not in ("auto", "never", "known"):
+        raise BudgetError(f"measure must be 'auto', 'never' or 'known', not {measure!r}")
+    budget = make_budget(
+        suite.tasks,
+        latency=latency,
+        memory=memory,
+        macs=macs,
+        bytes=bytes,
+        energy=energy,
+        prefer=prefer,
+        floors=floors,
+        only=tasks,
+        quantile=quantile,
+        provider=provider,
+        threads=threads,
+    )
+    if budget.energy_mj is not None and measure == "auto":
+        need_sensor("processor" if budget.provider == "cpu" else "gpu")
+    names = tuple(suite.tasks) if budget.tasks is None else budget.tasks
+    ranked = rank(suite.subnets, names, budget)
+    if budget.provider != "cpu" and budget.memory_bytes is not None:
+        raise BudgetError(
+            f"memory is measured of a process, not of a GPU: for {budget.provider} limit the bytes instead"
+        )
+    kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
+    judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
+    if budget.provider in ENGINES:
+        from ..tensorrt.candidates import with_engines
+
+        ranked = with_engines(ranked, judge.book)
+    if measure == "auto":
+        measure_what_decides(judge, ranked, progress)
+    if budget.latency_ms is not None and not any(judge.fits(candidate) for candidate in ranked):
+        judge = replace(judge, cornered=True)
+        if measure == "auto":
+            measure_what_decides(judge, ranked, progress)
+    return _decide(suite, ranked, judge, passing=measure == "known")
+
+
+def _decide(suite: Suite, ranked: Sequence[Candidate], judge: Judge, passing: bool) -> Plan:
+    """Walk from the best score down to the first subnet that meets every limit, `passing` by what is not measured."""
+    unknown: tuple[str, ...] = ()
+    for candidate in ranked:
+        if judge.misses(candidate):
+            continue
+        missing = judge.unknown(candidate)
+        if not missing:
+            return _plan(candidate, ranked, judge)
+        unknown = unknown or missing
+        if not passing:
+            break
+    if unknown:
+        raise BudgetError(plan_text.not_measured(suite.path, unknown, judge, ranked))
+    raise plan_text.nothing_fits(ranked, judge)
+
+
+def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
+    full = widest([candidate.subnet for candidate in ranked])
+    full_score = next(candidate.score for candidate in ranked if candidate.subnet.id == full.id)
+    rejected = tuple(
+        Rejection(candidate.subnet.id, plan_text.reason(candidate, chosen, judge))
+        for candidate in ranked
+        if candidate is not chosen
+    )
+    notes = (
+        judge.book.cache.note,
+        plan_text.noise(judge, chosen),
+        plan_text.close(judge, chosen),
+        plan_text.passed_by(chosen, ranked, judge),
+    )
+    return Plan(
+        subnet=chosen.subnet,
+        why=plan_text.why(chosen, ranked, judge),
+        rejected=rejected,
+        latency_ms=_latency(chosen, judge),
+        memory_bytes=_memory(chosen, judge),
+        energy_mj=_energy(chosen, judge),
+        macs=chosen.macs,
+        bytes=chosen.bytes,
+        score=chosen.score,
+        full_score=full_score,
+        budget=judge.budget,
+        notes=tuple(note for note in notes if note),
+        rungs=measured_rungs(chosen, ranked, judge),
+    )
+
+
+def _latency(chosen: Candidate, judge: Judge) -> Figure | None:
+    found, quantile = judge.book.latency(chosen.subnet), judge.budget.quantile
+    value = found.at(quantile) if found else None
+    if found is None or value is None:
+        return None
+    # The spread was worked out for the quantile that measuring was steered by.
+    spread = found.spread if found.quantile == quantile else None
+    return Figure(value, "measured", quantile, spread, found.runs)
+
+
+def _memory(chosen: Candidate, judge: Judge) -> Figure | None:
+    use = judge.book.memory(chosen.subnet)
+    return Figure(use.peak, "measured") if use else None
+
+
+def _energy(chosen: Candidate, judge: Judge) -> Figure | None:
+    use = judge.book.energy(chosen.subnet)
+    return Figure(use.millijoules, "measured", runs=use.runs) if use else None
