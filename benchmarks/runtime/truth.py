@@ -1,6 +1,6 @@
 """The choice by brute force, from DESIGN's formula and the kept profile alone: none of the planner's own code.
 
-What was not measured is out where a subnet of its precision that is nowhere wider was measured over the limit. A
+What was not measured is out where a subnet of its precision that is nowhere wider was measured over a limit. A
 latency leaves as much room under the limit as nine in ten of the profile's repeats differ by, or half its own spread;
 where no subnet leaves that, the limit alone counts.
 """
@@ -64,16 +64,19 @@ def fits(suite: Suite, subnet: SubnetInfo, request: Request, known: Known) -> bo
         quality = subnet.quality[task]
         if quality.value < floor if quality.higher_is_better else quality.value > floor:
             return False
-    answers = (_in_memory(subnet, request, known), _in_time(suite, subnet, request, known))
+    answers = (_in_memory(suite, subnet, request, known), _in_time(suite, subnet, request, known))
     return False if False in answers else None if None in answers else True
 
 
-def _in_memory(subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
+def _in_memory(suite: Suite, subnet: SubnetInfo, request: Request, known: Known) -> bool | None:
     if request.memory_bytes is None:
         return True
     use = known.memory(subnet)
     if use is not None:
         return use.peak <= request.memory_bytes
+    large = (each for each in suite.subnets if (its := known.memory(each)) and its.peak > request.memory_bytes)
+    if any(_nowhere_wider(each, subnet, request.names(suite)) for each in large):
+        return False
     return False if subnet.cost(request.tasks).bytes > request.memory_bytes else None
 
 

@@ -12,6 +12,8 @@ from .latency import Book
 
 # A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
 OVER, UNDER = 1.25, 1.5
+# So far over the limit a subnet's memory tells of wider ones too: peaks of processes differ by a megabyte or two.
+LARGER = 1.05
 # On a quiet machine the median is about so many times the quickest run.
 QUIET = 1.1
 
@@ -117,7 +119,7 @@ class Judge:
         if limit is None or self.book.latency(candidate.subnet) is not None:
             return None
         return max(
-            (each for each in self.book.over(limit * OVER) if narrower(each, candidate.subnet, self.book.tasks)),
+            (each for each in self.book.over(limit * OVER) if self._narrower(each, candidate)),
             key=self._least,
             default=None,
         )
@@ -134,13 +136,32 @@ class Judge:
         text = f"not measured; {narrow.id}, which is nowhere wider, takes at least {LATENCY.format(least)}"
         return (over("latency", least, limit, text, LATENCY.format(limit)),)
 
+    def too_large(self, candidate: Candidate) -> tuple[int, SubnetInfo] | None:
+        """The most memory of a subnet that is over the limit though it does nowhere more than this one, and which.
+
+        This one was not measured, but is over the limit too: more weights and larger maps do not take less memory.
+        """
+        limit = self.budget.memory_bytes
+        if limit is None or self.book.memory(candidate.subnet) is not None:
+            return None
+        known = [(use.peak, each) for each in self.book.suite.subnets if (use := self.book.memory(each))]
+        heavy = [pair for pair in known if pair[0] > limit * LARGER and self._narrower(pair[1], candidate)]
+        return max(heavy, key=lambda pair: pair[0], default=None)
+
+    def _narrower(self, subnet: SubnetInfo, candidate: Candidate) -> bool:
+        return narrower(subnet, candidate.subnet, self.book.tasks)
+
     def memory_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
         """The memory limit, if the candidate is known to break it."""
         limit, use = self.budget.memory_bytes, self.book.memory(candidate.subnet)
         if limit is None:
             return ()
+        light = self.too_large(candidate)
         if use is not None:
             known, shown = use.peak, format_bytes(use.peak)
+        elif light is not None and candidate.bytes <= limit:
+            known, narrow = light
+            shown = f"not measured; {narrow.id}, which is nowhere wider, takes {format_bytes(known)}"
         else:
             # Weights are resident whatever the engine does with them.
             known, shown = candidate.bytes, f"at least {format_bytes(candidate.bytes)} of weights"

@@ -21,7 +21,7 @@ from typing import Literal
 
 from ...devices.measure import Effort, Measurement, Progress
 from .choice import Candidate
-from .guessing import SPREAD, seems_far, spread, telling
+from .guessing import MEMORIES, SPREAD, seems_far, seems_large, spread, telling
 from .judge import Judge
 from .latency import CONFIRM, GLANCE, SETTLE, TOGETHER
 
@@ -44,7 +44,7 @@ def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Pr
     """Measure until the choice is sure: few candidates all; of many a spread, those near the limit, then the best.
 
     A later switch, which must not measure, chooses among what is known then: the spread is for it too. Memory, which
-    takes a process each, is measured from the best down where there are many; energy, which takes seconds, always.
+    takes a process each, is measured of a few and then where it may decide; energy, which takes seconds, always.
     """
     _Measuring(judge, ranked, progress).run()
 
@@ -83,7 +83,7 @@ class _Measuring:
 
     def _few_memories(self) -> None:
         missing = [candidate for candidate in self._open() if self.judge.lacks_memory(candidate)]
-        if 0 < len(missing) <= FEW:
+        if 0 < len(missing) <= MEMORIES:
             self._take("memory", missing)
 
     def _unknown_latencies(self) -> None:
@@ -187,11 +187,20 @@ class _Measuring:
             return "again", again
         return self._last_steps(first) if first else None
 
+    def _memories(self, first: Candidate) -> list[Candidate]:
+        """Whose memory to measure: some narrow and wide ones first, then what seems to fit or rules out what does not."""
+        judge, alike = self.judge, [one for one in self.ranked if not one.misses]
+        unknown = [one for one in self._open() if not judge.misses(one) and judge.lacks_memory(one)]
+        if sum(judge.book.memory(one.subnet) is not None for one in alike) < MEMORIES < len(unknown):
+            return spread(unknown, MEMORIES)
+        if not seems_large(first, alike, judge):
+            return [first]
+        return telling([one for one in unknown if seems_large(one, alike, judge)], judge.book.tasks)[:1]
+
     def _last_steps(self, first: Candidate) -> tuple[Action, list[Candidate]] | None:
         """What is still to be known of the first that fits."""
         if self.judge.lacks_memory(first):
-            rest = [one for one in self._open() if not self.judge.misses(one) and self.judge.lacks_memory(one)]
-            return "memory", rest[:TOGETHER]
+            return "memory", self._memories(first)
         if self.judge.lacks_energy(first):
             # Seconds each, so one by one: the best that keeps its limit is the last.
             return "energy", [first]
