@@ -188,7 +188,7 @@ class _Measuring:
         return self._last_steps(first) if first else None
 
     def _memories(self, first: Candidate) -> list[Candidate]:
-        """Whose memory to measure: some narrow and wide ones first, then what seems to fit or rules out what does not."""
+        """Whose memory to measure: some narrow and wide ones first, then what seems to fit or rules others out."""
         judge, alike = self.judge, [one for one in self.ranked if not one.misses]
         unknown = [one for one in self._open() if not judge.misses(one) and judge.lacks_memory(one)]
         if sum(judge.book.memory(one.subnet) is not None for one in alike) < MEMORIES < len(unknown):

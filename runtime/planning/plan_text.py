@@ -115,9 +115,11 @@ def nothing_fits(ranked: Sequence[Candidate], judge: Judge) -> NoSubnetFits:
     # Where the file alone rules some out, the others were measured: they are better known.
     known = [candidate for candidate in ranked if not candidate.misses] or list(ranked)
     misses = {candidate.subnet.id: judge.misses(candidate) for candidate in known}
-    # Of those that miss by as much, one that was measured.
-    unmeasured = {candidate.subnet.id: judge.beyond(candidate) is not None for candidate in known}
-    name, nearest = min(misses.items(), key=lambda item: (max(miss.factor for miss in item[1]), unmeasured[item[0]]))
+    # One that was measured, where there is: of others it is known only what they take at least.
+    unmeasured = {
+        candidate.subnet.id: judge.lacks_memory(candidate) or judge.beyond(candidate) is not None for candidate in known
+    }
+    name, nearest = min(misses.items(), key=lambda item: (unmeasured[item[0]], max(miss.factor for miss in item[1])))
     texts = "; ".join(miss.text for miss in nearest)
     busy = next((noise(judge, candidate) for candidate in known if candidate.subnet.id == name), "")
     return NoSubnetFits(
