@@ -29,7 +29,7 @@ def test_what_is_sent_is_the_runtime_half_and_small() -> None:
     assert len(packed) < 300_000
     names = zipfile.ZipFile(io.BytesIO(packed)).namelist()
     assert {name.split("/")[1] for name in names} == {"__init__.py", "runtime", "devices"}
-    assert {"pliant/runtime/profiling.py", "pliant/devices/boards/jetson-orin-nano.json"} <= set(names)
+    assert {"pliant/runtime/planning/profiling.py", "pliant/devices/boards/jetson-orin-nano.json"} <= set(names)
     assert not any("sample" in name or "__pycache__" in name for name in names)
 
 
