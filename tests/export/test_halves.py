@@ -6,8 +6,11 @@ from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
 
+from pliant.cli.sample import SAMPLE_SUITE
 from pliant.devices.dialect import get_dialect
 from pliant.devices.errors import ExportError
 from pliant.export.engine import Engine
@@ -18,6 +21,7 @@ from pliant.export.quantized import HALVES
 from pliant.export.rehearsal import rehearsed
 from pliant.export.report import ExportReport
 from pliant.export.template import widest_template
+from pliant.quantize.halves import halve
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.weights import read_arrays
@@ -91,3 +95,18 @@ def test_a_rehearsal_rounds_and_overflows_as_halves_do(trained: Trained) -> None
     name, images = "depth/logits", waves(4)
     exact, dropped, rounded = (Engine(f, [name], "")(images)[name] for f in (fp32, halves, rehearsed(halves)))
     assert 40 < signal_to_noise(exact, rounded) < signal_to_noise(exact, dropped)
+
+
+@pytest.mark.parametrize("capability", ["8.9", "12.0"])
+def test_every_subnet_of_the_sample_suite_is_built_in_halves(capability: str) -> None:
+    """By the vendor, from graphs whose layers are all fp16, with no word about types."""
+    with open_suite(SAMPLE_SUITE) as suite:
+        for subnet in (each for each in suite.subnets if each.precision == "fp32"):
+            graph = suite.graph(subnet, "tensorrt").pruned(list(suite.tasks))
+            arrays = read_arrays(suite.container, suite.record(subnet), graph, subnet.id)
+            model = ir.serde.deserialize_model(onnx.load_from_string(graph.to_bytes()))
+            layers = halve(model.graph, Policy.halves(), ())
+            seen = build(ir.serde.serialize_model(model).SerializeToString(), arrays, capability)
+            assert (seen.said, seen.plan > 0) == ((), True), subnet.id
+            assert len(layers) > 20
+            assert {seen.precisions[name] for name in layers} == {"fp16"}, subnet.id
