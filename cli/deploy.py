@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..devices.errors import BudgetError, InputError, SuiteError
+from ..devices.words import counted
 from .options import Json, Provider, Subnets, Suite, Tasks, once, path_option, request, with_budget
 from .places import check_file, suite_at
 from .progress import note, progress_bar
@@ -178,4 +179,4 @@ def package(
     if as_json:
         print_json({"path": str(out), "subnets": list(chosen), "bytes": total})
     else:
-        print_lines([(str(out), f"{len(chosen)} subnets, {bytes_text(total)}")])
+        print_lines([(str(out), f"{counted(len(chosen), 'subnet')}, {bytes_text(total)}")])

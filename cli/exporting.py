@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..devices.words import counted
 from .places import check_file
 from .plain import one_line
 from .tables import macs, print_json, print_table, quality, size
@@ -58,7 +59,7 @@ def print_exported(report: ExportReport, out: Path, as_json: bool) -> None:
         print(one_line(line))
     took = report.seconds.get("total", 0.0)
     print(f"fp32 graphs differ from torch by {report.worst_parity:.1e} of an output's range at most")
-    print(one_line(f"{out}: {len(report.subnets)} subnets, {size(report.size)}, {took:.0f} s"))
+    print(one_line(f"{out}: {counted(len(report.subnets), 'subnet')}, {size(report.size)}, {took:.0f} s"))
 
 
 def _without_int8(report: ExportReport) -> list[str]:

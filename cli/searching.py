@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.errors import BudgetError
+from ..devices.words import counted
 from ..search.places import check_front_path, page_path, plot_path, stairs_path
 from .places import check_file
 from .progress import note
@@ -138,7 +139,8 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
         rows,
     )
     origin = front.provenance
-    print(f"{out}: {len(rows)} subnets of {origin.candidates} measured on {origin.images} images of {origin.data}")
+    told = f"{counted(len(rows), 'subnet')} of {origin.candidates}"
+    print(f"{out}: {told} measured on {origin.images} images of {origin.data}")
     print(f"plot: {plot_path(out)}")
     print(f"page: {page_path(out)}")
     if stairs_path(out).exists() and timed:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..devices.errors import BudgetError, SuiteError
+from ..devices.words import counted
 from .format.bounded import inflate, mapping, parse_json
 from .format.container import Container
 from .format.manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo
@@ -122,7 +123,7 @@ class Suite:
 
     def verify(
         self,
-        subnets: Iterable[str] | None = None,
+        subnets: Iterable[str] | str | None = None,
         *,
         key: str | os.PathLike[str] | None = None,
         provider: str = "cpu",
@@ -134,8 +135,7 @@ class Suite:
         """
         from .verify import verify_suite
 
-        names = None if subnets is None else tuple(subnets)
-        return verify_suite(self, names, key=key, provider=provider, threads=threads)
+        return verify_suite(self, subnets, key=key, provider=provider, threads=threads)
 
     def extract(
         self,
@@ -233,7 +233,7 @@ class Suite:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Suite {str(self.path)!r}: {len(self.subnets)} subnets, tasks {', '.join(self.tasks)}>"
+        return f"<Suite {str(self.path)!r}: {counted(len(self.subnets), 'subnet')}, tasks {', '.join(self.tasks)}>"
 
 
 def _sha256(data: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class VerifyResult:
 
 def verify_suite(
     suite: Suite,
-    subnets: tuple[str, ...] | None = None,
+    subnets: Iterable[str] | str | None = None,
     *,
     key: str | os.PathLike[str] | None = None,
     provider: str = "cpu",
@@ -48,7 +48,8 @@ def verify_suite(
     With the public `key` (a PEM file) first whether it signed the suite. Raises EngineUnavailable where nothing can be
     run, BudgetError for an unknown subnet, InputError for what is no key; what is wrong with the file is a result.
     """
-    chosen = suite.subnets if subnets is None else tuple(suite.subnet(name) for name in subnets)
+    names = (subnets,) if isinstance(subnets, str) else subnets
+    chosen = suite.subnets if names is None else tuple(suite.subnet(name) for name in names)
     if key is not None:
         yield _signed(suite, key)
     yield _file(suite)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...devices.errors import NoSubnetFits
+from ...devices.words import counted
 from .budget import ENERGY, LATENCY, MACS, format_bytes
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
     fitting = sum(not judge.unknown(candidate) for candidate in open_)
     scored = f"score {chosen.score:.4g}{': ' if parts else ''}{', '.join(parts)}"
     if fitting < len(open_):
-        return f"it has the best score of the {fitting} subnets that are known to fit; {scored}"
+        return f"it has the best score of {counted(fitting, 'subnet')} known to fit; {scored}"
     if fitting == 1 and len(ranked) > 1:
         return f"it is the only subnet that fits; {scored}"
     field = f"the {fitting} subnets that fit"
@@ -77,7 +78,10 @@ def passed_by(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> s
     """What to say where subnets that rank above the chosen one may fit, but were not measured; empty where none."""
     above = ranked[: ranked.index(chosen)]
     count = sum(bool(judge.unknown(candidate)) and not judge.misses(candidate) for candidate in above)
-    return f"{count} subnets that rank above it were not measured here: `pliant profile` measures all" if count else ""
+    if not count:
+        return ""
+    rank_above = "that ranks above it was" if count == 1 else "that rank above it were"
+    return f"{counted(count, 'subnet')} {rank_above} not measured here: `pliant profile` measures all"
 
 
 def _apart(low: float, high: float) -> str:
@@ -105,7 +109,7 @@ def not_measured(path: Path, unknown: tuple[str, ...], judge: Judge, ranked: Seq
     state = f"stale ({'; '.join(changed[:3])})" if changed else "not measured here"
     what = " and ".join(unknown) + (f" at p{budget.quantile * 100:g}" if "latency" in unknown else "")
     return (
-        f"{what} of {len(missing)} of {len(ranked)} subnets {'is' if len(unknown) == 1 else 'are'} {state}: "
+        f"{what} of {len(missing)} of {counted(len(ranked), 'subnet')} {'is' if len(unknown) == 1 else 'are'} {state}: "
         f"run `pliant profile {path}{options} --out PROFILE.json`, or plan with measure='auto'"
     )
 
@@ -123,7 +127,7 @@ def nothing_fits(ranked: Sequence[Candidate], judge: Judge) -> NoSubnetFits:
     texts = "; ".join(miss.text for miss in nearest)
     busy = next((noise(judge, candidate) for candidate in known if candidate.subnet.id == name), "")
     return NoSubnetFits(
-        f"none of {len(ranked)} subnets fits; the nearest is {name}: {texts}{busy and '; ' + busy}",
+        f"none of {counted(len(ranked), 'subnet')} fits; the nearest is {name}: {texts}{busy and '; ' + busy}",
         nearest=name,
         misses={miss.limit: miss.factor for miss in nearest},
     )
