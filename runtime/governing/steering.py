@@ -120,6 +120,7 @@ class Steering:
         slow = self.window.over()
         ratio = slow[len(slow) // 2] / self.rung.latency_ms
         what = f"{self._seen(now)}, {len(slow)} of {len(self.window)} calls over {self._target}"
+        what += f", {ratio:.2f} times the profile"
         lower = self._open(range(self.at), now)
         if not lower:
             return self._stay(f"{what}; no narrower subnet is left{_beside(vitals)}")
@@ -128,7 +129,7 @@ class Steering:
         if came_from in lower and now - climbed <= BACKOFF_S:
             fitting.append(came_from)  # it fitted a moment ago, whatever the slow-down here says of it
         to = max(fitting, default=lower[0])
-        reason = f"{what}; at {ratio:.2f} times the profile {self._promise(to, ratio)}{_beside(vitals)}"
+        reason = f"{what}; such a call of {self._promise(to, ratio)}{_beside(vitals)}"
         if now - climbed > max(PROBATION_S, self.backoff):
             return Move(to, reason)
         return Move(to, f"{reason}; the step up is taken back, the next waits {self.backoff:.0f} s", back=True)

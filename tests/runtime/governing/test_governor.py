@@ -86,7 +86,7 @@ def test_slow_calls_make_it_step_down_and_quick_ones_up(suite: Suite, caplog: py
     assert (down.source, down.target, up.target) == ("s03-fp32", "s02-fp32", "s03-fp32")
     assert abs(down.when - time.time()) < 2 * PATIENCE_S
     assert "p50 16 ms in " in down.reason
-    assert down.reason.endswith("calls over 11 ms; at 1.60 times the profile s02-fp32 should take 9.6 ms")
+    assert down.reason.endswith("calls over 11 ms, 1.60 times the profile; such a call of s02-fp32 should take 9.6 ms")
     assert down.to_json()["from"] == "s03-fp32"
     assert [record.getMessage() for record in caplog.records] == [str(down), str(up)]
 

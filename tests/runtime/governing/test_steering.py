@@ -74,7 +74,7 @@ def test_it_goes_as_far_down_as_the_slow_down_says_and_says_so() -> None:
     assert machine.path == [2]
     (reason,) = machine.said
     assert reason.startswith("p50 29.8 ms in ")
-    assert reason.endswith("calls over 15 ms; at 2.00 times the profile s02 should take 12 ms")
+    assert reason.endswith("calls over 15 ms, 2.00 times the profile; such a call of s02 should take 12 ms")
     assert machine.missed < 2.0
 
 
