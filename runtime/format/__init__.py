@@ -7,7 +7,7 @@ manifest   what is inside: tasks, input, subnets, their cost and quality
 manifest_reading  from JSON to that, each word checked
 tasks      what a task means: kind, classes, colours
 record     one subnet's arrays, and what of the shared weights they are
-weights    the arrays of a record, read as views
+weights    the arrays of a record, read as views; `arena` is where they lie
 witness    an input and its answers, which an engine has to give
 digests    of tensors, against those that the file names
 signing    ed25519 over all of it

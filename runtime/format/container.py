@@ -10,7 +10,7 @@ import math
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from ..forking import renew_in_children
 from .header import Entry, Header, header_size, parse_header
 
 Ranges = Sequence[Sequence[tuple[int, int]]]
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], np.ndarray[Any, Any]]
+"""From shape and type to an array that is not filled."""
 
 _CHUNK = 1 << 20
 # A page: skipping less of a row spares the disk nothing, and costs a system call. So a ResNet-18 of a quarter of its
@@ -63,17 +65,17 @@ class Container:
         except KeyError:
             raise SuiteError(f"{self.path} has no tensor {name!r}, which its manifest names") from None
 
-    def read(self, name: str, ranges: Ranges = ()) -> np.ndarray[Any, Any]:
+    def read(self, name: str, ranges: Ranges = (), empty: Empty = np.empty) -> np.ndarray[Any, Any]:
         """A tensor, or the part of it that `ranges` names: per axis a list of [start, stop), whole axes omitted.
 
-        Returns a contiguous array of its own. Rows outside the ranges of axis 0 are not read.
+        Returns a contiguous array of its own, made by `empty`. Rows outside the ranges of axis 0 are not read.
         """
         entry = self.entry(name)
         if not ranges or not entry.shape:
             with self._reading():
-                return self._fill(np.empty(entry.shape, entry.dtype), entry.start)
+                return self._fill(empty(entry.shape, entry.dtype), entry.start)
         with self._reading():
-            return self._read_rows(entry, ranges)
+            return self._read_rows(entry, ranges, empty)
 
     def read_bytes(self, name: str, limit: int) -> bytes:
         """The bytes of a tensor that has at most `limit` of them."""
@@ -182,11 +184,11 @@ class Container:
             if not whole:  # says why, or reads the rest
                 self._fill(block[row], place)
 
-    def _read_rows(self, entry: Entry, ranges: Ranges) -> np.ndarray[Any, Any]:
+    def _read_rows(self, entry: Entry, ranges: Ranges, empty: Empty) -> np.ndarray[Any, Any]:
         """Some rows at a time, straight into the result: what is skipped is not held beside it."""
         row_bytes = math.prod(entry.shape[1:]) * entry.dtype.itemsize
         cut = tuple(sum(stop - start for start, stop in axis) for axis in ranges)
-        out = np.empty((*cut, *entry.shape[len(cut) :]), entry.dtype)
+        out = empty((*cut, *entry.shape[len(cut) :]), entry.dtype)
         at_once, done = max(1, _AT_ONCE // max(1, row_bytes)), 0
         for start, stop in ranges[0]:
             for first in range(start, stop, at_once):

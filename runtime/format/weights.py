@@ -9,6 +9,7 @@ import numpy as np
 from ...devices.errors import SuiteError
 from ..graphs.graph import Graph
 from ..graphs.graph_tensors import Initializer
+from .arena import Arena
 from .container import Container
 from .record import Record, View
 
@@ -22,7 +23,8 @@ def read_arrays(container: Container, record: Record, graph: Graph, what: str) -
     if sum(item.nbytes for item in wanted) > _MAX_GROWTH * container.size:
         raise SuiteError(f"{what} asks for more weights than its file can hold")
     check_fed(container, record, graph, what)
-    arrays = {item.name: _array(container, record, item) for item in wanted}
+    arena = Arena(sum(item.nbytes for item in wanted), len(wanted))
+    arrays = {item.name: _array(container, record, item, arena) for item in wanted}
     container.check_unchanged()
     return arrays
 
@@ -49,6 +51,6 @@ def _check_source(container: Container, record: Record, item: Initializer, what:
         )
 
 
-def _array(container: Container, record: Record, item: Initializer) -> np.ndarray[Any, Any]:
+def _array(container: Container, record: Record, item: Initializer, arena: Arena) -> np.ndarray[Any, Any]:
     view: View | None = record.views.get(item.name)
-    return record.own[item.name] if view is None else container.read(view.tensor, view.ranges)
+    return record.own[item.name] if view is None else container.read(view.tensor, view.ranges, arena.empty)
