@@ -24,6 +24,7 @@ from pliant.runtime.planning.memory import resident
 from ..reporting import Entry
 from .acts import ACTS, Field
 from .answers import Answers
+from .bare import grown
 from .requests import range_of, subsets
 from .slope import slope
 from .telling import tell
@@ -56,8 +57,11 @@ def run(chosen: argparse.Namespace) -> Entry:
         soak = Soak(field, chosen.minutes)
         soak.run(chosen.callers)
         field.model.close()
+        tell("bare sessions of onnxruntime, for comparison")
+        alone = grown(field.suite, sum(soak.acts.values()))
         field.suite.close()
-        return {"suite": Path(chosen.suite).name, "seed": chosen.seed, "callers": chosen.callers, **soak.entry()}
+        asked = {"suite": Path(chosen.suite).name, "seed": chosen.seed, "callers": chosen.callers}
+        return {**asked, **soak.entry(), "bare": alone and alone.to_json()}
 
 
 class Soak:
