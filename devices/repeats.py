@@ -20,9 +20,9 @@ from .measure import Measurement
 # Seconds between two measurements that make a repeat of them: within one sitting they are alike.
 APART = 20.0
 # So many are kept for each quantile, the latest; from so many on they are believed, before that there is UNKNOWN room.
-KEPT, ENOUGH, UNKNOWN = 60, 10, 0.05
-# Of repeats, in either direction, so many are not further apart: one in twenty comes out higher than promised.
-SHARE = 0.9
+KEPT, ENOUGH, UNKNOWN = 60, 10, 0.08
+# Of repeats, in either direction, so many are not further apart: one in fifty comes out higher than promised.
+SHARE = 0.96
 # Where repeats differ by more, no number means anything: what is left of a limit is not made less still.
 MOST = 0.5
 

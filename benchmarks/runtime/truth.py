@@ -1,7 +1,7 @@
 """The choice by brute force, from DESIGN's formula and the kept profile alone: none of the planner's own code.
 
 What was not measured is out where a subnet of its precision that is nowhere wider was measured over a limit. A
-latency leaves as much room under the limit as nine in ten of the profile's repeats differ by, or half its own spread;
+latency leaves as much room under the limit as 24 in 25 of the profile's repeats differ by, or half its own spread;
 where no subnet leaves that, the limit alone counts.
 """
 
@@ -96,7 +96,7 @@ def _room(found: Measurement, request: Request, known: Known) -> float:
         return 0.0
     ratios = [each.ratio for each in known.repeats if each.quantile == request.quantile]
     apart = sorted(max(ratio, 1.0 / ratio) - 1.0 for ratio in ratios)
-    drift = apart[math.ceil(0.9 * len(apart)) - 1] if len(apart) >= 10 else max([0.05, *apart])
+    drift = apart[math.ceil(0.96 * len(apart)) - 1] if len(apart) >= 10 else max([0.08, *apart])
     own = found.spread / 2.0 if found.quantile == request.quantile and found.settled(found.quantile) else 0.0
     return min(max(drift, own), 0.5)
 

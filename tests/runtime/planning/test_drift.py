@@ -47,7 +47,7 @@ def test_numbers_of_earlier_are_looked_at_again_before_they_are_promised(slower:
     suite = ladder(30)
     book = Scripted(suite, {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}, drift=None)
     _earlier(book, slower)
-    assert _choose(book, "13.1 ms") == "s11-fp32"
+    assert _choose(book, "13.6 ms") == "s11-fp32"
     assert book.calls == [(0, ("s11-fp32",))]
     assert [each.ratio for each in book.profile.repeats] == [pytest.approx(1.0 / slower)]
     assert _choose(Scripted(suite, book.truth, drift=0.0), "12.9 ms") == "s11-fp32"
@@ -69,6 +69,6 @@ def test_where_no_subnet_leaves_room_the_best_under_the_limit_is_taken_and_said(
     times = {item.id: [4.9 + index] * 60 for index, item in enumerate(suite.subnets)}
     found = plan(suite, latency="5 ms", measure="never", cache=in_memory(suite, times))
     assert found.subnet.id == "s00-fp32"
-    assert any("it is close: latencies measured again come out up to 5 % higher" in note for note in found.notes)
+    assert any("it is close: latencies measured again come out up to 8 % higher" in note for note in found.notes)
     with pytest.raises(pliant.NoSubnetFits, match=r"2\.1 % over"):
         plan(suite, latency="4.8 ms", measure="never", cache=in_memory(suite, times))

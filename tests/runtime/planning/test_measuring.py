@@ -81,9 +81,9 @@ def test_after_the_first_use_a_switch_chooses_among_what_was_measured() -> None:
     suite = ladder(100)
     truth = {item.id: 0.3 * (1.0 + index) for index, item in enumerate(suite.subnets)}
     book = Scripted(suite, truth, drift=UNKNOWN)
-    judge = Judge(make_budget(TASKS, latency="15.8 ms"), book)
+    judge = Judge(make_budget(TASKS, latency="16.3 ms"), book)
     measure_what_decides(judge, rank(suite.subnets, tuple(TASKS), judge.budget), None)
-    there = _planned(book, "15.8 ms", "known")
+    there = _planned(book, "16.3 ms", "known")
     assert there.subnet.id == "s49-fp32"
     assert not there.notes or "rank above" not in there.notes[-1]
     known = {item.id for item in suite.subnets if book.latency(item)}
@@ -96,7 +96,7 @@ def test_after_the_first_use_a_switch_chooses_among_what_was_measured() -> None:
     assert any("rank above it were not measured here" in note for note in elsewhere.notes), above
     with pytest.raises(pliant.BudgetError, match="not measured here"):
         _planned(book, "26 ms", "never")
-    unmeasured = [item for item in there.rejected if item.id not in known and truth[item.id] > 15.8]
+    unmeasured = [item for item in there.rejected if item.id not in known and truth[item.id] > 16.3]
     assert unmeasured
     assert all("which is nowhere wider, takes at least" in item.reason for item in unmeasured)
 

@@ -239,7 +239,7 @@ def test_json_is_what_the_contract_says() -> None:
     assert entry["latency_ms"]["value"] == 10.0
     assert entry["latency_ms"]["kind"] == "measured"
     assert [set(item) for item in entry["rejected"]] == [{"id", "reason"}] * 2
-    assert "10 ms of 11 ms at p50 (room for the 5 % that repeats differ by)" in entry["why"]
+    assert "10 ms of 11 ms at p50 (room for the 8 % that repeats differ by)" in entry["why"]
     text = str(found)
     assert "s01-fp32" in text
     assert "latency 15 ms at p50, limit 11 ms (36 % over)" in text
