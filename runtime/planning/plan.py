@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ...devices.cache import MeasurementCache
 from ...devices.energy import need_sensor
@@ -16,6 +16,7 @@ from ..tensorrt.settings import ENGINES
 from . import plan_text
 from .budget import Budget, make_budget
 from .choice import Candidate, rank, widest
+from .figures import Figure, energy_figure, latency_figure, memory_figure
 from .judge import Judge
 from .ladder import Rung, measured_rungs
 from .latency import Book
@@ -25,23 +26,6 @@ if TYPE_CHECKING:
     from ..suite import Suite
 
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number and where it comes from. `spread` is its relative uncertainty; None where it has none."""
-
-    value: float
-    kind: Literal["measured", "estimated"]
-    quantile: float | None = None
-    spread: float | None = None
-    runs: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON object with `value` and `kind` at least."""
-        entry = {"value": self.value, "kind": self.kind}
-        extra = {"quantile": self.quantile, "spread": self.spread, "runs": self.runs}
-        return entry | {name: value for name, value in extra.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -222,9 +206,9 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         subnet=chosen.subnet,
         why=plan_text.why(chosen, ranked, judge),
         rejected=rejected,
-        latency_ms=_latency(chosen, judge),
-        memory_bytes=_memory(chosen, judge),
-        energy_mj=_energy(chosen, judge),
+        latency_ms=latency_figure(chosen, judge),
+        memory_bytes=memory_figure(chosen, judge),
+        energy_mj=energy_figure(chosen, judge),
         macs=chosen.macs,
         bytes=chosen.bytes,
         score=chosen.score,
@@ -233,23 +217,3 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
         notes=tuple(note for note in notes if note),
         rungs=measured_rungs(chosen, ranked, judge),
     )
-
-
-def _latency(chosen: Candidate, judge: Judge) -> Figure | None:
-    found, quantile = judge.book.latency(chosen.subnet), judge.budget.quantile
-    value = found.at(quantile) if found else None
-    if found is None or value is None:
-        return None
-    # The spread was worked out for the quantile that measuring was steered by.
-    spread = found.spread if found.quantile == quantile else None
-    return Figure(value, "measured", quantile, spread, found.runs)
-
-
-def _memory(chosen: Candidate, judge: Judge) -> Figure | None:
-    use = judge.book.memory(chosen.subnet)
-    return Figure(use.peak, "measured") if use else None
-
-
-def _energy(chosen: Candidate, judge: Judge) -> Figure | None:
-    use = judge.book.energy(chosen.subnet)
-    return Figure(use.millijoules, "measured", runs=use.runs) if use else None

@@ -19,8 +19,9 @@ from pliant.devices.measure import summarize
 from pliant.devices.repeats import UNKNOWN
 from pliant.runtime.format.manifest import Quality, SubnetInfo
 from pliant.runtime.planning.choice import over, rank, relative
+from pliant.runtime.planning.figures import Figure
 from pliant.runtime.planning.latency import Book
-from pliant.runtime.planning.plan import Figure, Plan
+from pliant.runtime.planning.plan import Plan
 
 from .paper import MACHINE, TASKS, Paper, in_memory, ladder, papers, plan, unwanted
 
@@ -238,6 +239,7 @@ def test_json_is_what_the_contract_says() -> None:
     assert entry["chosen"] == "s01-fp32"
     assert entry["latency_ms"]["value"] == 10.0
     assert entry["latency_ms"]["kind"] == "measured"
+    assert entry["latency_ms"]["room"] == UNKNOWN
     assert [set(item) for item in entry["rejected"]] == [{"id", "reason"}] * 2
     assert "10 ms of 11 ms at p50 (room for the 8 % that repeats differ by)" in entry["why"]
     text = str(found)
