@@ -3,7 +3,7 @@
     python -m pliant.benchmarks.sizes --widths 52 --out benchmarks/results
 
 The full-size ResNet-18 of `scenes-resnet18`, untrained, in random widths, fp32 and int8: sizes and times ask for no
-training. What loading touches is counted by the kernel (`rchar` of /proc/self/io): every byte that the process reads.
+training. What loading touches is counted by the kernel (`rchar` of /proc/self/io): what the process reads by calls.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _read_so_far() -> int:
 
 
 def parity(report: ExportReport) -> Entry:
-    """Errors of all subnets against torch, by kind of output: relative to the output's range, and what is allowed."""
+    """Errors of all fp32 subnets against torch, by kind of output: over the output's range, and what is allowed."""
     found: Entry = {}
     for kind, raw in (("raw", True), ("decoded", False)):
         errors = [

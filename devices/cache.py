@@ -63,6 +63,9 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
+_Change = Callable[[DeviceProfile], DeviceProfile]
+
+
 class MeasurementCache:
     """Measurements kept in a folder (by default `cache_folder()`).
 
@@ -72,7 +75,8 @@ class MeasurementCache:
     def __init__(self, folder: str | Path | None = None):
         self.folder = _expanded(folder) if folder is not None else cache_folder()
         self.note = ""
-        self._memory: dict[str, DeviceProfile] = {}
+        # What could not be written, by the state of the machine; done to whatever the file holds whenever it is read.
+        self._pending: dict[str, list[_Change]] = {}
 
     def path(self, fingerprint: Fingerprint) -> Path:
         """The file of one state of the machine."""
@@ -80,13 +84,12 @@ class MeasurementCache:
 
     def profile(self, fingerprint: Fingerprint) -> DeviceProfile:
         """What is known of this state of the machine; an empty profile when nothing is."""
-        if fingerprint.digest in self._memory:
-            return self._memory[fingerprint.digest]
         try:
-            return self._read(self.path(fingerprint), fingerprint)
+            kept = self._read(self.path(fingerprint), fingerprint)
         except OSError as error:
             self._not_kept(error)
-            return DeviceProfile(fingerprint)
+            kept = DeviceProfile(fingerprint)
+        return _changed(kept, self._pending.get(fingerprint.digest, ()))
 
     def others(self, fingerprint: Fingerprint) -> Iterator[DeviceProfile]:
         """Readable profiles of other states or machines that are kept here: what is in them is stale now."""
@@ -116,25 +119,26 @@ class MeasurementCache:
         )
         return self._change(fingerprint, lambda kept: kept.merged(new))
 
-    def forget(self, fingerprint: Fingerprint, latency: Iterable[str]) -> DeviceProfile:
-        """Drop the latency of these keys, which holds no longer, and return what is known without it."""
-        keys = frozenset(latency)
-        return self._change(fingerprint, lambda kept: kept.without(keys))
+    def forget(self, fingerprint: Fingerprint, latency: Iterable[str], repeats: Iterable[Repeat] = ()) -> DeviceProfile:
+        """Drop the latency of these keys, which holds no longer, and some repeats; return what is known without."""
+        keys, dropped = frozenset(latency), frozenset(repeats)
+        return self._change(fingerprint, lambda kept: kept.without(keys, dropped))
 
-    def _change(self, fingerprint: Fingerprint, change: Callable[[DeviceProfile], DeviceProfile]) -> DeviceProfile:
+    def _change(self, fingerprint: Fingerprint, change: _Change) -> DeviceProfile:
         path = self.path(fingerprint)
+        pending = self._pending.setdefault(fingerprint.digest, [])
+        pending.append(change)
         try:
             _check_home(self.folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_suffix(".lock")):
                 _sweep(path)
-                kept, ours = self._read(path, fingerprint), self._memory.get(fingerprint.digest)
-                changed = change(kept.merged(ours) if ours else kept)
+                changed = _changed(self._read(path, fingerprint), pending)
                 write_atomically(path, json.dumps(changed.to_json(), indent=1, allow_nan=False))
-                self._memory.pop(fingerprint.digest, None)
         except OSError as error:
             self._not_kept(error)
-            changed = self._memory[fingerprint.digest] = change(self.profile(fingerprint))
+            return self.profile(fingerprint)
+        pending.clear()
         return changed
 
     def _not_kept(self, error: OSError) -> None:
@@ -161,6 +165,12 @@ class MeasurementCache:
             os.replace(path, path.with_suffix(".damaged"))
         self.note = f"measurements are taken anew, the kept ones could not be used: {problem}"
         return DeviceProfile(fingerprint)
+
+
+def _changed(profile: DeviceProfile, changes: Iterable[_Change]) -> DeviceProfile:
+    for change in changes:
+        profile = change(profile)
+    return profile
 
 
 def problem_of(folder: Path) -> str:

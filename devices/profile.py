@@ -105,9 +105,10 @@ class DeviceProfile:
         repeats = latest((*self.repeats, *other.repeats))
         return DeviceProfile(self.fingerprint, conditions, latency, memory, graphs, energy, repeats)
 
-    def without(self, latency: Collection[str]) -> DeviceProfile:
-        """The profile without the latency of these keys."""
-        return replace(self, latency={key: value for key, value in self.latency.items() if key not in latency})
+    def without(self, latency: Collection[str], repeats: Collection[Repeat] = ()) -> DeviceProfile:
+        """The profile without the latency of these keys, and without these repeats."""
+        kept = {key: value for key, value in self.latency.items() if key not in latency}
+        return replace(self, latency=kept, repeats=tuple(each for each in self.repeats if each not in repeats))
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal profile."""

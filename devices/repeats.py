@@ -25,6 +25,8 @@ KEPT, ENOUGH, UNKNOWN = 60, 10, 0.08
 SHARE = 0.96
 # Where repeats differ by more, no number means anything: what is left of a limit is not made less still.
 MOST = 0.5
+# Ratios beyond this are not of the same thing, or of a damaged file.
+_BEYOND = 1e3
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Repeat:
             found = cls(text(entry["provider"]), *numbers)
         except ValueError as error:
             raise PliantError(f"not a repeat of a measurement: {error}") from error
-        if found.ratio <= 0.0:
-            raise PliantError("not a repeat of a measurement: a ratio is not positive")
+        if not _sane(found.ratio):
+            raise PliantError("not a repeat of a measurement: its ratio is no ratio of latencies")
         return found
 
 
@@ -66,16 +68,20 @@ def repeats_of(provider: str, earlier: Measurement | None, later: Measurement) -
     found = []
     for quantile in sorted({0.5, later.quantile}):
         before, after = earlier.at(quantile), later.at(quantile)
-        if before and after and earlier.settled(quantile) and later.settled(quantile):
-            found.append(Repeat(provider, quantile, after / before, later.taken))
+        settled = earlier.settled(quantile) and later.settled(quantile)
+        if before and after and settled and _sane(ratio := after / before):
+            found.append(Repeat(provider, quantile, ratio, later.taken))
     return found
 
 
 def latest(repeats: Iterable[Repeat]) -> tuple[Repeat, ...]:
-    """Without doubles, the earliest first, no more than are kept of each provider and quantile."""
+    """Without doubles, no more than are kept of each provider and quantile: those that came last.
+
+    Clocks are not asked which those are: boards without one of their own jump back.
+    """
     found: list[Repeat] = []
     counts: Counter[tuple[str, float]] = Counter()
-    for repeat in sorted(set(repeats), key=lambda each: each.taken, reverse=True):
+    for repeat in reversed(dict.fromkeys(repeats)):
         like = (repeat.provider, repeat.quantile)
         counts[like] += 1
         if counts[like] <= KEPT:
@@ -88,5 +94,9 @@ def drift(repeats: Sequence[Repeat], provider: str, quantile: float) -> float:
     like = [each for each in repeats if each.provider == provider and each.quantile == quantile]
     apart = sorted(abs(math.log(each.ratio)) for each in like)
     if len(apart) < ENOUGH:
-        return min(max([UNKNOWN, *(math.expm1(each) for each in apart)]), MOST)
+        return min(max([UNKNOWN, *map(math.expm1, apart)]), MOST)
     return min(math.expm1(apart[math.ceil(SHARE * len(apart)) - 1]), MOST)
+
+
+def _sane(ratio: float) -> bool:
+    return 1.0 / _BEYOND <= ratio <= _BEYOND

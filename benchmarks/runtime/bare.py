@@ -1,7 +1,7 @@
 """What memory does where onnxruntime is alone: bare sessions made one after another, in a process of their own.
 
 A long run of pliant makes and drops thousands of sessions. Whether the heap of that process grows because of pliant is
-told by this: the same subnets, extracted, no line of pliant.
+told by this: some of its subnets, extracted, and nothing that pliant does. A step is a session here, an act there.
 
     python -m pliant.benchmarks.runtime.bare SESSIONS FILE.onnx...
 """
@@ -9,6 +9,7 @@ told by this: the same subnets, extracted, no line of pliant.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,7 @@ def held(sessions: int, paths: list[str]) -> list[float]:
         session.run(None, {images.name: np.zeros(shape, np.uint8)})
         del session
         with open("/proc/self/statm") as file:
-            found.append(float(int(file.read().split()[1]) * 4096))
+            found.append(float(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")))
     return found
 
 

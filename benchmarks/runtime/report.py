@@ -137,7 +137,11 @@ def soak(entry: Entry) -> str:
         ["typed errors", f"{sum(entry['typed_errors'].values())}: {_counts(_by_type(entry['typed_errors']))}"],
         ["failures", str(entry["failed"])],
         ["memory", _memory(entry["memory"])],
-        *([["the same of bare sessions, one after another", _memory(entry["bare"])]] if entry.get("bare") else []),
+        *(
+            [["memory of bare sessions, one after another (a step is a session)", _memory(entry["bare"])]]
+            if entry.get("bare")
+            else []
+        ),
         ["open descriptors, first and last", f"{descriptors['first']}, {descriptors['last']}"],
     ]
     return _table(["soak", ""], rows)

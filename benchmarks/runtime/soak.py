@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -57,11 +58,21 @@ def run(chosen: argparse.Namespace) -> Entry:
         soak = Soak(field, chosen.minutes)
         soak.run(chosen.callers)
         field.model.close()
-        tell("bare sessions of onnxruntime, for comparison")
-        alone = grown(field.suite, sum(soak.acts.values()))
-        field.suite.close()
         asked = {"suite": Path(chosen.suite).name, "seed": chosen.seed, "callers": chosen.callers}
-        return {**asked, **soak.entry(), "bare": alone and alone.to_json()}
+        entry = {**asked, **soak.entry(), "bare": _alone(field.suite, sum(soak.acts.values()))}
+        field.suite.close()
+        return entry
+
+
+def _alone(suite: pliant.Suite, sessions: int) -> Entry | None:
+    """What bare sessions do to memory; None where that was stopped or failed, which loses nothing of the soak."""
+    tell("bare sessions of onnxruntime, for comparison")
+    try:
+        found = grown(suite, sessions)
+    except (KeyboardInterrupt, subprocess.CalledProcessError) as error:
+        tell(f"not compared: {error!r}")
+        return None
+    return None if found is None else found.to_json()
 
 
 class Soak:

@@ -6,6 +6,7 @@ memory is new each time, a fault for every 4 KiB. In huge pages there are 512 ti
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 from collections.abc import Sequence
@@ -33,8 +34,12 @@ class Arena:
         if size < LEAST or not _PRIVATE or not hasattr(mmap, "MADV_HUGEPAGE"):
             return
         # The kernel places it at a multiple of a page only: one huge page more is room to begin at a multiple of those.
-        room = mmap.mmap(-1, whole + HUGE, flags=_PRIVATE)
-        room.madvise(mmap.MADV_HUGEPAGE)
+        try:
+            room = mmap.mmap(-1, whole + HUGE, flags=_PRIVATE)
+        except OSError:  # NumPy says better that memory is short, or finds some
+            return
+        with contextlib.suppress(OSError):  # kernels may be built without
+            room.madvise(mmap.MADV_HUGEPAGE)
         self._room = np.frombuffer(room, np.uint8)
         self._at = -self._room.ctypes.data % HUGE
 

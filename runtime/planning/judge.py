@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ...devices.repeats import MOST
 from ..format.manifest import SubnetInfo
@@ -49,6 +50,16 @@ class Judge:
             limits.append("latency")
         return tuple(limits)
 
+    def eased(self, ranked: Sequence[Candidate], known: bool = False) -> Judge:
+        """This judge; cornered, where nothing keeps every limit with room, and nothing that may is not measured.
+
+        With `known` what is not measured does not count.
+        """
+        if self.budget.latency_ms is None or self.cornered or any(self.fits(one) for one in ranked):
+            return self
+        waiting = any(self.unknown(one) and not self.misses(one) for one in ranked)
+        return self if waiting and not known else replace(self, cornered=True)
+
     def fits(self, candidate: Candidate) -> bool:
         """Whether the candidate is known to keep every limit."""
         return not self.misses(candidate) and not self.unknown(candidate)
@@ -86,6 +97,11 @@ class Judge:
             own = min(found.spread / 2.0, MOST)
         return max(own, self.book.drift(self.budget.quantile))
 
+    def reason(self, candidate: Candidate) -> str:
+        """What the room of a candidate is for, after its share."""
+        own = self.room(candidate) > self.book.drift(self.budget.quantile)
+        return "that its runs leave open" if own else "that repeats differ by"
+
     def tight(self, candidate: Candidate) -> bool:
         """Whether a candidate is over the latency limit only by the room that it has to leave."""
         limit, value = self.budget.latency_ms, self.latency(candidate)
@@ -104,7 +120,7 @@ class Judge:
         at = f"{prefix}{LATENCY.format(known)} at p{self.budget.quantile * 100:g}"
         if self.tight(candidate):
             room = self.room(candidate)
-            at += f" and {room * 100:.2g} % by which repeats differ"
+            at += f" and {room * 100:.2g} % {self.reason(candidate)}"
             known *= 1.0 + room
         if known <= limit:
             return ()
@@ -144,8 +160,7 @@ class Judge:
         limit = self.budget.memory_bytes
         if limit is None or self.book.memory(candidate.subnet) is not None:
             return None
-        known = [(use.peak, each) for each in self.book.suite.subnets if (use := self.book.memory(each))]
-        heavy = [pair for pair in known if pair[0] > limit * LARGER and self._narrower(pair[1], candidate)]
+        heavy = [pair for pair in self.book.heavier(int(limit * LARGER)) if self._narrower(pair[1], candidate)]
         return max(heavy, key=lambda pair: pair[0], default=None)
 
     def _narrower(self, subnet: SubnetInfo, candidate: Candidate) -> bool:
@@ -156,10 +171,9 @@ class Judge:
         limit, use = self.budget.memory_bytes, self.book.memory(candidate.subnet)
         if limit is None:
             return ()
-        light = self.too_large(candidate)
         if use is not None:
             known, shown = use.peak, format_bytes(use.peak)
-        elif light is not None and candidate.bytes <= limit:
+        elif candidate.bytes <= limit and (light := self.too_large(candidate)) is not None:
             known, narrow = light
             shown = f"not measured; {narrow.id}, which is nowhere wider, takes {format_bytes(known)}"
         else:

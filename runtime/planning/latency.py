@@ -65,6 +65,8 @@ class Book:
             self.engines = built_engines(suite, suite.subnets, self.tasks, provider)
         self._keys: dict[str, str] = {}
         self._drifts: tuple[tuple[Repeat, ...], dict[float, float]] = ((), {})
+        self._added: list[Repeat] = []
+        self._heavy: tuple[Mapping[str, MemoryUse], int, list[tuple[int, SubnetInfo]]] = ({}, 0, [])
 
     def key(self, subnet: SubnetInfo) -> Key:
         """What a measurement of this subnet is kept under; subnets of the same graph share it."""
@@ -80,13 +82,18 @@ class Book:
 
     def latency(self, subnet: SubnetInfo) -> Measurement | None:
         """What is known of its latency, in milliseconds."""
+        return self.profile.latency.get(self._text(subnet))
+
+    def _text(self, subnet: SubnetInfo) -> str:
         # Asked thousands of times a plan.
-        key = self._keys.get(subnet.id) or self._keys.setdefault(subnet.id, self.key(subnet).text)
-        return self.profile.latency.get(key)
+        return self._keys.get(subnet.id) or self._keys.setdefault(subnet.id, self.key(subnet).text)
 
     def forget(self, subnets: Iterable[SubnetInfo]) -> None:
-        """Drop what is known of these subnets' latency, for good: it holds no longer."""
-        self.profile = self.cache.forget(self.fingerprint, (self.key(subnet).text for subnet in subnets))
+        """Drop what is known of these subnets' latency, for good: it holds no longer. So does what this book has
+        learned of repeats: they were of two machines, so to speak.
+        """
+        keys = [self._text(subnet) for subnet in subnets]
+        self.profile = self.cache.forget(self.fingerprint, keys, self._added)
 
     def drift(self, quantile: float) -> float:
         """How far, relatively, a quantile measured again comes out from what was kept here (`devices.repeats`)."""
@@ -103,7 +110,16 @@ class Book:
 
     def memory(self, subnet: SubnetInfo) -> MemoryUse | None:
         """What is known of its memory, in bytes."""
-        return self.profile.memory.get(self.key(subnet).text)
+        return self.profile.memory.get(self._text(subnet))
+
+    def heavier(self, size: int) -> list[tuple[int, SubnetInfo]]:
+        """The subnets that were measured to take more memory, each after its peak."""
+        known, asked, found = self._heavy
+        if known is not self.profile.memory or asked != size:
+            uses = ((self.memory(each), each) for each in self.suite.subnets)
+            found = [(use.peak, each) for use, each in uses if use is not None and use.peak > size]
+            self._heavy = (self.profile.memory, size, found)
+        return found
 
     def energy(self, subnet: SubnetInfo) -> EnergyUse | None:
         """What is known of its energy, in millijoules a run."""
@@ -148,7 +164,9 @@ class Book:
 
     def _repeats(self, times: Mapping[str, Measurement]) -> list[Repeat]:
         known = self.profile.latency
-        return [each for key, found in times.items() for each in repeats_of(self.provider, known.get(key), found)]
+        new = [each for key, found in times.items() for each in repeats_of(self.provider, known.get(key), found)]
+        self._added += new
+        return new
 
     def _unlike(self, subnets: Sequence[SubnetInfo]) -> list[SubnetInfo]:
         """One subnet for each key, in order."""

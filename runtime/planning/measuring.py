@@ -40,13 +40,15 @@ AGED = 60.0
 UNUSUAL, CHANGED = 2.0, 0.25
 
 
-def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Progress | None) -> None:
+def measure_what_decides(judge: Judge, ranked: Sequence[Candidate], progress: Progress | None) -> Judge:
     """Measure until the choice is sure: few candidates all; of many a spread, those near the limit, then the best.
 
     A later switch, which must not measure, chooses among what is known then: the spread is for it too. Memory, which
     takes a process each, is measured of a few and then where it may decide; energy, which takes seconds, always.
     """
-    _Measuring(judge, ranked, progress).run()
+    measuring = _Measuring(judge, ranked, progress)
+    measuring.run()
+    return measuring.judge
 
 
 class _Measuring:
@@ -61,10 +63,20 @@ class _Measuring:
         self.again: set[str] = set()
         self.checked: set[str] = set()
         self.glanced_anew = False
+        self.begun_anew = False
+        # As they were before this call, whose own repeats may be of a machine that has changed.
+        self.usual = {each: judge.book.drift(each) for each in (0.5, judge.budget.quantile)}
 
     def run(self) -> None:
         self._few_memories()
         self._unknown_latencies()
+        self._steps()
+        eased = self.judge.eased(self.ranked)
+        if eased is not self.judge:
+            self.judge = eased
+            self._steps()
+
+    def _steps(self) -> None:
         while step := self._next():
             self._take(*step)
 
@@ -130,7 +142,8 @@ class _Measuring:
         if action == "again":
             self.again |= {self._key(candidate) for candidate in group}
         after = [self._known(candidate) for candidate in group]
-        if self.checked & {self._key(candidate) for candidate in group} and any(map(self._changed, before, after)):
+        looked = [self._key(candidate) in self.checked for candidate in group]
+        if not self.begun_anew and any(map(self._changed, looked, before, after)):
             self._begin_anew()
             return
         if not self.glanced_anew and any(map(_was_wrong, before, after)):
@@ -145,17 +158,20 @@ class _Measuring:
         found = self.judge.book.check(candidate.subnet, quantile)
         self.checked.add(self._key(candidate))
         value, now = known and known.at(quantile), found.at(quantile)
-        if not value or not now or abs(math.log(now / value)) > math.log1p(self.judge.book.drift(quantile)):
+        if not value or not now or abs(math.log(now / value)) > math.log1p(self.usual[quantile]):
             self.fresh.add(self._key(candidate))
 
-    def _changed(self, before: Measurement | None, after: Measurement | None) -> bool:
+    def _changed(self, looked: bool, before: Measurement | None, after: Measurement | None) -> bool:
         """Whether a proper look came out so far from what was known that the machine is another one now."""
-        if before is None or after is None or before.p50 is None or after.p50 is None:
+        if not looked or before is None or after is None or not before.settled(0.5):
             return False
-        usual = math.log1p(self.judge.book.drift(0.5))
+        if not before.p50 or not after.p50:
+            return False
+        usual = math.log1p(self.usual[0.5])
         return abs(math.log(after.p50 / before.p50)) > max(UNUSUAL * usual, math.log1p(CHANGED))
 
     def _begin_anew(self) -> None:
+        self.begun_anew = True
         sure = self.confirmed | self.again
         self.judge.book.forget(one.subnet for one in self.ranked if self._key(one) not in sure)
         self._unknown_latencies()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,11 +163,8 @@ def make_plan(
 
         ranked = with_engines(ranked, judge.book)
     if measure == "auto":
-        measure_what_decides(judge, ranked, progress)
-    if budget.latency_ms is not None and not any(judge.fits(candidate) for candidate in ranked):
-        judge = replace(judge, cornered=True)
-        if measure == "auto":
-            measure_what_decides(judge, ranked, progress)
+        judge = measure_what_decides(judge, ranked, progress)
+    judge = judge.eased(ranked, known=measure == "known")
     return _decide(suite, ranked, judge, passing=measure == "known")
 
 

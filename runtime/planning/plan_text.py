@@ -26,7 +26,7 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
     if budget.latency_ms is not None:
         value = judge.latency(chosen) or 0.0
         room = judge.room(chosen)
-        left = f" (room for the {_percent(room)} that repeats differ by)" if room else ""
+        left = f" (room for the {_percent(room)} {judge.reason(chosen)})" if room else ""
         parts.append(
             f"{LATENCY.format(value)} of {LATENCY.format(budget.latency_ms)} at p{budget.quantile * 100:g}{left}"
         )
@@ -148,7 +148,8 @@ def close(judge: Judge, candidate: Candidate) -> str:
     if not judge.cornered or not free.tight(candidate):
         return ""
     room = _percent(free.room(candidate))
-    return f"it is close: latencies measured again come out up to {room} higher here, and no subnet leaves that room"
+    what = f"latencies measured again come out up to {room} higher here"
+    return f"it is close: {what}, and no measured subnet leaves that room"
 
 
 def describe(plan: Plan) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ def test_no_array_overlaps_another_however_much_was_asked_for(
         assert bool((array == np.array(number).astype(dtype)).all())
 
 
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="there are no huge pages")
 def test_all_that_was_said_before_has_room_in_one_piece() -> None:
     sizes = [LEAST, 1, 63, 65, 4096]
     arena = Arena(sum(sizes), len(sizes))
@@ -53,3 +56,16 @@ def test_memory_is_given_back_with_the_last_array() -> None:
     del held, each
     after, _ = resident()
     assert after - before < 20_000_000
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="there are no huge pages")
+def test_a_kernel_without_huge_pages_or_memory_is_no_reason_to_fail() -> None:
+    class Refusing(mmap.mmap):
+        def madvise(self, *_: object) -> None:
+            raise OSError(22, "Invalid argument")
+
+    for made in (Refusing, mock.Mock(side_effect=OSError(12, "Cannot allocate memory"))):
+        with mock.patch("pliant.runtime.format.arena.mmap.mmap", made):
+            array = Arena(LEAST, 1).empty((LEAST,), np.dtype(np.uint8))
+        array[...] = 7
+        assert int(array[-1]) == 7

@@ -51,7 +51,8 @@ class Scripted(Book):
         for item in subnets:
             value = self.truth[item.id] * (1.0 + self.noise[item.id] * 6.0 / runs)
             times[self.key(item).text] = summarize([value] * runs, quantile)
-        self.profile = self.profile.merged(self.cache.add(self.fingerprint, latency=times))
+        repeats = self._repeats(times)
+        self.profile = self.profile.merged(self.cache.add(self.fingerprint, latency=times, repeats=repeats))
 
     def measure_memory(self, subnets: Sequence[SubnetInfo], progress: Progress | None = None) -> None:
         self.weighed += [item.id for item in subnets]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import pliant
 from pliant.devices.measure import summarize
@@ -53,15 +55,38 @@ def test_numbers_of_earlier_are_looked_at_again_before_they_are_promised(slower:
     assert _choose(Scripted(suite, book.truth, drift=0.0), "12.9 ms") == "s11-fp32"
 
 
+@pytest.mark.parametrize("drift", [0.0, None])
 @pytest.mark.parametrize("slower", [0.5, 0.7, 1.5, 3.0])
-def test_on_a_machine_that_has_changed_all_is_measured_anew(slower: float) -> None:
+def test_on_a_machine_that_has_changed_all_is_measured_anew(slower: float, drift: float | None) -> None:
     suite = ladder(30)
-    book = Scripted(suite, {item.id: 1.0 + index for index, item in enumerate(suite.subnets)})
+    book = Scripted(suite, {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}, drift=drift)
     _earlier(book, slower)
-    assert _choose(book, "12.9 ms") == "s11-fp32"
+    assert _choose(book, "12.99 ms") == "s11-fp32"
+    assert book.profile.repeats == (), "what was learned of two machines is none of either"
     kept = book.cache.profile(book.fingerprint).latency
     now = {book.key(item).text: book.truth[item.id] for item in suite.subnets}
     assert all(found.p50 == now[key] for key, found in kept.items()), "what held no longer is forgotten for good"
+
+
+@given(
+    st.floats(0.3, 4.0),
+    st.floats(2.0, 30.0),
+    st.lists(st.floats(-0.5, 3.0), min_size=30, max_size=30),
+    st.sampled_from([0.0, 0.1, None]),
+    st.sampled_from([0.5, 0.95]),
+)
+@settings(max_examples=60)
+def test_measuring_ends_on_whatever_was_kept(
+    slower: float, limit: float, noises: list[float], drift: float | None, quantile: float
+) -> None:
+    suite = ladder(30)
+    truth = {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}
+    book = Scripted(suite, truth, dict(zip(truth, noises, strict=True)), drift=drift)
+    _earlier(book, slower)
+    judge = Judge(make_budget(TASKS, latency=f"{limit!r} ms", quantile=quantile), book)
+    ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
+    measure_what_decides(judge, ranked, None)
+    assert len(book.calls) < 60
 
 
 def test_where_no_subnet_leaves_room_the_best_under_the_limit_is_taken_and_said() -> None:
@@ -70,5 +95,7 @@ def test_where_no_subnet_leaves_room_the_best_under_the_limit_is_taken_and_said(
     found = plan(suite, latency="5 ms", measure="never", cache=in_memory(suite, times))
     assert found.subnet.id == "s00-fp32"
     assert any("it is close: latencies measured again come out up to 8 % higher" in note for note in found.notes)
+    with pytest.raises(pliant.BudgetError, match="not measured here"):
+        plan(suite, latency="5 ms", measure="never", cache=in_memory(suite, {"s00-fp32": [4.9] * 60}))
     with pytest.raises(pliant.NoSubnetFits, match=r"2\.1 % over"):
         plan(suite, latency="4.8 ms", measure="never", cache=in_memory(suite, times))
