@@ -9,13 +9,13 @@ told by this: some of its subnets, extracted, and nothing that pliant does. A st
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from pliant.runtime.planning.memory import resident
 from pliant.runtime.suite import Suite
 
 from .slope import Slope, slope
@@ -51,8 +51,7 @@ def held(sessions: int, paths: list[str]) -> list[float]:
         shape = [side if isinstance(side, int) else 1 for side in images.shape]
         session.run(None, {images.name: np.zeros(shape, np.uint8)})
         del session
-        with open("/proc/self/statm") as file:
-            found.append(float(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")))
+        found.append(float(resident()[0]))
     return found
 
 

@@ -99,8 +99,10 @@ class Judge:
 
     def reason(self, candidate: Candidate) -> str:
         """What the room of a candidate is for, after its share."""
-        own = self.room(candidate) > self.book.drift(self.budget.quantile)
-        return "that its runs leave open" if own else "that repeats differ by"
+        return "that its runs leave open" if self._rough(candidate) else "that repeats differ by"
+
+    def _rough(self, candidate: Candidate) -> bool:
+        return self.room(candidate) > self.book.drift(self.budget.quantile)
 
     def tight(self, candidate: Candidate) -> bool:
         """Whether a candidate is over the latency limit only by the room that it has to leave."""
@@ -200,6 +202,6 @@ class Judge:
         limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
         if limit is None or found is None:
             return False
-        if self.tight(candidate) and self.room(candidate) > self.book.drift(self.budget.quantile):
+        if self.tight(candidate) and self._rough(candidate):
             return True
         return found.disturbed and found.min * QUIET <= limit and bool(self._latency_miss(candidate))

@@ -82,17 +82,17 @@ class Book:
 
     def latency(self, subnet: SubnetInfo) -> Measurement | None:
         """What is known of its latency, in milliseconds."""
-        return self.profile.latency.get(self._text(subnet))
+        return self.profile.latency.get(self.text(subnet))
 
-    def _text(self, subnet: SubnetInfo) -> str:
-        # Asked thousands of times a plan.
+    def text(self, subnet: SubnetInfo) -> str:
+        """The subnet's key as it stands in a profile; asked thousands of times a plan, so made once."""
         return self._keys.get(subnet.id) or self._keys.setdefault(subnet.id, self.key(subnet).text)
 
     def forget(self, subnets: Iterable[SubnetInfo]) -> None:
         """Drop what is known of these subnets' latency, for good: it holds no longer. So does what this book has
         learned of repeats: they were of two machines, so to speak.
         """
-        keys = [self._text(subnet) for subnet in subnets]
+        keys = [self.text(subnet) for subnet in subnets]
         self.profile = self.cache.forget(self.fingerprint, keys, self._added)
 
     def drift(self, quantile: float) -> float:
@@ -110,7 +110,7 @@ class Book:
 
     def memory(self, subnet: SubnetInfo) -> MemoryUse | None:
         """What is known of its memory, in bytes."""
-        return self.profile.memory.get(self._text(subnet))
+        return self.profile.memory.get(self.text(subnet))
 
     def heavier(self, size: int) -> list[tuple[int, SubnetInfo]]:
         """The subnets that were measured to take more memory, each after its peak."""
@@ -147,7 +147,7 @@ class Book:
             for index, subnet in enumerate(group):
                 if progress:
                     progress(f"measuring {subnet.id}", start + index, len(unlike))
-                calls[self.key(subnet).text] = self._call(subnet)
+                calls[self.text(subnet)] = self._call(subnet)
             times = measure(calls, quantile=quantile, effort=replace(effort, seconds=effort.seconds * len(group)))
             repeats = self._repeats(times)
             kept = self.cache.add(self.fingerprint, latency=times, repeats=repeats, conditions=_conditions())
@@ -157,7 +157,7 @@ class Book:
 
     def check(self, subnet: SubnetInfo, quantile: float) -> Measurement:
         """Measure a subnet shortly and keep how that compares with what is known, which stays as it is."""
-        key = self.key(subnet).text
+        key = self.text(subnet)
         found = measure({key: self._call(subnet)}, quantile=quantile, effort=CHECK)
         self.profile = self.profile.merged(self.cache.add(self.fingerprint, repeats=self._repeats(found)))
         return found[key]
@@ -172,7 +172,7 @@ class Book:
         """One subnet for each key, in order."""
         found: dict[str, SubnetInfo] = {}
         for subnet in subnets:
-            found.setdefault(self.key(subnet).text, subnet)
+            found.setdefault(self.text(subnet), subnet)
         return list(found.values())
 
     def _call(self, subnet: SubnetInfo) -> Callable[[], object]:
@@ -186,7 +186,7 @@ class Book:
         ids = [subnet.id for subnet in unlike]
         with self.suite.container.lent() as (path, descriptor):
             found = measure_memory(path, ids, self.tasks, self.provider, self.threads, progress, inherit=(descriptor,))
-        uses = {self.key(subnet).text: found[subnet.id] for subnet in unlike}
+        uses = {self.text(subnet): found[subnet.id] for subnet in unlike}
         self.profile = self.profile.merged(self.cache.add(self.fingerprint, memory=uses))
 
     def measure_energy(self, subnets: Sequence[SubnetInfo], progress: Progress | None = None) -> None:
@@ -203,7 +203,7 @@ class Book:
                 use = energy_of(self._call(subnet), sensor)
             except OSError as error:
                 raise EngineUnavailable(f"the energy sensor {sensor.name} fails: {error.strerror or error}") from error
-            kept = self.cache.add(self.fingerprint, energy={self.key(subnet).text: use}, conditions=_conditions())
+            kept = self.cache.add(self.fingerprint, energy={self.text(subnet): use}, conditions=_conditions())
             self.profile = self.profile.merged(kept)
         if progress and unlike:
             progress("measured", len(unlike), len(unlike))

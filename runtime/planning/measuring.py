@@ -84,7 +84,7 @@ class _Measuring:
         return self.judge.book.latency(candidate.subnet)
 
     def _key(self, candidate: Candidate) -> str:
-        return self.judge.book.key(candidate.subnet).text
+        return self.judge.book.text(candidate.subnet)
 
     def _open(self) -> list[Candidate]:
         """Candidates that only their latency can still rule out."""

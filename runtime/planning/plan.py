@@ -164,7 +164,8 @@ def make_plan(
         ranked = with_engines(ranked, judge.book)
     if measure == "auto":
         judge = measure_what_decides(judge, ranked, progress)
-    judge = judge.eased(ranked, known=measure == "known")
+    else:
+        judge = judge.eased(ranked, known=measure == "known")
     return _decide(suite, ranked, judge, passing=measure == "known")
 
 
