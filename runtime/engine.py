@@ -166,12 +166,3 @@ def one_line(error: BaseException | str) -> str:
     """The first 300 characters of an engine's message, on one line; it may quote names that a stranger wrote."""
     message = " ".join(str(error).split())[:300]
     return "".join(letter if letter.isprintable() else "?" for letter in message)
-
-
-def release_memory() -> None:
-    """Hand freed memory back to the system: glibc keeps what a session's creation freed (3 ms; elsewhere nothing)."""
-    import ctypes
-
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -13,9 +13,9 @@ from ..devices.errors import BudgetError, PliantError
 from .asked import choose
 from .binding import run_into
 from .color import check_color, taker
-from .engine import release_memory
 from .forking import renew_in_children
 from .format.manifest import SubnetInfo
+from .heap import release_soon
 from .images import Prepared
 from .session import Outputs, Session, load_subnet
 from .stream import stream
@@ -162,14 +162,12 @@ class Model:
             if info == old.subnet:
                 self.plan = plan or self.plan
                 return SwitchReport(info.id, info.id, 0.0, 0.0, (time.perf_counter() - start) * 1e3, plan)
-            new = load_subnet(self.suite, info, old.tasks, old.raw, old.provider, old.threads, trim=False)
+            new = load_subnet(self.suite, info, old.tasks, old.raw, old.provider, old.threads)
             with self._handing_over:
                 if self._session is None:
                     raise PliantError("this model was closed while it switched")
                 self._session, self.plan = new, plan
             source = old.subnet.id
-            del old
-            release_memory()
         total = (time.perf_counter() - start) * 1e3
         return SwitchReport(source, info.id, new.build_ms, new.witness_ms, total, plan)
 
@@ -195,7 +193,7 @@ class Model:
             fits = old is not None and old.subnet == instead_of
             if fits:
                 self._session = session
-        release_memory()
+        release_soon()
         return fits
 
     @property
@@ -209,7 +207,7 @@ class Model:
             self._session = self._inherited = None
         if self.governor is not None:
             self.governor.close()
-        release_memory()
+        release_soon()
 
     def __enter__(self) -> Model:
         return self

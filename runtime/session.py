@@ -16,13 +16,14 @@ from .engine import (
     checked_threads,
     create_session,
     one_line,
-    release_memory,
     target_of,
 )
 from .format.manifest import SubnetInfo
 from .format.record import Record
 from .format.weights import read_arrays
 from .format.witness import Witness, compare
+from .graphs.folding import fold_batch_norms
+from .heap import release_soon
 from .interface import check_interface
 from .tensorrt.settings import ENGINES
 
@@ -72,26 +73,23 @@ def load_subnet(
     *,
     quiet: bool = False,
     batch: int = 1,
-    trim: bool = True,
 ) -> Session:
     """Build a session of one subnet for some tasks (None: all) and check it against its witness.
 
     `raw` gives logits instead of decoded outputs; `quiet` is for sessions that take turns (see `create_session`);
-    `batch` is the least that a TensorRT engine must have been built for; `trim` hands freed memory back at the end,
-    for all but those who soon free more. Raises SuiteError (the file), EngineUnavailable, BudgetError, PliantError (not
-    enough memory).
+    `batch` is the least that a TensorRT engine must have been built for. Raises SuiteError (the file),
+    EngineUnavailable, BudgetError, PliantError (not enough memory).
     """
     try:
-        session = _load(suite, subnet, tasks, raw, provider, threads, quiet, batch)
+        return _load(suite, subnet, tasks, raw, provider, threads, quiet, batch)
     except MemoryError as error:
         name = subnet if isinstance(subnet, str) else subnet.id
         why = f": {one_line(error)}" if str(error) else ""
         raise PliantError(
             f"not enough memory to load subnet {name} of {suite.path}{why}; free some, or choose a narrower one"
         ) from None
-    if trim:
-        release_memory()
-    return session
+    finally:
+        release_soon()
 
 
 def _load(
@@ -148,8 +146,8 @@ def _session_builder(
 
     def build(outputs: list[str]) -> Any:
         cut = graph.pruned(outputs)
-        arrays = read_arrays(suite.container, record, cut, what)
-        return create_session(cut.to_bytes(), arrays, provider, threads, what, quiet=quiet)
+        folded, arrays = fold_batch_norms(cut, read_arrays(suite.container, record, cut, what))
+        return create_session(folded.to_bytes(), arrays, provider, threads, what, quiet=quiet)
 
     return build
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MAX_DIGESTS = 4 << 20
 _KEPT_GRAPHS = 4 << 20
 """Bytes of them; what they become is many times as large."""
+_KEPT_RECORDS = 4
 
 
 class Suite:
@@ -47,6 +48,8 @@ class Suite:
         self._by_id = {subnet.id: subnet for subnet in self.subnets}
         self._digests: dict[str, str] | None = None
         self._graphs: dict[str, Graph] = {}
+        self._records: dict[str, Record] = {}
+        self._witness_arrays: dict[str, np.ndarray[Any, Any]] = {}
 
     @property
     def input(self) -> InputInfo:
@@ -172,20 +175,26 @@ class Suite:
         return graph
 
     def record(self, subnet: SubnetInfo) -> Record:
-        """The record of a subnet, its digest checked."""
+        """The record of a subnet, its digest checked; the last few are kept, as switching goes to and fro."""
         from .format.record import MAX_RECORD, parse_record
 
+        known = self._records.get(subnet.record)
+        if known is not None:
+            return known
         blob = self._checked_bytes(subnet.record, MAX_RECORD)
-        return parse_record(blob, self.container.entries, f"the record of subnet {subnet.id} in {self.path}")
+        record = parse_record(blob, self.container.entries, f"the record of subnet {subnet.id} in {self.path}")
+        # A new dictionary each time: other threads may be reading this one.
+        self._records = dict([*self._records.items(), (subnet.record, record)][-_KEPT_RECORDS:])
+        return record
 
     def witness_input(self) -> np.ndarray[Any, Any]:
         """The image that every witness answers: uint8 (1, H, W, 3)."""
         shape = (1, *self.input.shape)
-        return self._checked_array("witness/input", np.dtype(np.uint8), int(np.prod(shape))).reshape(shape)
+        return self._witness_array("witness/input", np.dtype(np.uint8), int(np.prod(shape))).reshape(shape)
 
     def witness_indices(self, task: str) -> np.ndarray[Any, Any]:
         """Flat indices into a task's decoded output of a batch of one: int64 (samples,)."""
-        return self._checked_array(f"witness/{task}/indices", np.dtype(np.int64), None)
+        return self._witness_array(f"witness/{task}/indices", np.dtype(np.int64), None)
 
     def tolerance(self, subnet: SubnetInfo) -> float:
         """Relative error that a subnet may have against its witness; a policy's is that of int8."""
@@ -212,13 +221,17 @@ class Suite:
             raise SuiteError(f"{self.path} is damaged: the digest of {tensor!r} is wrong")
         return data
 
-    def _checked_array(self, tensor: str, dtype: np.dtype[Any], size: int | None) -> np.ndarray[Any, Any]:
+    def _witness_array(self, tensor: str, dtype: np.dtype[Any], size: int | None) -> np.ndarray[Any, Any]:
+        known = self._witness_arrays.get(tensor)
+        if known is not None:
+            return known
         entry = self.container.entry(tensor)
         wanted = int(np.prod(entry.shape)) if size is None else size
         if entry.dtype != dtype or int(np.prod(entry.shape)) != wanted:
             raise SuiteError(f"{self.path} is damaged: {tensor!r} has the wrong dtype or shape")
         limit = MAX_SAMPLES * dtype.itemsize if size is None else size * dtype.itemsize
-        return np.frombuffer(self._checked_bytes(tensor, limit), dtype)
+        found = self._witness_arrays[tensor] = np.frombuffer(self._checked_bytes(tensor, limit), dtype)
+        return found
 
     def close(self) -> None:
         """Close the file. Loaded models go on, but cannot switch any more. Closing twice is fine."""

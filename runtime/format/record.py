@@ -58,8 +58,9 @@ def parse_record(blob: bytes, stored: dict[str, Entry], what: str) -> Record:
 
 def _array(blob: bytes, entry: Entry) -> np.ndarray[Any, Any]:
     # A copy: engines want aligned memory, and the blob should not live as long as its smallest array.
-    count = math.prod(entry.shape)
-    return np.frombuffer(blob, entry.dtype, count, entry.start).reshape(entry.shape).copy()
+    array = np.frombuffer(blob, entry.dtype, math.prod(entry.shape), entry.start).reshape(entry.shape).copy()
+    array.flags.writeable = False  # a record is kept for the next session
+    return array
 
 
 def _views(data: bytes, stored: dict[str, Entry], what: str) -> dict[str, View]:

@@ -7,5 +7,6 @@ graph          a model: parsed, checked, pruned, written
 operators      what may stand in a graph, each with its rule
 rules_computing, rules_layout  how large an operator's answer is
 tracing        the sizes that rules speak of
+folding        batch norms that become part of the convolutions before them
 activations    the most that a graph may take, before an engine sees it
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ _MAX_PARTS = 100_000
 _FLOAT, _INT, _STRING, _TENSOR, _INTS = 1, 2, 3, 4, 7
 _HELD_BY = {_FLOAT: 2, _INT: 3, _STRING: 4, _TENSOR: 5, 6: 7, _INTS: 8, 8: 9}
 
-Attribute = int | tuple[int, ...] | bytes | Initializer | None
-"""Whole numbers, a text or a tensor; None for numbers and texts of other kinds, on which no size depends."""
+Attribute = int | float | tuple[int, ...] | bytes | Initializer | None
+"""Numbers, whole numbers, a text or a tensor; None for lists of other kinds, on which nothing depends."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def _attribute(data: bytes, piece: Piece) -> tuple[str, Attribute]:
     pieces = fields.get(_HELD_BY[kind], [])
     if kind == _INTS:
         return name, tuple(read_ints(data, pieces, _MAX_INTS, "an attribute"))
+    if kind == _FLOAT:
+        return name, struct.unpack_from("<f", data, pieces[0].start)[0] if pieces else 0.0
     if kind == _INT:
         return name, signed(pieces[0].value) if pieces else 0
     if kind == _STRING:

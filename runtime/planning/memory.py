@@ -109,6 +109,7 @@ def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: in
         start, _ = resident()
 
         from ..engine import import_onnxruntime
+        from ..heap import release_memory
         from ..session import load_subnet
 
         import_onnxruntime(provider)
@@ -116,6 +117,7 @@ def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: in
         session = load_subnet(suite, subnet, names, False, provider, threads or None)
         for _ in range(_RUNS):
             session.run(image)
+        release_memory()
         now, most = resident()
         return MemoryUse(max(most - start, 0), max(now - start, 0), max(imported - start, 0), time.time())
 

@@ -1,0 +1,69 @@
+"""Memory that sessions leave behind, handed back to the system when nothing waits for it.
+
+glibc keeps what was freed. Handing it back takes up to 20 ms, and the next session, which would have found it warm,
+then meets a fault for every page of it: of switches to and fro between the widest subnets it was half of the time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+
+from .forking import renew_in_children
+
+REST_S = 0.5
+"""Seconds without a session made or freed, after which memory is handed back."""
+
+
+def release_memory() -> None:
+    """Hand freed memory back to the system, at once (glibc's `malloc_trim`; elsewhere nothing)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+class _Releaser:
+    """One thread at most, which waits until there has been rest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._due = 0.0
+        self._waiting = False
+        renew_in_children(self)
+
+    def soon(self) -> None:
+        """Have memory handed back after a rest that begins now."""
+        with self._lock:
+            self._due = time.monotonic() + REST_S
+            if self._waiting:
+                return
+            self._waiting = True
+        try:
+            threading.Thread(target=self._wait, name="pliant-heap", daemon=True).start()
+        except RuntimeError:  # no thread can be had, now or at the end of the process
+            self._waiting = False
+            release_memory()
+
+    def _wait(self) -> None:
+        while (left := self._left()) > 0:
+            time.sleep(left)
+        release_memory()
+
+    def _left(self) -> float:
+        with self._lock:
+            left = self._due - time.monotonic()
+            self._waiting = left > 0
+            return left
+
+    def _after_fork(self) -> None:
+        """The thread stayed in the parent."""
+        self._lock, self._waiting = threading.Lock(), False
+
+
+_RELEASER = _Releaser()
+
+
+def release_soon() -> None:
+    """Hand freed memory back after half a second without another call of this; never waits."""
+    _RELEASER.soon()

@@ -1,0 +1,106 @@
+"""Freed memory goes back to the system: after a rest, once, and by a thread that nobody waits for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pliant.runtime import heap
+from pliant.runtime.planning.memory import resident
+
+glibc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists() or getattr(ctypes.CDLL(None), "malloc_trim", None) is None,
+    reason="needs Linux's /proc and glibc",
+)
+
+
+@pytest.fixture
+def handed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When memory was handed back; the rest is a tenth of a second."""
+    times: list[float] = []
+    monkeypatch.setattr(heap, "REST_S", 0.1)
+    monkeypatch.setattr(heap, "release_memory", lambda: times.append(time.monotonic()))
+    # Other tests' sessions have a rest of their own.
+    monkeypatch.setattr(heap, "_RELEASER", heap._Releaser())
+    return times
+
+
+def until(true: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 10
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    return true()
+
+
+def test_many_sessions_in_a_row_are_one_rest(handed: list[float]) -> None:
+    before = threading.active_count()
+    for _ in range(30):
+        heap.release_soon()
+        last = time.monotonic()
+        time.sleep(0.01)
+        assert threading.active_count() <= before + 1
+    assert until(lambda: bool(handed))
+    # A machine that sleeps between two of them for a tenth of a second has earned another.
+    assert handed[-1] >= last + 0.1
+    assert len(handed) < 5
+    assert until(lambda: threading.active_count() <= before), "the thread is gone"
+
+
+def test_there_is_another_time(handed: list[float]) -> None:
+    for count in (1, 2, 3):
+        heap.release_soon()
+        assert until(lambda count=count: len(handed) == count)  # type: ignore[misc]
+
+
+def test_where_no_thread_can_be_had_it_is_done_at_once(handed: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    heap.release_soon()
+    assert len(handed) == 1
+    monkeypatch.undo()
+    heap.release_soon()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_has_its_own_rest(handed: list[float]) -> None:
+    heap.release_soon()
+    child = os.fork()
+    if child == 0:  # the parent's thread is not here
+        heap.release_soon()
+        os._exit(0 if until(lambda: bool(handed)) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert until(lambda: bool(handed))
+
+
+@glibc
+def test_what_was_freed_leaves_the_process() -> None:
+    """In pieces below what glibc maps apart, the last of which is kept so that its heap cannot shrink by itself."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
+    pieces = [libc.malloc(100_000) for _ in range(1000)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, 100_000)
+    for piece in pieces[:-1]:
+        libc.free(piece)
+    full, _ = resident()
+    heap.release_soon()
+    assert until(lambda: resident()[0] < full - 60_000_000), "most of 100 MB"
+    libc.free(pieces[-1])
+
+
+def test_a_process_does_not_wait_for_the_rest() -> None:
+    import subprocess
+
+    code = "from pliant.runtime import heap; heap.REST_S = 60; heap.release_soon()"
+    done = subprocess.run([sys.executable, "-c", code], timeout=30, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
