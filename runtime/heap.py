@@ -14,6 +14,8 @@ from .forking import renew_in_children
 
 REST_S = 0.5
 """Seconds without a session made or freed, after which memory is handed back."""
+MOST_S = 10.0
+"""Seconds after which it is handed back though there was no rest: what is free must not lie scattered for ever."""
 
 
 def release_memory() -> None:
@@ -28,14 +30,17 @@ class _Releaser:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._due = 0.0
+        self._due = self._latest = 0.0
         self._waiting = False
         renew_in_children(self)
 
     def soon(self) -> None:
         """Have memory handed back after a rest that begins now."""
         with self._lock:
-            self._due = time.monotonic() + REST_S
+            now = time.monotonic()
+            if not self._waiting:
+                self._latest = now + MOST_S
+            self._due = min(now + REST_S, self._latest)
             if self._waiting:
                 return
             self._waiting = True
@@ -65,5 +70,5 @@ _RELEASER = _Releaser()
 
 
 def release_soon() -> None:
-    """Hand freed memory back after half a second without another call of this; never waits."""
+    """Hand freed memory back after half a second without another call of this, or ten seconds; never waits."""
     _RELEASER.soon()
