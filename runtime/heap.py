@@ -18,20 +18,13 @@ MOST_S = 10.0
 """Seconds after which it is handed back though there was no rest: what is free must not lie scattered for ever."""
 
 
-def release_memory() -> None:
-    """Hand freed memory back to the system, at once (glibc's `malloc_trim`; elsewhere nothing)."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
 class _Releaser:
     """One thread at most, which waits until there has been rest."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._due = self._latest = 0.0
-        self._waiting = False
+        self._waiting = self._owed = False
         renew_in_children(self)
 
     def soon(self) -> None:
@@ -41,6 +34,7 @@ class _Releaser:
             if not self._waiting:
                 self._latest = now + MOST_S
             self._due = min(now + REST_S, self._latest)
+            self._owed = True
             if self._waiting:
                 return
             self._waiting = True
@@ -48,12 +42,18 @@ class _Releaser:
             threading.Thread(target=self._wait, name="pliant-heap", daemon=True).start()
         except RuntimeError:  # no thread can be had, now or at the end of the process
             self._waiting = False
-            release_memory()
+            self.now()
+
+    def now(self) -> None:
+        """Hand memory back; what was to be done later is done."""
+        self._owed = False
+        _trim()
 
     def _wait(self) -> None:
         while (left := self._left()) > 0:
             time.sleep(left)
-        release_memory()
+        if self._owed:
+            self.now()
 
     def _left(self) -> float:
         with self._lock:
@@ -66,7 +66,18 @@ class _Releaser:
         self._lock, self._waiting = threading.Lock(), False
 
 
+def _trim() -> None:
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 _RELEASER = _Releaser()
+
+
+def release_memory() -> None:
+    """Hand freed memory back to the system at once, before what must not be disturbed (glibc's; elsewhere nothing)."""
+    _RELEASER.now()
 
 
 def release_soon() -> None:

@@ -20,6 +20,7 @@ import pliant
 from pliant.devices.cache import MeasurementCache
 from pliant.devices.measure import Measurement, measure
 from pliant.runtime.format.manifest import SubnetInfo
+from pliant.runtime.heap import release_memory
 from pliant.runtime.planning.latency import CONFIRM, Book
 from pliant.runtime.planning.memory import measure_memory
 from pliant.runtime.session import load_subnet
@@ -156,6 +157,7 @@ def remeasured(suite: Suite, subnets: Sequence[SubnetInfo], request: Request, th
     image, names = suite.witness_input(), request.names(suite)
     sessions = {each.id: load_subnet(suite, each, names, threads=threads, quiet=True) for each in subnets}
     calls: dict[str, Any] = {name: (lambda each=each: each.run(image)) for name, each in sessions.items()}
+    release_memory()
     times = measure(calls, quantile=request.quantile, effort=replace(CONFIRM, seconds=CONFIRM.seconds * len(calls)))
     return {name: _value(found, request.quantile) for name, found in times.items()}
 

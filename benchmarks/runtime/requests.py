@@ -11,6 +11,7 @@ import numpy as np
 
 from pliant.devices.measure import measure
 from pliant.runtime.format.manifest import SubnetInfo
+from pliant.runtime.heap import release_memory
 from pliant.runtime.planning.latency import SETTLE
 from pliant.runtime.planning.memory import measure_memory
 from pliant.runtime.session import load_subnet
@@ -66,6 +67,7 @@ def range_of(suite: Suite, tasks: tuple[str, ...] | None, threads: int | None) -
     image = suite.witness_input()
     sessions = {each.id: load_subnet(suite, each, names, threads=threads, quiet=True) for each in both}
     calls = {name: (lambda session=session: session.run(image)) for name, session in sessions.items()}
+    release_memory()
     times = measure(calls, effort=SETTLE)
     uses = measure_memory(suite.path, list(calls), names, threads=threads)
     low, high = (times[each.id].p50 or times[each.id].mean for each in both)

@@ -16,6 +16,7 @@ from ...devices.profile import DeviceProfile, Key, MemoryUse
 from ...devices.repeats import Repeat, drift, repeats_of
 from ..engine import check_provider, check_threads, checked_threads, target_of
 from ..format.manifest import SubnetInfo
+from ..heap import release_memory, release_soon
 from ..session import load_subnet
 from ..tensorrt.settings import ENGINES
 from .memory import measure_memory
@@ -148,7 +149,9 @@ class Book:
                 if progress:
                     progress(f"measuring {subnet.id}", start + index, len(unlike))
                 calls[self.text(subnet)] = self._call(subnet)
+            release_memory()
             times = measure(calls, quantile=quantile, effort=replace(effort, seconds=effort.seconds * len(group)))
+            release_soon()
             repeats = self._repeats(times)
             kept = self.cache.add(self.fingerprint, latency=times, repeats=repeats, conditions=_conditions())
             self.profile = self.profile.merged(kept)
@@ -157,8 +160,10 @@ class Book:
 
     def check(self, subnet: SubnetInfo, quantile: float) -> Measurement:
         """Measure a subnet shortly and keep how that compares with what is known, which stays as it is."""
-        key = self.text(subnet)
-        found = measure({key: self._call(subnet)}, quantile=quantile, effort=CHECK)
+        key, call = self.text(subnet), self._call(subnet)
+        release_memory()
+        found = measure({key: call}, quantile=quantile, effort=CHECK)
+        release_soon()
         self.profile = self.profile.merged(self.cache.add(self.fingerprint, repeats=self._repeats(found)))
         return found[key]
 
@@ -199,8 +204,10 @@ class Book:
         for done, subnet in enumerate(unlike):
             if progress:
                 progress(f"measuring the energy of {subnet.id}", done, len(unlike))
+            call = self._call(subnet)
+            release_memory()
             try:
-                use = energy_of(self._call(subnet), sensor)
+                use = energy_of(call, sensor)
             except OSError as error:
                 raise EngineUnavailable(f"the energy sensor {sensor.name} fails: {error.strerror or error}") from error
             kept = self.cache.add(self.fingerprint, energy={self.text(subnet): use}, conditions=_conditions())

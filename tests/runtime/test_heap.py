@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +23,15 @@ glibc = pytest.mark.skipif(
 
 
 @pytest.fixture
-def handed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def handed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """When memory was handed back; the rest is a tenth of a second."""
     times: list[float] = []
     monkeypatch.setattr(heap, "REST_S", 0.1)
-    monkeypatch.setattr(heap, "release_memory", lambda: times.append(time.monotonic()))
+    monkeypatch.setattr(heap, "_trim", lambda: times.append(time.monotonic()))
     # Other tests' sessions have a rest of their own.
     monkeypatch.setattr(heap, "_RELEASER", heap._Releaser())
-    return times
+    yield times
+    until(lambda: not any(thread.name == "pliant-heap" for thread in threading.enumerate()))
 
 
 def until(true: Callable[[], bool]) -> bool:
@@ -72,6 +73,15 @@ def test_there_is_another_time(handed: list[float]) -> None:
     for count in (1, 2, 3):
         heap.release_soon()
         assert until(lambda count=count: len(handed) >= count)  # type: ignore[misc]
+
+
+def test_what_is_done_at_once_is_not_done_again_later(handed: list[float]) -> None:
+    before = threading.active_count()
+    heap.release_soon()
+    heap.release_memory()
+    assert len(handed) == 1
+    assert until(lambda: threading.active_count() <= before)
+    assert len(handed) == 1, "nothing that is timed meanwhile is disturbed"
 
 
 def test_where_no_thread_can_be_had_it_is_done_at_once(handed: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
