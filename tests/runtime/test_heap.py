@@ -22,16 +22,8 @@ glibc = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def handed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """When memory was handed back; the rest is a tenth of a second."""
-    times: list[float] = []
-    monkeypatch.setattr(heap, "REST_S", 0.1)
-    monkeypatch.setattr(heap, "_trim", lambda: times.append(time.monotonic()))
-    # Other tests' sessions have a rest of their own.
-    monkeypatch.setattr(heap, "_RELEASER", heap._Releaser())
-    yield times
-    until(lambda: not any(thread.name == "pliant-heap" for thread in threading.enumerate()))
+def alone() -> bool:
+    return not any(thread.name == "pliant-heap" for thread in threading.enumerate())
 
 
 def until(true: Callable[[], bool]) -> bool:
@@ -39,6 +31,18 @@ def until(true: Callable[[], bool]) -> bool:
     while not true() and time.monotonic() < end:
         time.sleep(0.01)
     return true()
+
+
+@pytest.fixture
+def handed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """When memory was handed back; the rest is a tenth of a second."""
+    times: list[float] = []
+    assert until(alone), "other tests' sessions have a rest of their own"
+    monkeypatch.setattr(heap, "REST_S", 0.1)
+    monkeypatch.setattr(heap, "_trim", lambda: times.append(time.monotonic()))
+    monkeypatch.setattr(heap, "_RELEASER", heap._Releaser())
+    yield times
+    until(alone)
 
 
 def test_many_sessions_in_a_row_are_one_rest(handed: list[float]) -> None:
