@@ -2,6 +2,8 @@
 
 The first plan for a set of tasks measures what it needs; the others go on from the kept profile. Afterwards the chosen
 subnet and the best of those that were rejected as too slow are measured again, interleaved, by the same estimator.
+Beside them a control, a session of onnxruntime alone that was measured when the plan was there too, tells whether the
+machine held still.
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,20 +23,26 @@ from pliant.devices.cache import MeasurementCache
 from pliant.devices.measure import Measurement, measure
 from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.heap import release_memory
-from pliant.runtime.planning.latency import CONFIRM, Book
+from pliant.runtime.planning.latency import CHECK, CONFIRM, Book
 from pliant.runtime.planning.memory import measure_memory
 from pliant.runtime.session import load_subnet
 from pliant.runtime.suite import Suite
 
+from ..bench import bare
 from ..reporting import Entry
 from .requests import QUANTILES, Range, Request, draw, range_of, subsets
 from .telling import tell
 from .truth import Known, best, fits, order
 
+Call = Callable[[], object]
+
+CONTROL = "control"
 # Rejected subnets that are measured again beside the chosen one.
 BESIDE = 2
 # How far over its limit a choice may be that is counted apart: what a machine drifts by from one minute to the next.
 NEARLY = 0.02
+# How far the control may move between a plan and what is measured afterwards, on a machine that is said to hold still.
+STEADY = 0.05
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +62,10 @@ def run(chosen: argparse.Namespace) -> Entry:
             ranges = {tasks: range_of(suite, tasks, chosen.threads) for tasks in subsets(suite, chosen.subsets, rng)}
             for quantile in QUANTILES:
                 entry["first"].append(first_use(suite, ranges[None], quantile, chosen.threads))
-            cache = MeasurementCache(folder)
+            cache = MeasurementCache(Path(folder) / "cache")
+            control = bystander(suite, Path(folder), chosen.threads)
             for index, request in enumerate(draw(suite, ranges, chosen.requests, rng)):
-                entry["rows"].append(row(suite, request, cache, chosen.threads))
+                entry["rows"].append(row(suite, request, cache, control, chosen.threads))
                 met = sum(each["met"] for each in entry["rows"])
                 tell(f"{index + 1} of {chosen.requests} requests, {met} met")
         except KeyboardInterrupt:
@@ -96,15 +105,24 @@ def planned(suite: Suite, request: Request, cache: MeasurementCache, threads: in
     return {"seconds": time.perf_counter() - began, **answer}
 
 
-def row(suite: Suite, request: Request, cache: MeasurementCache, threads: int) -> Entry:
+def bystander(suite: Suite, folder: Path, threads: int) -> Call:
+    """A call of a subnet in the middle, by onnxruntime alone."""
+    middle = sorted(suite.subnets, key=lambda each: each.macs)[len(suite.subnets) // 2]
+    session = bare(suite.extract(middle.id, folder / "control.onnx")[0], threads)
+    image = {"images": suite.witness_input()}
+    return lambda: session.run(None, image)
+
+
+def row(suite: Suite, request: Request, cache: MeasurementCache, control: Call, threads: int) -> Entry:
     """One request: the plan, the choice by brute force, and what both take afterwards."""
     found = planned(suite, request, cache, threads)
+    before = measure({CONTROL: control}, quantile=request.quantile, effort=CHECK)[CONTROL]
     book = Book(suite, request.names(suite), threads=threads, cache=cache)
     known = Known(book.latency, book.memory, book.profile.repeats)
     truth = best(suite, request, known)
     beside = _too_slow(suite, request, known, found["chosen"])
     judged = suite.subnet(found["chosen"]) if found["chosen"] else None
-    after = remeasured(suite, [*([judged] if judged else []), *beside], request, threads)
+    after = remeasured(suite, [*([judged] if judged else []), *beside], control, request, threads)
     answer = {
         **_asked(request),
         **found,
@@ -112,6 +130,7 @@ def row(suite: Suite, request: Request, cache: MeasurementCache, threads: int) -
         "brute_force": truth.best,
         "unproven": list(truth.unproven),
         "missed": [each.id for each in beside if after[each.id] <= request.latency_ms],
+        "control": after[CONTROL] / _value(before, request.quantile),
     }
     if judged is None:
         # Refused: right where what came nearest is too slow indeed.
@@ -152,11 +171,14 @@ def _too_slow(suite: Suite, request: Request, known: Known, chosen: str | None) 
     return [*nearest, *sorted(unmeasured, key=lambda each: each.macs)[:1]]
 
 
-def remeasured(suite: Suite, subnets: Sequence[SubnetInfo], request: Request, threads: int) -> dict[str, float]:
+def remeasured(
+    suite: Suite, subnets: Sequence[SubnetInfo], control: Call, request: Request, threads: int
+) -> dict[str, float]:
     """Milliseconds at the request's quantile, measured now, in turns, as a plan confirms its choice."""
     image, names = suite.witness_input(), request.names(suite)
     sessions = {each.id: load_subnet(suite, each, names, threads=threads, quiet=True) for each in subnets}
-    calls: dict[str, Any] = {name: (lambda each=each: each.run(image)) for name, each in sessions.items()}
+    calls: dict[str, Call] = {name: partial(each.run, image) for name, each in sessions.items()}
+    calls[CONTROL] = control
     release_memory()
     times = measure(calls, quantile=request.quantile, effort=replace(CONFIRM, seconds=CONFIRM.seconds * len(calls)))
     return {name: _value(found, request.quantile) for name, found in times.items()}
@@ -179,6 +201,7 @@ def _memory(suite: Suite, request: Request, judged: SubnetInfo, threads: int) ->
 def totals(rows: list[Entry]) -> Entry:
     """Counts over all requests."""
     answered = [row for row in rows if row["chosen"]]
+    steady = [row for row in rows if abs(row["control"] - 1.0) <= STEADY]
     return {
         "requests": len(rows),
         "answered": len(answered),
@@ -186,6 +209,8 @@ def totals(rows: list[Entry]) -> Entry:
         "met": sum(row["met"] for row in rows),
         "agree": sum(row["agrees"] for row in rows),
         "met_nearly": sum(row["met"] or row.get("over", 1.0) <= NEARLY for row in rows),
+        "steady": len(steady),
+        "met_steady": sum(row["met"] for row in steady),
         "worst_over": max((row["over"] for row in answered), default=None),
         "missed_better": sum(bool(row["missed"]) for row in rows),
         "seconds": sum(row["seconds"] for row in rows),
