@@ -25,6 +25,7 @@ import pliant
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired, timed
 from pliant.runtime.format.manifest import SubnetInfo
+from pliant.runtime.heap import release_memory
 from pliant.runtime.model import Model
 from pliant.runtime.suite import Suite
 
@@ -48,6 +49,7 @@ def subnet_rows(suite: Suite, subnet: SubnetInfo, folder: Path, threads: int) ->
     theirs = bare(model_path, threads)
     names = list(suite.tasks)
     with suite.load(subnet.id, threads=threads) as model:
+        release_memory()
         call = paired(lambda: model(image), lambda: theirs.run(names, {"images": image}), RUNS)
         build = paired(
             lambda: suite.load(subnet.id, threads=threads).close(),

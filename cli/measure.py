@@ -100,6 +100,7 @@ def _measured(
     suite: OpenSuite, chosen: Sequence[SubnetInfo], how: dict[str, Any], runs: int, report: Report
 ) -> Iterator[tuple[SubnetInfo, Measurement]]:
     from ..devices.measure import Effort, measure
+    from ..runtime.heap import release_memory
 
     image = suite.witness_input()[0]
     for start in range(0, len(chosen), _TOGETHER):
@@ -112,6 +113,7 @@ def _measured(
                 whole = len(chosen) * max(total, 1)
                 report("measuring", start * total + many * min(done, total), whole)
 
+            release_memory()
             times = measure(calls, effort=Effort(runs=runs, seconds=0.5 * len(group)), progress=show)
         yield from ((subnet, times[subnet.id]) for subnet in group)
 

@@ -29,10 +29,13 @@ def duration(given: str) -> float:
 
 def sustain(suite: Suite, names: Sequence[str], asked: dict[str, Any], time_given: str, govern: bool, js: bool) -> None:
     """Run the subnet that is named, planned by a latency, or the widest; print what became of it."""
+    from ..runtime.heap import release_memory
+
     seconds = duration(time_given)
     with _loaded(suite, names, asked, govern) as model:
         first, run = model.subnet.id, Run(seconds, min(MINUTE, seconds / 10.0))
         interrupted = False
+        release_memory()
         try:
             with progress_bar() as report:
                 run.run(model, suite.witness_input()[0], report)

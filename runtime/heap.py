@@ -7,6 +7,7 @@ then meets a fault for every page of it: of switches to and fro between the wide
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
 
@@ -22,13 +23,15 @@ class _Releaser:
     """One thread at most, which waits until there has been rest."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # signal handlers close models too
         self._due = self._latest = 0.0
         self._waiting = self._owed = False
         renew_in_children(self)
 
     def soon(self) -> None:
         """Have memory handed back after a rest that begins now."""
+        if sys.is_finalizing():  # a thread that is started now is never seen again, and whoever starts it waits for it
+            return
         with self._lock:
             now = time.monotonic()
             if not self._waiting:
@@ -40,30 +43,34 @@ class _Releaser:
             self._waiting = True
         try:
             threading.Thread(target=self._wait, name="pliant-heap", daemon=True).start()
-        except RuntimeError:  # no thread can be had, now or at the end of the process
+        except RuntimeError:  # there are too many threads
             self._waiting = False
             self.now()
 
     def now(self) -> None:
         """Hand memory back; what was to be done later is done."""
-        self._owed = False
+        with self._lock:
+            self._owed = False
         _trim()
 
     def _wait(self) -> None:
         while (left := self._left()) > 0:
             time.sleep(left)
-        if self._owed:
-            self.now()
 
     def _left(self) -> float:
+        """Seconds to wait; after them, once, what is owed."""
         with self._lock:
             left = self._due - time.monotonic()
-            self._waiting = left > 0
-            return left
+            if left > 0:
+                return left
+            owed, self._owed, self._waiting = self._owed, False, False
+        if owed:
+            _trim()
+        return 0.0
 
     def _after_fork(self) -> None:
         """The thread stayed in the parent."""
-        self._lock, self._waiting = threading.Lock(), False
+        self._lock, self._waiting = threading.RLock(), False
 
 
 def _trim() -> None:

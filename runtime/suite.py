@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _MAX_DIGESTS = 4 << 20
 _KEPT_GRAPHS = 4 << 20
 """Bytes of them; what they become is many times as large."""
-_KEPT_RECORDS = 4
+_KEPT_RECORDS = 1 << 20
+"""The same; a real one has a tenth of it."""
 
 
 class Suite:
@@ -175,16 +176,19 @@ class Suite:
         return graph
 
     def record(self, subnet: SubnetInfo) -> Record:
-        """The record of a subnet, its digest checked; the last few are kept, as switching goes to and fro."""
+        """The record of a subnet, its digest checked; those used last are kept, as switching goes to and fro."""
         from .format.record import MAX_RECORD, parse_record
 
-        known = self._records.get(subnet.record)
-        if known is not None:
-            return known
-        blob = self._checked_bytes(subnet.record, MAX_RECORD)
-        record = parse_record(blob, self.container.entries, f"the record of subnet {subnet.id} in {self.path}")
         # A new dictionary each time: other threads may be reading this one.
-        self._records = dict([*self._records.items(), (subnet.record, record)][-_KEPT_RECORDS:])
+        kept = dict(self._records)
+        record = kept.pop(subnet.record, None)
+        if record is None:
+            blob = self._checked_bytes(subnet.record, MAX_RECORD)
+            record = parse_record(blob, self.container.entries, f"the record of subnet {subnet.id} in {self.path}")
+        kept[subnet.record] = record
+        while sum(each.size for each in kept.values()) > _KEPT_RECORDS:
+            del kept[next(iter(kept))]
+        self._records = kept
         return record
 
     def witness_input(self) -> np.ndarray[Any, Any]:

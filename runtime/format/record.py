@@ -34,11 +34,15 @@ class View:
 
 @dataclass(frozen=True)
 class Record:
-    """`own` arrays by initializer, `views` by initializer, `witness` arrays by the name after `witness/`."""
+    """`own` arrays by initializer, `views` by initializer, `witness` arrays by the name after `witness/`.
+
+    `size` is the bytes that it was read from, its views inflated.
+    """
 
     own: dict[str, np.ndarray[Any, Any]]
     views: dict[str, View]
     witness: dict[str, np.ndarray[Any, Any]]
+    size: int
 
 
 def parse_record(blob: bytes, stored: dict[str, Entry], what: str) -> Record:
@@ -48,12 +52,14 @@ def parse_record(blob: bytes, stored: dict[str, Entry], what: str) -> Record:
     arrays = {name: _array(blob, entry) for name, entry in entries.items()}
     if "views" not in arrays:
         raise SuiteError(f"{what} is damaged: it has no views")
-    views = _views(arrays.pop("views").tobytes(), stored, what)
+    listed = inflate(arrays.pop("views").tobytes(), _MAX_VIEWS, f"the views of {what}")
+    views = _views(listed, stored, what)
     own = {name[4:]: array for name, array in arrays.items() if name.startswith("own/")}
     both = own.keys() & views.keys()
     if both:
         raise SuiteError(f"{what} is damaged: {min(both)!r} is a view and an array of its own")
-    return Record(own, views, {name[8:]: array for name, array in arrays.items() if name.startswith("witness/")})
+    witness = {name[8:]: array for name, array in arrays.items() if name.startswith("witness/")}
+    return Record(own, views, witness, len(blob) + len(listed))
 
 
 def _array(blob: bytes, entry: Entry) -> np.ndarray[Any, Any]:
@@ -64,8 +70,7 @@ def _array(blob: bytes, entry: Entry) -> np.ndarray[Any, Any]:
 
 
 def _views(data: bytes, stored: dict[str, Entry], what: str) -> dict[str, View]:
-    fields = parse_json(inflate(data, _MAX_VIEWS, f"the views of {what}"), f"the views of {what}")
-    found = mapping(fields, f"the views of {what}", 20_000)
+    found = mapping(parse_json(data, f"the views of {what}"), f"the views of {what}", 20_000)
     return {text(name, "an initializer's name", 512): _view(name, field, stored) for name, field in found.items()}
 
 

@@ -21,6 +21,8 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 _EPSILON = 1e-5
 """Of ONNX's BatchNormalization, where a node states none."""
+_TRAINING_MODE = 14
+"""The first operator set whose BatchNormalization can be told that it trains."""
 _NODE, _INPUT, _OUTPUT = 1, 1, 2
 
 
@@ -54,17 +56,19 @@ def _pairs(graph: Graph) -> list[_Pair]:
     found = []
     for norm in graph.nodes:
         maker = makers.get(norm.inputs[0]) if norm.op == "BatchNormalization" and uses[norm.inputs[0]] == 1 else None
-        epsilon = norm.attributes.get("epsilon", _EPSILON)
-        if maker is None or maker.inputs[1] not in fed or not isinstance(epsilon, float) or not _infers(norm):
+        if maker is None or maker.inputs[1] not in fed or not _is_plain(norm, graph.opset):
             continue
         channels = fed[maker.inputs[1]].shape[:1]
         if all(name in fed and fed[name].shape == channels for name in norm.inputs[1:]):
-            found.append(_Pair(maker, norm, epsilon))
+            found.append(_Pair(maker, norm, float(norm.attributes.get("epsilon", _EPSILON))))  # type: ignore[arg-type]
     return found
 
 
-def _infers(norm: Node) -> bool:
-    return len(norm.inputs) == 5 and len(norm.outputs) == 1 and norm.attributes.get("training_mode", 0) == 0
+def _is_plain(norm: Node, opset: int) -> bool:
+    """Whether engines accept it as it stands; what they refuse, they are to see."""
+    kinds = {"epsilon": float, "momentum": float, **({"training_mode": int} if opset >= _TRAINING_MODE else {})}
+    right = all(type(value) is kinds.get(name) for name, value in norm.attributes.items())
+    return right and len(norm.inputs) == 5 and len(norm.outputs) == 1 and not norm.attributes.get("training_mode")
 
 
 def _fold(pair: _Pair, arrays: Arrays) -> None:

@@ -150,8 +150,10 @@ class Book:
                     progress(f"measuring {subnet.id}", start + index, len(unlike))
                 calls[self.text(subnet)] = self._call(subnet)
             release_memory()
-            times = measure(calls, quantile=quantile, effort=replace(effort, seconds=effort.seconds * len(group)))
-            release_soon()
+            try:
+                times = measure(calls, quantile=quantile, effort=replace(effort, seconds=effort.seconds * len(group)))
+            finally:
+                release_soon()
             repeats = self._repeats(times)
             kept = self.cache.add(self.fingerprint, latency=times, repeats=repeats, conditions=_conditions())
             self.profile = self.profile.merged(kept)
@@ -162,8 +164,10 @@ class Book:
         """Measure a subnet shortly and keep how that compares with what is known, which stays as it is."""
         key, call = self.text(subnet), self._call(subnet)
         release_memory()
-        found = measure({key: call}, quantile=quantile, effort=CHECK)
-        release_soon()
+        try:
+            found = measure({key: call}, quantile=quantile, effort=CHECK)
+        finally:
+            release_soon()
         self.profile = self.profile.merged(self.cache.add(self.fingerprint, repeats=self._repeats(found)))
         return found[key]
 
@@ -210,6 +214,8 @@ class Book:
                 use = energy_of(call, sensor)
             except OSError as error:
                 raise EngineUnavailable(f"the energy sensor {sensor.name} fails: {error.strerror or error}") from error
+            finally:
+                release_soon()
             kept = self.cache.add(self.fingerprint, energy={self.text(subnet): use}, conditions=_conditions())
             self.profile = self.profile.merged(kept)
         if progress and unlike:

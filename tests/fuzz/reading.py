@@ -8,6 +8,7 @@ from pathlib import Path
 import pliant
 from pliant.runtime.format.signing import signer
 from pliant.runtime.format.weights import read_arrays
+from pliant.runtime.graphs.folding import fold_batch_norms
 from pliant.runtime.interface import check_interface
 from pliant.runtime.session import load_subnet, read_witnesses
 from pliant.runtime.verify import check_file
@@ -33,8 +34,9 @@ def read_all(path: Path, *, engine: bool = False) -> int:
                 read_witnesses(suite, record, tuple(suite.tasks))
                 suite.witness_input()
                 cut = graph.pruned(list(suite.tasks))
-                read_arrays(suite.container, record, cut, subnet.id)
-                cut.to_bytes()
+                arrays = read_arrays(suite.container, record, cut, subnet.id)
+                folded, _ = fold_batch_norms(cut, arrays)
+                folded.to_bytes()
             if engine:
                 load_subnet(suite, subnet, threads=1)
         return len(chosen)

@@ -12,6 +12,7 @@ import pliant
 from ..attacks import Attack, attacks
 from ..fuzz.reading import SPARE, read_all
 from ..fuzz.watch import Peak
+from .making import make
 
 
 @pytest.mark.parametrize("attack", list(attacks()), ids=str)
@@ -41,3 +42,21 @@ def test_the_watch_sees_memory_that_was_given_back() -> None:
 def test_no_two_attacks_have_one_name() -> None:
     names = [attack.name for attack in attacks()]
     assert len(set(names)) == len(names) > 100
+
+
+def test_records_that_become_much_are_not_kept(tmp_path: Path) -> None:
+    """Each is small in the file and within every bound; a reader of all of them holds one at a time."""
+    made = make()
+    flood = {
+        f"\U0001f600{index:0200}": {"tensor": "weights/mix.weight", "ranges": [[[0, 16]]]} for index in range(12_000)
+    }
+    for name in made.records:
+        made.set_views(name, made.views(name) | flood)
+    path = made.write(tmp_path / "flood.pliant")
+    peak = Peak()
+    with pliant.open_suite(path) as suite:
+        found = list(suite.verify(threads=1))
+        assert peak.grown() <= 2 * path.stat().st_size + SPARE
+        assert not suite._records
+    assert [each.ok for each in found] == [True, False, False, False, False]
+    assert all("does not use" in each.detail for each in found[1:])

@@ -5,14 +5,19 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import pliant
+from pliant.devices.cache import MeasurementCache
+from pliant.devices.measure import measure
 from pliant.runtime import heap
 from pliant.runtime.planning.memory import resident
 
@@ -88,15 +93,46 @@ def test_what_is_done_at_once_is_not_done_again_later(handed: list[float]) -> No
     assert len(handed) == 1, "nothing that is timed meanwhile is disturbed"
 
 
-def test_where_no_thread_can_be_had_it_is_done_at_once(handed: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_thread_can_be_had_it_is_done_at_once_and_later_by_one(
+    handed: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with monkeypatch.context() as context:
+        context.setattr(threading.Thread, "start", refuse)
+        heap.release_soon()
+        assert len(handed) == 1
     heap.release_soon()
     assert len(handed) == 1
-    monkeypatch.undo()
-    heap.release_soon()
+    assert until(lambda: len(handed) == 2)
+
+
+def test_sessions_that_are_made_or_closed_ask_for_it(suite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("pliant.runtime.session.release_soon", lambda: asked.append("made"))
+    monkeypatch.setattr("pliant.runtime.model.release_soon", lambda: asked.append("closed"))
+    with pliant.open_suite(suite_path) as suite, suite.load("s01-fp32", threads=1) as model:
+        assert asked == ["made"]
+        model.switch("s02-fp32")
+        assert asked == ["made", "made"]
+    assert asked == ["made", "made", "closed"]
+
+
+def test_what_is_timed_is_timed_after_it(suite_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is owed while it is: handing back takes as long as several calls."""
+    seen: list[bool] = []
+
+    def timed(calls: dict[str, Callable[[], object]], **how: Any) -> Any:
+        seen.append(heap._RELEASER._owed)
+        return measure(calls, **how)
+
+    monkeypatch.setattr("pliant.runtime.planning.latency.measure", timed)
+    with pliant.open_suite(suite_path) as suite:
+        suite.plan(latency="1 s", cache=MeasurementCache(tmp_path), threads=1)
+    assert seen
+    assert not any(seen)
+    assert heap._RELEASER._owed or until(alone), "what was measured has left memory too"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -127,9 +163,22 @@ def test_what_was_freed_leaves_the_process() -> None:
     libc.free(pieces[-1])
 
 
-def test_a_process_does_not_wait_for_the_rest() -> None:
-    import subprocess
+_SERVES = """
+import sys, pliant
 
-    code = "from pliant.runtime import heap; heap.REST_S = 60; heap.release_soon()"
-    done = subprocess.run([sys.executable, "-c", code], timeout=30, check=False, capture_output=True, text=True)
+def serve():
+    with pliant.open_suite(sys.argv[1]) as suite, suite.load("s01-fp32", threads=1) as model:
+        yield model(suite.witness_input()[0])
+
+server = serve()
+next(server)
+"""
+"""A model that is closed when the interpreter takes its modules apart."""
+
+
+@pytest.mark.parametrize(
+    "code", ["from pliant.runtime import heap; heap.REST_S = 60; heap.release_soon()", _SERVES], ids=["rest", "closing"]
+)
+def test_a_process_does_not_wait_for_the_rest(code: str, suite_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", code, str(suite_path)], timeout=30, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import pliant
+from pliant.runtime.engine import create_session
 from pliant.runtime.graphs.folding import fold_batch_norms
 from pliant.runtime.graphs.graph import Graph, parse_graph
 
-from ..making import external
+from ..making import external, make
 
 Array = np.ndarray[Any, Any]
 
@@ -187,7 +189,16 @@ def test_a_variance_that_lies_is_not_warned_of_but_answers_wrong(variance: float
     np.testing.assert_array_equal(after[0], before[0])
 
 
-def test_a_switch_to_and_fro_leaves_nothing_folded_twice(made: Any, tmp_path: Any) -> None:
+def test_a_switch_to_and_fro_leaves_nothing_folded_twice(tmp_path: Path) -> None:
+    made = make()
+    for name in ("s01-fp32", "s02-fp32"):  # their records are kept, and hold the weight that is folded
+        views = made.views(name)
+        low, high = views["mix.weight"]["ranges"]
+        columns = np.concatenate([np.arange(start, stop) for start, stop in high])
+        rows = slice(*low[0])
+        made.records[name]["own/mix.weight"] = made.tensors["weights/mix.weight"][rows][:, columns].copy()
+        del views["mix.weight"]
+        made.set_views(name, views)
     with pliant.open_suite(made.write(tmp_path / "made.pliant")) as suite, suite.load("s01-fp32") as model:
         image = suite.witness_input()[0]
         first = model(image)
@@ -196,3 +207,37 @@ def test_a_switch_to_and_fro_leaves_nothing_folded_twice(made: Any, tmp_path: An
         again = model(image)
     for task, array in first.items():
         np.testing.assert_array_equal(again[task], array)
+
+
+def test_a_session_gets_the_folded_graph(suite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[bytes] = []
+
+    def watched(graph: bytes, *arguments: Any, **named: Any) -> Any:
+        given.append(graph)
+        return create_session(graph, *arguments, **named)
+
+    monkeypatch.setattr("pliant.runtime.session.create_session", watched)
+    with pliant.open_suite(suite_path) as suite:
+        assert "BatchNormalization" in {node.op for node in suite.graph(suite.subnet("s01-fp32"), "onnxruntime").nodes}
+        suite.load("s01-fp32", threads=1).close()
+    (graph,) = given
+    assert "BatchNormalization" not in {node.op for node in parse_graph(graph).nodes}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "opset"),
+    [({"frobnicate": 1}, 18), ({"training_mode": 0}, 13), ({"training_mode": 0.0}, 18), ({"epsilon": 1}, 18)],
+)
+def test_what_an_engine_would_refuse_it_gets_to_see(attributes: dict[str, Any], opset: int, tmp_path: Path) -> None:
+    made = make()
+    model = made.graph("s01-fp32")
+    (norm,) = (node for node in model.graph.node if node.op_type == "BatchNormalization")
+    del norm.attribute[:]
+    norm.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+    if opset < 18:
+        model.opset_import[0].version = opset
+    made.replace_graph("s01-fp32", model.SerializeToString())
+    with pliant.open_suite(made.write(tmp_path / "made.pliant")) as suite:
+        _, found = suite.verify("s01-fp32", threads=1)
+    assert not found.ok
+    assert "refuses" in found.detail
