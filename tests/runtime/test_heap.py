@@ -180,5 +180,7 @@ next(server)
     "code", ["from pliant.runtime import heap; heap.REST_S = 60; heap.release_soon()", _SERVES], ids=["rest", "closing"]
 )
 def test_a_process_does_not_wait_for_the_rest(code: str, suite_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", code, str(suite_path)], timeout=30, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(suite_path)], timeout=30, check=False, capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "")
