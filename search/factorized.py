@@ -28,6 +28,8 @@ from .preference import Decoders
 Planes = list[Points]
 FIRST = 12
 """Encoders measured before anything is predicted."""
+TWINS = 4
+"""Of them, those that are measured in every precision; the others in the cheapest alone."""
 ROUND = 4
 """Encoders measured between two predictions."""
 MOST, FEWEST = 512, 16
@@ -47,17 +49,22 @@ class Factorized:
         """Measure a few encoders, then by turns predict all others and measure the most promising."""
         archive = Archive(problem, best_decoders)
         rng = random.Random(f"factorized/{problem.seed}")
-        archive.evaluate(_first(problem, rng))
+        archive.evaluate(_first(archive, rng))
         while archive.left and (unknown := _pool(archive, rng)):
             archive.evaluate(promising(archive, unknown, min(ROUND, archive.left)))
         return archive.found()
 
 
-def _first(problem: Problem, rng: random.Random) -> list[Trunk]:
-    """Encoders from both ends and between, the precisions by turns, so that each is seen on all kinds of them."""
-    count = min(FIRST * len(problem.precisions), problem.evaluations)
-    encoders = first_encoders(problem.space, rng, -(-count // len(problem.precisions)))
-    return [Trunk(encoder, precision) for encoder in encoders for precision in problem.precisions][:count]
+def _first(archive: Archive, rng: random.Random) -> list[Trunk]:
+    """Encoders from both ends and between, in the precision that costs least; some in the others, which tells how these
+    differ. What it is better in is then a matter of prediction: where rounding costs nothing, nothing else is asked.
+    """
+    problem = archive.problem
+    encoders = first_encoders(problem.space, rng, FIRST)
+    ordered = sorted(problem.precisions, key=lambda each: archive.costs.trunk(Trunk(encoders[-1], each)))
+    twins = [Trunk(encoder, precision) for encoder in encoders[:TWINS] for precision in ordered]
+    rest = [Trunk(encoder, ordered[0]) for encoder in encoders[TWINS:]]
+    return [*twins, *rest][: problem.evaluations]
 
 
 def best_decoders(archive: Archive, trunk: Trunk) -> list[Decoders]:
