@@ -12,6 +12,7 @@ Importing it loads nothing but itself: numpy comes with the first name of the ru
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ from .devices.errors import (
     SuiteError,
     TrainingError,
 )
+
+# From 1.32 on onnxruntime notes in the user's cache what it is used for, and has an address to send it to. Whoever
+# wants that sets this to 0 (docs/security.md).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from .runtime.color import to_rgb

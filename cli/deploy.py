@@ -160,9 +160,10 @@ def package(
     tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
-    """Write subnets as an onnxruntime model package: a folder that onnxruntime opens by itself.
+    """Write subnets as an onnxruntime model package (a folder), for onnxruntime 1.32 or newer.
 
-    Each subnet is a component with its own weights; onnxruntime chooses its variant by execution provider.
+    Each subnet is a component with its own weights; onnxruntime chooses its variant by execution provider:
+    ModelPackageContext(DIR).select_component(SUBNET, ModelPackageOptions(SessionOptions())).create_session().
 
     \b
     Example:

@@ -34,9 +34,9 @@ def build(
 ) -> None:
     """Build TensorRT engines of subnets, or find those that were built: they are kept on this machine.
 
-    TensorRT builds for the GPU that is here; TensorRT for RTX (`pip install 'pliant[tensorrt-rtx]'`) also for another
-    one, on a machine without any. What is built for this machine runs with `--provider tensorrt`
-    or `tensorrt-rtx`, and plans choose among it; what is built for another GPU says that it can be.
+    TensorRT builds for the GPU that is here; TensorRT for RTX (in a checkout `pip install '.[tensorrt-rtx]'`) also for
+    another one, on a machine without any. What is built for this machine runs with `--provider tensorrt` or
+    `tensorrt-rtx`, and plans choose among it; what is built for another GPU says that it can be.
 
     \b
     Examples:

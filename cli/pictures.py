@@ -10,7 +10,7 @@ from ..devices.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import ImageDraw
+    from PIL import Image, ImageDraw
 
     from ..runtime.format.tasks import Task
 
@@ -36,7 +36,6 @@ class Picture(NamedTuple):
 
 def read_image(path: Path) -> Array:
     """Read a picture (whatever Pillow reads, turned as its EXIF says) or a `.npy` array; InputError otherwise."""
-    import numpy as np
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not path.exists():
@@ -47,11 +46,26 @@ def read_image(path: Path) -> Array:
         return _read_array(path)
     try:
         with Image.open(path) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            return _rgb(path, ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise InputError(f"{path} is not an image that Pillow can read") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as an image: {error}") from error
+
+
+def _rgb(path: Path, image: Image.Image) -> Array:
+    """In 8 bits a channel; Pillow's own conversion cuts grey of 16 bits off at white."""
+    import numpy as np
+    from PIL import Image
+
+    if image.mode == "F":
+        raise InputError(f"{path} holds floating-point numbers: save it as an image of 8 bits a channel")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if int(values.min()) < 0 or int(values.max()) >= 1 << 16:
+            raise InputError(f"{path} holds numbers of 32 bits: save it as an image of 8 bits a channel")
+        image = Image.fromarray((values >> 8).astype(np.uint8))
+    return np.array(image.convert("RGB"))
 
 
 def _read_array(path: Path) -> Array:

@@ -53,9 +53,12 @@ class Served:
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def _load(self) -> pliant.Model:
-        """Opened beside the old one, loaded, and checked against its witness."""
+        """Opened beside the old one, all its digests checked, loaded, and checked against its witness."""
         suite = pliant.open_suite(self.path)
         try:
+            (whole,) = suite.verify([])
+            if not whole.ok:
+                raise pliant.SuiteError(whole.detail)
             return suite.load(**self._budget)
         except BaseException:
             suite.close()

@@ -119,7 +119,9 @@ def _library() -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise EngineUnavailable("model packages are written by onnxruntime: pip install 'pliant[cpu]'") from None
+        raise EngineUnavailable(
+            "model packages are written by onnxruntime: in a checkout of pliant, pip install '.[cpu]'"
+        ) from None
     found = getattr(onnxruntime, "ModelPackage", None)
     if found is None:
         raise EngineUnavailable(

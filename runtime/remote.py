@@ -25,7 +25,7 @@ from .format.container import Container
 _HUB = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
 _MOST_BYTES = 4 << 30
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_NEEDS = "suites by address need more packages: pip install 'pliant[remote]'"
+_NEEDS = "suites by address need more packages: in a checkout of pliant, pip install '.[remote]'"
 
 
 def fetch(address: str, sha256: str | None = None, report: Progress | None = None) -> Path:

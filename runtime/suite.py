@@ -73,7 +73,9 @@ class Suite:
         if found is None:
             import difflib
 
-            near = difflib.get_close_matches(str(name), self._by_id, n=3, cutoff=0.3) or list(self._by_id)[-3:]
+            close = difflib.get_close_matches(str(name), self._by_id, n=3, cutoff=0.3)
+            begun = [each for each in self._by_id if name and each.startswith(str(name))]
+            near = list(dict.fromkeys([*begun, *close]))[:3] or list(self._by_id)[-3:]
             raise BudgetError(f"{self.path} has no subnet {name!r}: try {', '.join(near)}")
         return found
 
@@ -133,7 +135,7 @@ class Suite:
         provider: str = "cpu",
         threads: int | None = None,
     ) -> Iterator[VerifyResult]:
-        """Check digests, then every subnet (or those named) against its witness; results as they come.
+        """Check digests, then every subnet (or those named; [] for digests alone) against its witness, as they come.
 
         With `key`, the PEM file of a public key, first whether it signed the suite.
         """

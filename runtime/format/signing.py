@@ -189,5 +189,7 @@ def _library() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise EngineUnavailable("signatures need the package cryptography: pip install 'pliant[signing]'") from None
+        raise EngineUnavailable(
+            "signatures need the package cryptography: in a checkout of pliant, pip install '.[signing]'"
+        ) from None
     return serialization, ed25519

@@ -20,8 +20,9 @@ _MODULES = {
     "tensorrt": ("tensorrt",),
 }
 _INSTALL = {
-    "tensorrt-rtx": "pip install 'pliant[tensorrt-rtx]'; for a Jetson or a data centre TensorRT: --engine tensorrt",
-    "tensorrt": "pip install tensorrt 'pliant[tensorrt]', or on a Jetson as `pliant doctor` says",
+    "tensorrt-rtx": "in a checkout of pliant, pip install '.[tensorrt-rtx]'; for a Jetson or a data centre TensorRT: "
+    "--engine tensorrt",
+    "tensorrt": "in a checkout of pliant, pip install tensorrt '.[tensorrt]', or on a Jetson as `pliant doctor` says",
 }
 _OLDEST = (10, 3)
 

@@ -102,7 +102,9 @@ def load_cuda() -> Cuda:
     try:
         runtime = import_module("cuda.bindings.runtime")
     except ImportError as error:
-        raise EngineUnavailable(f"cuda-bindings is not installed ({error}): pip install 'pliant[tensorrt]'") from None
+        raise EngineUnavailable(
+            f"cuda-bindings is not installed ({error}): in a checkout of pliant, pip install '.[tensorrt]'"
+        ) from None
     cuda = _of(runtime)
     if cuda.process != os.getpid():
         raise EngineUnavailable("CUDA does not survive a fork: start this process by spawn (multiprocessing)")

@@ -190,3 +190,12 @@ def test_closing_a_suite_and_its_models_is_final_in_any_order_and_any_number_of_
 def _descriptors() -> list[Path]:
     folder = Path("/proc/self/fd")
     return [link for link in folder.iterdir() if link.is_symlink()] if folder.is_dir() else []
+
+
+def test_the_engine_notes_nothing_in_the_users_cache(suite_path: Path, tmp_path: Path) -> None:
+    """Onnxruntime 1.32 has telemetry; pliant asks it for none, unless the user does."""
+    code = "import sys, pliant; suite = pliant.open_suite(sys.argv[1]); suite.load()(suite.witness_input())"
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    subprocess.run([sys.executable, "-c", code, str(suite_path)], env=environment, check=True, timeout=PATIENCE)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

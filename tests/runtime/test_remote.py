@@ -305,5 +305,5 @@ def test_without_the_extra_the_message_says_what_to_install(monkeypatch: pytest.
     for name in ("aiohttp", "huggingface_hub"):
         monkeypatch.setitem(sys.modules, name, None)
     for address in (f"{server.address}/x.pliant", "hf://owner/repo/x.pliant"):
-        with pytest.raises(pliant.EngineUnavailable, match="pip install 'pliant\\[remote\\]'"):
+        with pytest.raises(pliant.EngineUnavailable, match=r"pip install '\.\[remote\]'"):
             remote.fetch(address)

@@ -55,7 +55,7 @@ def test_an_engine_that_is_not_installed_is_named_with_its_command(monkeypatch: 
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(pliant.EngineUnavailable, match="pip install tensorrt"):
         load_bindings("tensorrt")
-    with pytest.raises(pliant.EngineUnavailable, match=r"pip install 'pliant\[tensorrt-rtx\]'"):
+    with pytest.raises(pliant.EngineUnavailable, match=r"pip install '\.\[tensorrt-rtx\]'"):
         load_bindings("tensorrt-rtx")
     monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__="8.6.1"))
     with pytest.raises(pliant.EngineUnavailable, match=r"8\.6\.1 is too old"):
