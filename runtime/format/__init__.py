@@ -1,6 +1,7 @@
 """The suite file: what lies where, and what is checked before anything of it is believed (docs/suite-format.md).
 
 container  safetensors at offsets: bytes of the tensors that are asked for, and no others
+ranges     parts of a tensor, and how to read them in few pieces
 header     its JSON, bounded; no tensor overlaps another
 bounded    JSON that a stranger may have made deep, long or double
 manifest   what is inside: tasks, input, subnets, their cost and quality

@@ -6,15 +6,18 @@ import os
 import threading
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 import pliant
 from pliant.runtime.format.container import Container
+
+PAGE = 4096
 
 
 def ranges_of(size: int) -> st.SearchStrategy[list[tuple[int, int]]]:
@@ -51,6 +54,42 @@ def test_a_view_equals_slicing_the_whole_tensor(
     assert found.flags.c_contiguous
     assert found.flags.owndata or found.base is not None
     np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 6), ranges_of(6), ranges_of(40), st.sampled_from([1, 25, 300]), st.data())
+def test_no_page_is_read_that_holds_nothing_of_the_view(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: int,
+    first: list[tuple[int, int]],
+    second: list[tuple[int, int]],
+    inner: int,
+    data: st.DataObject,
+) -> None:
+    shape = (6, 40 * rows, inner)
+    ranges = [first, [(start * rows, stop * rows) for start, stop in second]]
+    if data.draw(st.booleans()):
+        ranges.append(data.draw(ranges_of(inner).filter(bool)) if inner > 1 else [(0, 1)])
+    path = tmp_path_factory.mktemp("pages") / "one.safetensors"
+    save_file({"x": np.arange(np.prod(shape), dtype=np.float32).reshape(shape)}, path)
+    container = Container(path)
+    touched: set[int] = set()
+
+    def watched(fd: int, buffers: Any, offset: int) -> int:
+        count = preadv(fd, buffers, offset)
+        touched.update(range(offset // PAGE, -(-(offset + count) // PAGE)))
+        return count
+
+    preadv = os.preadv
+    with mock.patch("os.preadv", watched):
+        container.read("x", ranges)
+    start = container.entry("x").start
+    container.close()
+    indices = np.arange(np.prod(shape)).reshape(shape)
+    for axis, pieces in enumerate(ranges[:2]):  # of channels; kernels are never cut in a page of their own
+        indices = np.take(indices, [index for low, high in pieces for index in range(low, high)], axis)
+    bytes_of = start + indices.ravel()[:, None] * 4 + np.array([0, 3])
+    assert touched == set((bytes_of // PAGE).ravel().tolist())
 
 
 def test_paths_that_are_no_files_are_refused_at_once(tmp_path: Path) -> None:
