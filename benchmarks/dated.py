@@ -10,17 +10,22 @@ from typing import Any
 from pliant.devices.fingerprint import read_fingerprint
 
 
-def hardware_name() -> str:
-    """This machine, as it stands in the names of files."""
+def hardware_name(*, gpu: bool = False) -> str:
+    """This machine, as it stands in the names of files; its graphics processor where that did the work."""
     machine = read_fingerprint()
-    letters = "".join(c if c.isalnum() else "-" for c in machine.cpu.lower()).strip("-")
-    return f"{letters}-{machine.cores}-cores"
+    if gpu and machine.gpus:
+        return _letters(machine.gpus[0].split(",")[0])
+    return f"{_letters(machine.cpu)}-{machine.cores}-cores"
 
 
-def save_dated(name: str, folder: Path, command: str, entry: dict[str, Any]) -> Path:
-    """Write `<name>-<hardware>-<date>.json` into `folder`; returns its path."""
+def _letters(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
+
+
+def save_dated(name: str, folder: Path, command: str, entry: dict[str, Any], *, gpu: bool = False) -> Path:
+    """Write `<name>-<hardware>-<date>.json` into `folder`; returns its path. `gpu` where one did the work."""
     date = time.strftime("%Y-%m-%d")
-    path = folder / f"{name}-{hardware_name()}-{date}.json"
+    path = folder / f"{name}-{hardware_name(gpu=gpu)}-{date}.json"
     origin = {"_version": 1, "command": command, "hardware": read_fingerprint().to_json(), "date": date}
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**origin, **entry}, indent=1) + "\n")

@@ -18,7 +18,7 @@ from pliant.training.data.batches import batches_per_epoch
 from pliant.training.evaluate import load_batches
 from pliant.training.evaluator import Evaluator
 from pliant.training.loop import train
-from pliant.training.prepare import open_split
+from pliant.training.prepare import choose_device, open_split
 from pliant.training.progress import Progress
 from pliant.training.recalibrate import recalibration_batches
 from pliant.training.recipe import Recipe
@@ -85,7 +85,7 @@ def _trained(recipe: Recipe, width: float | None, out: Path, split: str, progres
     folder = out / ("nested" if width is None else f"width-{width:g}")
     seconds = _timed(recipe, folder, progress)
     checkpoint = load_checkpoint(resolve(folder)[0])
-    supernet = checkpoint.supernet
+    supernet = checkpoint.supernet.to(choose_device(recipe.training.device))
     training = open_split(recipe, "train")
     evaluator = Evaluator(
         supernet, recalibration_batches(training, recipe.training), load_batches(open_split(recipe, split))

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..dated import hardware_name
 from .job import Entry, Job
 from .methods import DEFAULT
@@ -33,7 +35,7 @@ def save(folder: Path, job: Job, result: Entry) -> Path:
     entry = {
         "_version": VERSION,
         "recipe": job.digest,
-        "hardware": hardware_name(),
+        "hardware": hardware_name(gpu=torch.cuda.is_available()),
         "date": time.strftime("%Y-%m-%d"),
         **result,
     }
