@@ -55,7 +55,11 @@ def main() -> int:
     print(f"{found['ratio']:.2f}x ({found['ratio_p25']:.2f} to {found['ratio_p75']:.2f}), {threads} threads, {device}")
     ran = {"device": str(device), "threads": threads, "torch": torch.__version__, "subnets": chosen.subnets}
     entry = {"recipe": recipe.to_json(), **ran, "step": found}
-    print(save_dated(f"step-{recipe.name}", chosen.out, f"python {shlex.join(sys.argv)}", entry, gpu=device.type == "cuda"))
+    print(
+        save_dated(
+            f"step-{recipe.name}", chosen.out, f"python {shlex.join(sys.argv)}", entry, gpu=device.type == "cuda"
+        )
+    )
     return 0
 
 

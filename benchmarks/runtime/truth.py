@@ -1,7 +1,8 @@
 """The choice by brute force, from DESIGN's formula and the kept profile alone: none of the planner's own code.
 
 What was not measured is out where a subnet of its precision that is nowhere wider was measured over a limit. A
-latency leaves as much room under the limit as 24 in 25 of the profile's repeats differ by, or half its own spread;
+latency leaves as much room under the limit as 24 of the 25 repeats of the profile that are nearest differ by, or half
+its own spread;
 where no subnet leaves that, the limit alone counts.
 """
 
@@ -94,7 +95,12 @@ def _in_time(suite: Suite, subnet: SubnetInfo, request: Request, known: Known) -
 def _room(found: Measurement, request: Request, known: Known) -> float:
     if not known.roomy:
         return 0.0
-    ratios = [each.ratio for each in known.repeats if each.quantile == request.quantile]
+    value = found.at(request.quantile)
+    like = [each for each in known.repeats if each.quantile == request.quantile]
+    if value is not None:
+        like.sort(key=lambda each: abs(math.log(each.latency / value)) if each.latency else math.inf)
+        like = like[:25]
+    ratios = [each.ratio for each in like]
     apart = sorted(max(ratio, 1.0 / ratio) - 1.0 for ratio in ratios)
     drift = apart[math.ceil(0.96 * len(apart)) - 1] if len(apart) >= 10 else max([0.08, *apart])
     own = found.spread / 2.0 if found.quantile == request.quantile and found.settled(found.quantile) else 0.0

@@ -95,14 +95,17 @@ class Judge:
         own = 0.0
         if found is not None and found.quantile == self.budget.quantile and found.settled(found.quantile):
             own = min(found.spread / 2.0, MOST)
-        return max(own, self.book.drift(self.budget.quantile))
+        return max(own, self._drift(candidate))
+
+    def _drift(self, candidate: Candidate) -> float:
+        return self.book.drift(self.budget.quantile, self.latency(candidate))
 
     def reason(self, candidate: Candidate) -> str:
         """What the room of a candidate is for, after its share."""
         return "that its runs leave open" if self._rough(candidate) else "that repeats differ by"
 
     def _rough(self, candidate: Candidate) -> bool:
-        return self.room(candidate) > self.book.drift(self.budget.quantile)
+        return self.room(candidate) > self._drift(candidate)
 
     def tight(self, candidate: Candidate) -> bool:
         """Whether a candidate is over the latency limit only by the room that it has to leave."""

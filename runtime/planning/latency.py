@@ -65,7 +65,7 @@ class Book:
 
             self.engines = built_engines(suite, suite.subnets, self.tasks, provider)
         self._keys: dict[str, str] = {}
-        self._drifts: tuple[tuple[Repeat, ...], dict[float, float]] = ((), {})
+        self._drifts: tuple[tuple[Repeat, ...], dict[tuple[float, float | None], float]] = ((), {})
         self._added: list[Repeat] = []
         self._heavy: tuple[Mapping[str, MemoryUse], int, list[tuple[int, SubnetInfo]]] = ({}, 0, [])
 
@@ -96,14 +96,17 @@ class Book:
         keys = [self.text(subnet) for subnet in subnets]
         self.profile = self.cache.forget(self.fingerprint, keys, self._added)
 
-    def drift(self, quantile: float) -> float:
-        """How far, relatively, a quantile measured again comes out from what was kept here (`devices.repeats`)."""
+    def drift(self, quantile: float, near: float | None = None) -> float:
+        """How far, relatively, a quantile measured again comes out from what was kept here (`devices.repeats`).
+
+        `near` is what it takes, in milliseconds.
+        """
         if self._drifts[0] is not self.profile.repeats:
             self._drifts = (self.profile.repeats, {})
-        known = self._drifts[1]
-        if quantile not in known:
-            known[quantile] = drift(self.profile.repeats, self.provider, quantile)
-        return known[quantile]
+        known, asked = self._drifts[1], (quantile, near)
+        if asked not in known:
+            known[asked] = drift(self.profile.repeats, self.provider, quantile, near)
+        return known[asked]
 
     def over(self, latency_ms: float) -> list[SubnetInfo]:
         """The measured subnets whose quickest run takes longer."""

@@ -35,7 +35,7 @@ WRONG = 1.6
 # Where even the quickest run is so far over the limit, no noise explains it.
 HOPELESS = 10.0
 # Seconds after which a choice is looked at again before it is promised.
-AGED = 60.0
+AGED = 10.0
 # A machine whose numbers come out so much further apart than usual, and at least CHANGED, is in another state.
 UNUSUAL, CHANGED = 2.0, 0.25
 
@@ -158,7 +158,10 @@ class _Measuring:
         found = self.judge.book.check(candidate.subnet, quantile)
         self.checked.add(self._key(candidate))
         value, now = known and known.at(quantile), found.at(quantile)
-        if not value or not now or abs(math.log(now / value)) > math.log1p(self.usual[quantile]):
+        unusual = not value or not now or abs(math.log(now / value)) > math.log1p(self.usual[quantile])
+        # Over the limit is over it, however usual: of many subnets those seem to fit that were measured in luck.
+        limit = self.judge.budget.latency_ms
+        if unusual or (limit is not None and now is not None and now > limit):
             self.fresh.add(self._key(candidate))
 
     def _changed(self, looked: bool, before: Measurement | None, after: Measurement | None) -> bool:
@@ -225,13 +228,12 @@ class _Measuring:
             return None
         if key in self.fresh or not known.settled(self.judge.budget.quantile):
             return "confirm", [first]
-        # Boards without a clock of their own may have jumped back.
-        if key not in self.checked and not 0.0 <= time.time() - known.taken < AGED:
+        if key not in self.checked and _aged(known):
             return "check", [first]
         return None
 
     def _quickest(self) -> list[Candidate]:
-        """Where nothing fits: those of the quickest few that a glance or a busy machine may have put over the limit."""
+        """Where nothing fits: of the quickest few those that a glance, a busy machine or their age may have wronged."""
         limit = self.judge.budget.latency_ms
         if limit is None:
             return []
@@ -242,8 +244,20 @@ class _Measuring:
             for quickest, one in known[:TOGETHER]
             if quickest <= limit * HOPELESS
             and (found := self._known(one))
-            and (found.disturbed or not found.settled(self.judge.budget.quantile))
+            and (found.disturbed or not found.settled(self.judge.budget.quantile) or self._perhaps_by_now(one, found))
         ]
+
+    def _perhaps_by_now(self, candidate: Candidate, known: Measurement) -> bool:
+        """Whether one that was over the limit a while ago may be under it now, as repeats go here."""
+        limit, value = self.judge.budget.latency_ms, self.judge.latency(candidate)
+        if limit is None or value is None or not _aged(known):
+            return False
+        return value <= limit * (1.0 + self.judge.book.drift(self.judge.budget.quantile, value))
+
+
+def _aged(known: Measurement) -> bool:
+    # Boards without a clock of their own may have jumped back.
+    return not 0.0 <= time.time() - known.taken < AGED
 
 
 def _was_wrong(before: Measurement | None, after: Measurement | None) -> bool:

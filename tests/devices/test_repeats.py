@@ -16,7 +16,7 @@ from pliant.devices.cache import MeasurementCache
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.devices.measure import Measurement, summarize
 from pliant.devices.profile import DeviceProfile
-from pliant.devices.repeats import APART, ENOUGH, KEPT, MOST, SHARE, UNKNOWN, Repeat, drift, latest, repeats_of
+from pliant.devices.repeats import APART, ENOUGH, KEPT, MOST, NEAREST, SHARE, UNKNOWN, Repeat, drift, latest, repeats_of
 
 MACHINE = read_fingerprint()
 RATIOS = st.lists(st.floats(0.2, 5.0), max_size=100)
@@ -47,13 +47,25 @@ def test_a_quiet_machine_needs_little_room_once_that_is_known() -> None:
     assert drift(_repeats([1.01] * ENOUGH), "cuda", 0.5) == drift(_repeats([1.01] * ENOUGH), "cpu", 0.95) == UNKNOWN
 
 
+def test_of_many_repeats_those_of_a_like_latency_count() -> None:
+    narrow, wide = (
+        [Repeat("cpu", 0.5, ratio, 0.0, ms) for _ in range(NEAREST)] for ratio, ms in ((1.3, 1.5), (1.02, 40.0))
+    )
+    for mixed in (narrow + wide, wide + narrow):
+        assert drift(mixed, "cpu", 0.5, 2.0) == pytest.approx(0.3)
+        assert drift(mixed, "cpu", 0.5, 30.0) == pytest.approx(0.02)
+    unknown = [replace(each, latency=None) for each in narrow]
+    assert drift(unknown + wide, "cpu", 0.5, 30.0) == pytest.approx(0.02), "those of unknown latency come last"
+    assert Repeat.from_json({k: v for k, v in narrow[0].to_json().items() if k != "latency"}).latency is None
+
+
 def test_a_repeat_is_of_two_sittings_and_of_thorough_measurements() -> None:
     earlier = _taken(10.0, 1000.0)
     assert repeats_of("cpu", None, earlier) == []
     assert repeats_of("cpu", earlier, _taken(11.0, 1000.0 + APART / 2)) == []
     assert repeats_of("cpu", earlier, _taken(11.0, 2000.0, runs=6)) == [], "a glance"
     for when in (2000.0, 0.0):  # a clock that jumped back
-        assert repeats_of("cpu", earlier, _taken(11.0, when)) == [Repeat("cpu", 0.5, 11.0 / 10.0, when)]
+        assert repeats_of("cpu", earlier, _taken(11.0, when)) == [Repeat("cpu", 0.5, 11.0 / 10.0, when, 10.0)]
     tail = repeats_of("cpu", earlier, _taken(12.0, 2000.0, quantile=0.95))
     assert [each.quantile for each in tail] == [0.5, 0.95]
 

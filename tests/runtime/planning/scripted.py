@@ -30,8 +30,8 @@ class Scripted(Book):
         self.peaks: dict[str, int] = {}
         self.weighed: list[str] = []
 
-    def drift(self, quantile: float) -> float:
-        return super().drift(quantile) if self.scripted is None else self.scripted
+    def drift(self, quantile: float, near: float | None = None) -> float:
+        return super().drift(quantile, near) if self.scripted is None else self.scripted
 
     def check(self, item: SubnetInfo, quantile: float) -> Measurement:
         runs = max(CHECK.runs, runs_needed(quantile))

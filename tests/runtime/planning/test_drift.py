@@ -55,6 +55,26 @@ def test_numbers_of_earlier_are_looked_at_again_before_they_are_promised(slower:
     assert _choose(Scripted(suite, book.truth, drift=0.0), "12.9 ms") == "s11-fp32"
 
 
+def test_where_no_room_is_left_a_look_that_comes_out_over_the_limit_counts() -> None:
+    suite = ladder(5)
+    book = Scripted(suite, {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}, drift=0.1)
+    _earlier(book, 0.95)  # a lucky minute: within what repeats differ by, and under the limit of the narrowest
+    judge = Judge(make_budget(TASKS, latency="0.98 ms"), book)
+    ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
+    judge = measure_what_decides(judge, ranked, None)
+    assert not any(judge.fits(one) for one in ranked)
+
+
+def test_what_was_refused_a_while_ago_is_looked_at_again_before_it_is_refused() -> None:
+    suite = ladder(5)
+    book = Scripted(suite, {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}, drift=0.1)
+    _earlier(book, 1.05)
+    judge = Judge(make_budget(TASKS, latency="1.02 ms"), book)
+    ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
+    judge = measure_what_decides(judge, ranked, None)
+    assert [one.subnet.id for one in ranked if judge.fits(one)] == ["s00-fp32"]
+
+
 @pytest.mark.parametrize("drift", [0.0, None])
 @pytest.mark.parametrize("slower", [0.5, 0.7, 1.5, 3.0])
 def test_on_a_machine_that_has_changed_all_is_measured_anew(slower: float, drift: float | None) -> None:
