@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 import pliant
 from pliant.benchmarks.peers.judged import Judged, judge, losses
 from pliant.benchmarks.peers.report import table
+from pliant.devices.fingerprint import read_fingerprint
 from pliant.export.quality import Labelled
 from pliant.runtime.format.tasks import Task
 
@@ -54,7 +55,9 @@ def test_a_peer_quantizes_by_its_own_defaults_in_its_own_process(tmp_path: Path,
     whole, found = (judge(path, (DEPTH,), data)[1] for path in (fp32, files[2]))
     assert whole.quality["depth"] == pytest.approx(1.0, abs=1e-3)
     (loss,) = losses((DEPTH,), whole, found).values()
-    assert 0.0 < abs(loss) < 0.5
+    # Without VNNI the sums of onnxruntime's default, unsigned by signed, overflow 16 bits: that loss is the peer's own.
+    sums_fit = any("vnni" in name for name in read_fingerprint().isa)
+    assert 0.0 < abs(loss) < (0.5 if sums_fit else math.inf)
 
 
 def test_outputs_that_are_no_numbers_are_said_to_be_none(tmp_path: Path, data: Labelled) -> None:
