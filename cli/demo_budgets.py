@@ -73,7 +73,8 @@ def rounded_up(value: float, digits: int) -> float:
 
 
 def _plan(suite: Suite, limit: float, prefer: dict[str, float] | None = None) -> Plan:
-    return suite.plan(latency=f"{limit:g} ms", prefer=prefer, threads=THREADS)
+    # By what was just measured: on a restless machine a second look might refuse what the first has shown.
+    return suite.plan(latency=f"{limit:g} ms", prefer=prefer, threads=THREADS, measure="known")
 
 
 def _ranked(suite: Suite, prefer: dict[str, float]) -> list[Candidate]:

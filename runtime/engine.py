@@ -49,6 +49,8 @@ def create_session(
     options = ort.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = checked_threads(threads)
+    # Without VNNI, sums of products of unsigned by signed bytes overflow 16 bits there: wrong answers, and no word of it.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if quiet:
         options.add_session_config_entry("session.force_spinning_stop", "1")
     # Not add_initializer, which at the default optimization level may use the model's own data instead.
