@@ -42,7 +42,7 @@ def _target(target: Target) -> Iterator[Finding]:
         facts.append("not tried by us on such a machine")
     yield Finding("ok", f"target {target.name}: {target.title}; {'; '.join(facts)}")
     if target.int8 is not None and target.int8.reduce_range:
-        what = "no VNNI: int8 sums that would saturate are computed exactly, which takes a third more; compare its speed here"
+        what = "no VNNI: int8 sums that would saturate are computed exactly, a third slower: compare its speed here"
         yield Finding("note", what, "pliant verify MODEL.pliant")
 
 

@@ -49,8 +49,8 @@ def create_session(
     options = ort.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = checked_threads(threads)
-    # Without VNNI, sums of products of unsigned by signed bytes overflow 16 bits there: wrong answers, and no word of it.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if _sums_exactly(ort.__version__):
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if quiet:
         options.add_session_config_entry("session.force_spinning_stop", "1")
     # Not add_initializer, which at the default optimization level may use the model's own data instead.
@@ -66,6 +66,16 @@ def create_session(
     if session.get_providers()[0] != names[0]:
         raise EngineUnavailable(f"onnxruntime cannot use {provider} on this machine: check its driver and libraries")
     return session
+
+
+def _sums_exactly(version: str) -> bool:
+    """Whether this onnxruntime can be asked for exact int8 sums.
+
+    Without VNNI, sums of unsigned by signed bytes overflow 16 bits: wrong answers, and no word of it. Asked otherwise
+    by an entry that machines with VNNI ignore; 1.27 and before end the process by it, on weights without a zero point.
+    """
+    parts = version.split(".")
+    return len(parts) > 1 and all(part.isdecimal() for part in parts[:2]) and tuple(map(int, parts[:2])) >= (1, 30)
 
 
 def _chain(provider: str) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 import pliant
 from pliant.runtime.engine import (
+    _sums_exactly,
     check_provider,
     create_session,
     one_line,
@@ -61,3 +62,11 @@ def test_each_provider_has_its_graph() -> None:
     assert [target_of(check_provider(name)) for name in names] == ["tensorrt"] * 3
     with pytest.raises(pliant.BudgetError, match=r"no provider 'tpu': use cpu, .* or tensorrt-rtx"):
         check_provider("tpu")
+
+
+@pytest.mark.parametrize(
+    ("version", "asked"),
+    [("1.32.0", True), ("1.30.0", True), ("2.0", True), ("1.27.0", False), ("dev", False), ("1", False)],
+)
+def test_exact_sums_are_asked_of_versions_that_bear_it(version: str, asked: bool) -> None:
+    assert _sums_exactly(version) is asked
