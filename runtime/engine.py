@@ -24,6 +24,8 @@ _MEND = {
     "onnxruntime-tensorrt": "pip uninstall onnxruntime, then pip install onnxruntime-gpu and tensorrt",
 }
 _SILENT = 4
+# In the names of graphs with signed activations, for TensorRT: their sums do not overflow, and exact ones break them.
+_SIGNED = b"/symmetric_scale"
 _TENSORRT = PROVIDERS["onnxruntime-tensorrt"]
 # How onnxruntime tells, on the CPU and on CUDA.
 _OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
@@ -49,7 +51,7 @@ def create_session(
     options = ort.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = checked_threads(threads)
-    if _sums_exactly(ort.__version__):
+    if _SIGNED not in graph and _sums_exactly(ort.__version__):
         options.add_session_config_entry("session.x64quantprecision", "1")
     if quiet:
         options.add_session_config_entry("session.force_spinning_stop", "1")
