@@ -80,6 +80,9 @@ def test_terminated_it_takes_its_jobs_along(tmp_path: Path) -> None:
     """They would train on for hours, unseen, and against the next ones."""
     places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results"), "--workers", "1"]
     benchmark = subprocess.Popen([*COMMAND, *places], stderr=subprocess.PIPE, text=True)
+    assert benchmark.stderr is not None
+    # Importing may have children of its own; jobs begin when it says so, and by then it knows what to do when stopped.
+    assert any("begins" in line for line in iter(benchmark.stderr.readline, ""))
     children = Path(f"/proc/{benchmark.pid}/task/{benchmark.pid}/children")
     deadline = time.monotonic() + 60
     while not (found := children.read_text().split()) and time.monotonic() < deadline:
