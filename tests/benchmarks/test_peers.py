@@ -56,8 +56,9 @@ def test_a_peer_quantizes_by_its_own_defaults_in_its_own_process(tmp_path: Path,
     assert whole.quality["depth"] == pytest.approx(1.0, abs=1e-3)
     (loss,) = losses((DEPTH,), whole, found).values()
     # Without VNNI the sums of onnxruntime's default, unsigned by signed, overflow 16 bits: that loss is the peer's own.
+    # Two products that overflow keep half of their sum: an error of half of 255 at most, where fp32's is 1.
     sums_fit = any("vnni" in name for name in read_fingerprint().isa)
-    assert 0.0 < abs(loss) < (0.5 if sums_fit else math.inf)
+    assert 0.0 < abs(loss) < (0.5 if sums_fit else 128.0)
 
 
 def test_outputs_that_are_no_numbers_are_said_to_be_none(tmp_path: Path, data: Labelled) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import pliant
+from pliant.benchmarks.cuda import torn
 from pliant.runtime.tensorrt.engines import build_engines
 from pliant.runtime.tensorrt.settings import BuildSettings
 
@@ -43,23 +43,8 @@ def engines_answer(suite: pliant.Suite, engine: str, batch: int = 4) -> list[Row
 
 def threads_get_whole_answers(suite: pliant.Suite, engine: str, subnet: str) -> None:
     """Eight threads, one engine: each answer is that of its own image."""
-    images = [_frame(suite, seed)[None] for seed in range(8)]
-    failed: list[int] = []
-    with suite.load(subnet, provider=engine) as model:
-        wanted = [model(image) for image in images]
-
-        def work(index: int) -> None:
-            for _ in range(20):
-                found = model(images[index])
-                if any(not np.array_equal(found[task], wanted[index][task]) for task in found):
-                    failed.append(index)
-
-        threads = [threading.Thread(target=work, args=(index,)) for index in range(len(images))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert not failed, f"answers of {len(failed)} calls were not those of their images"
+    failed = torn(suite, engine, subnet, 20)
+    assert not failed, f"answers of {failed} calls were not those of their images"
 
 
 def switching_keeps_serving(suite: pliant.Suite, engine: str) -> Row:
