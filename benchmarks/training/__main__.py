@@ -12,8 +12,6 @@ import time
 from collections import deque
 from pathlib import Path
 
-import torch
-
 from pliant import PliantError
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent
@@ -115,7 +113,7 @@ def _start(job: Job, chosen: argparse.Namespace) -> subprocess.Popen[bytes]:
 def _write(entry: dict[str, object], chosen: argparse.Namespace) -> None:
     print(tables(entry), end="")
     folder = chosen.results if chosen.split == "test" else chosen.work
-    result = folder / f"training-{hardware_name(gpu=torch.cuda.is_available())}-{entry['date']}.json"
+    result = folder / f"training-{hardware_name()}-{entry['date']}.json"
     folder.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(entry, indent=1) + "\n")
     plot(entry, result.with_suffix(".png"))
