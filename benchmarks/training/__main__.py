@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pliant import PliantError
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent
 
-from ..dated import hardware_name
 from .job import Job, run
 from .methods import MAIN, METHODS, SUBJECTS
 from .report import plot, tables
@@ -43,8 +45,6 @@ def main() -> int:
         job = Job(chosen.job[0], chosen.job[1], int(chosen.job[2]))
         save(folder, job, run(job, chosen.work, chosen.split, Silent()))
         return 0
-    # Whoever stops this means its jobs too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     jobs = [
         Job(data, method, seed)
         for data in chosen.data
@@ -52,11 +52,24 @@ def main() -> int:
         for seed in chosen.seeds
         for method in chosen.methods
     ]
-    failed = _run_all([job for job in jobs if load(folder, job) is None], chosen)
+    with _told_to_stop() as stop:
+        failed = _run_all([job for job in jobs if load(folder, job) is None], chosen, stop)
     results = {job: entry for job in jobs if (entry := load(folder, job))}
     if results:
         _write(merged(results, _command(chosen)), chosen)
     return 1 if failed else 0
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Set by SIGINT and SIGTERM: raised instead, they could leave a job behind that is just being started."""
+    stop = threading.Event()
+    before = {each: signal.signal(each, lambda *_: stop.set()) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _command(chosen: argparse.Namespace) -> str:
@@ -74,33 +87,34 @@ def _has_files(data: str) -> bool:
     return True
 
 
-def _run_all(jobs: list[Job], chosen: argparse.Namespace) -> bool:
-    """Each job in a process of its own with one thread, several at once; whether one failed."""
+def _run_all(jobs: list[Job], chosen: argparse.Namespace, stop: threading.Event) -> bool:
+    """Each job in a process of its own with one thread, several at once; whether one failed or was stopped."""
     began, waiting, failed = time.monotonic(), deque(jobs), False
     running: dict[Job, subprocess.Popen[bytes]] = {}
     try:
-        while waiting or running:
+        while (waiting or running) and not stop.is_set():
             while waiting and len(running) < chosen.workers and time.monotonic() - began < 60 * chosen.minutes:
                 job = waiting.popleft()
                 print(f"{job.name}: begins, {len(waiting)} more wait", file=sys.stderr, flush=True)
                 running[job] = _start(job, chosen)
             if not running:
                 break
-            time.sleep(0.2)
+            stop.wait(0.2)
             for job in [job for job, process in running.items() if process.poll() is not None]:
                 code = running.pop(job).returncode
                 failed |= code != 0
                 minutes = (time.monotonic() - began) / 60
                 said = "done" if code == 0 else f"ended with {code}; run again to resume it"
                 print(f"{job.name}: {said} ({minutes:.1f} min since the start)", file=sys.stderr, flush=True)
-    except KeyboardInterrupt:
-        print("stopped; what is done is kept, and the rest resumes from its checkpoints", file=sys.stderr)
-        failed = True
     finally:
+        # Whoever stops this means its jobs too.
         for process in running.values():
             process.terminate()
+        for process in running.values():
             process.wait()
-    return failed
+    if stop.is_set():
+        print("stopped; what is done is kept, and the rest resumes from its checkpoints", file=sys.stderr)
+    return failed or stop.is_set()
 
 
 def _start(job: Job, chosen: argparse.Namespace) -> subprocess.Popen[bytes]:
@@ -113,7 +127,7 @@ def _start(job: Job, chosen: argparse.Namespace) -> subprocess.Popen[bytes]:
 def _write(entry: dict[str, object], chosen: argparse.Namespace) -> None:
     print(tables(entry), end="")
     folder = chosen.results if chosen.split == "test" else chosen.work
-    result = folder / f"training-{hardware_name()}-{entry['date']}.json"
+    result = folder / f"training-{str(entry['hardware']).replace(' ', '-')}-{entry['date']}.json"
     folder.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(entry, indent=1) + "\n")
     plot(entry, result.with_suffix(".png"))

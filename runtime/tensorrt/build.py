@@ -30,14 +30,16 @@ from .timing import TimingCache
 
 
 class _Turn:
-    """Builds take turns: they share what the vendor's library says."""
+    """Builds take turns: they share what the vendor's library says. None begins while the process `end`s."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self._after_fork()
         renew_in_children(self)
 
     def _after_fork(self) -> None:
         self.lock = threading.Lock()
+        # A signal's handler may build too, in the thread that holds it.
+        self.end = threading.RLock()
 
 
 _TURN = _Turn()
@@ -124,11 +126,12 @@ class _Job:
 
     def start(self) -> None:
         """Build in a thread; whoever starts it ends it, or the end of the process does."""
-        if exiting():
-            raise EngineUnavailable(f"{self.what} was stopped: the process ends")
         _at_exit()
-        _RUNNING.add(self)
-        self.thread.start()
+        with _TURN.end:
+            if exiting():
+                raise EngineUnavailable(f"{self.what} was stopped: the process ends")
+            self.thread.start()
+            _RUNNING.add(self)
 
     def end(self) -> None:
         """Have the builder stop after its step, and wait for that."""
@@ -219,8 +222,10 @@ def _at_exit() -> None:
 
 def _end() -> None:
     # The vendor's threads end the whole process badly if Python is gone when they call back.
-    _ENDED.set()
-    for job in list(_RUNNING):
+    with _TURN.end:
+        _ENDED.set()
+        running = list(_RUNNING)
+    for job in running:
         job.end()
 
 

@@ -103,6 +103,31 @@ time.sleep({delay})
 """
 
 
+def test_a_build_that_begins_while_the_process_ends_is_waited_for(
+    rtx: Bindings, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end comes between the decision to build and the thread's start: it waits for both."""
+    monkeypatch.setattr(building, "_ENDED", threading.Event())
+    with pliant.open_suite(path) as suite:
+        graph, arrays = inputs(suite, "s03-fp32")
+    job = building._Job(rtx, graph, arrays, ADA, "a test", None)
+    ending, start = threading.Thread(target=building._end), job.thread.start
+
+    def begin() -> None:
+        ending.start()
+        ending.join(0.2)
+        start()
+
+    monkeypatch.setattr(job.thread, "start", begin)
+    job.start()
+    ending.join()
+    assert job.stop
+    assert not job.thread.is_alive()
+    with pytest.raises(pliant.EngineUnavailable, match="the process ends"):
+        building._Job(rtx, graph, arrays, ADA, "another", None).start()
+    building._RUNNING.discard(job)
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2])
 def test_a_process_that_ends_while_it_builds_ends_well(rtx: Bindings, delay: float) -> None:
     """NVIDIA's threads call back into Python: without it they end the process by a signal."""
