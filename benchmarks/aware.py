@@ -3,8 +3,10 @@
     python benchmarks/aware.py --recipe redkitchen --share 0.2 --folder out/aware --out benchmarks/results
 
 A recipe is trained; the state before the last `share` of its steps also goes on with `quantization_aware`. Uniform
-subnets of both are measured in fp32 and, all layers but the heads, in int8 by onnxruntime. The loss is relative to the
-fp32 of the plain training, for both. Writes `aware-<recipe>-<hardware>-<date>.json`; started again, it goes on.
+subnets of both are measured in fp32 and, all layers but the heads, in int8 by onnxruntime: its own graphs, or with
+`--engine tensorrt` that engine's, which it then computes as they stand (as in lowered.py; nothing runs on a GPU). The
+loss is relative to the fp32 of the plain training, for both. Writes `aware-<recipe>-<engine>-<hardware>-<date>.json`;
+started again, it goes on. The plain training is the same for all engines: with several the second one finds it done.
 """
 
 from __future__ import annotations
@@ -14,16 +16,26 @@ import json
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
+
 from pliant.benchmarks.dated import save_dated
 from pliant.devices.dialect import get_dialect
+from pliant.export.engine import Engine
+from pliant.export.feeds import Feed
 from pliant.export.forms import Forms
 from pliant.export.mixing import relative_drop
+from pliant.export.quality import Run, measure_quality
 from pliant.models.space import SubnetConfig
+from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
-from pliant.search.integers import Images, IntegerEvaluator
+from pliant.runtime.format.tasks import Task
+from pliant.runtime.graphs.graph import parse_graph
+from pliant.search.integers import Images
 from pliant.training.checkpoint import RECORD, load_checkpoint, resolve, steps
 from pliant.training.data.batches import batches_per_epoch
 from pliant.training.evaluate import load_batches
@@ -45,6 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="What quantization-aware training gives back.")
     parser.add_argument("--recipe", default="redkitchen")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--engine", default="onnxruntime", choices=("onnxruntime", "tensorrt"), help="whose int8")
     parser.add_argument("--share", type=float, default=0.2, help="of all steps, the last; over 0 and under 1")
     parser.add_argument("--split", default="validation")
     parser.add_argument("--folder", type=Path, default=Path("out/aware"), help="where the trainings lie")
@@ -53,8 +66,9 @@ def main() -> int:
     recipe = load_recipe(chosen.recipe, chosen.settings)
     if not 0 < chosen.share < 1:
         parser.error(f"--share {chosen.share} is not over 0 and under 1")
-    _train(recipe, chosen.share, chosen.folder)
-    rows = _rows(*(_measured(chosen.folder / name, recipe, chosen.split) for name in ("plain", "aware")))
+    aware = _train(recipe, chosen.share, chosen.folder, chosen.engine)
+    folders = chosen.folder / "plain", aware
+    rows = _rows(*(_measured(folder, recipe, chosen.split, chosen.engine) for folder in folders))
     for row in rows:
         losses = " ".join(f"{name} {row[name]['loss']:+.2%}" for name in ("plain", "aware"))
         print(f"{row['width']:g} {row['task']}: fp32 {row['plain']['fp32']:.4g}, int8 loses {losses}")
@@ -64,8 +78,9 @@ def main() -> int:
         print(f"{len(worth)} of {len(rows)} lose over {WORTH:.0%}; of their loss {1 - kept:.0%} is given back")
     else:
         print(f"none of {len(rows)} loses over {WORTH:.0%}: there is nothing to give back")
-    entry = {"recipe": recipe.to_json(), "share": chosen.share, "split": chosen.split, "rows": rows}
-    print(save_dated(f"aware-{recipe.name}", chosen.out, f"python {shlex.join(sys.argv)}", entry))
+    entry = {"recipe": recipe.to_json(), "engine": chosen.engine, "share": chosen.share, "split": chosen.split}
+    name = f"aware-{recipe.name}-{chosen.engine}"
+    print(save_dated(name, chosen.out, f"python {shlex.join(sys.argv)}", {**entry, "rows": rows}))
     return 0
 
 
@@ -86,41 +101,70 @@ class _Fork(Silent):
             partial.rename(self.copy)
 
 
-def _train(recipe: Recipe, share: float, folder: Path) -> None:
+def _train(recipe: Recipe, share: float, folder: Path, engine: str) -> Path:
+    """Both trainings, as far as they are not done; the folder of the one that is aware of the engine."""
     total = recipe.training.epochs * batches_per_epoch(open_split(recipe, "train"), recipe.training.batch_size)
     # The first step that rounds: see training/objective.py.
-    fork = next(step for step in range(total) if step / total >= 1.0 - share)
-    every = f"training.checkpoint_every={fork}"
-    plain, aware = folder / "plain", folder / "aware"
+    at = next(step for step in range(total) if step / total >= 1.0 - share)
+    every = f"training.checkpoint_every={at}"
+    plain, fork, aware = folder / "plain", folder / f"fork-{at}", folder / f"aware-{engine}"
     fresh = not steps(plain)
-    train(recipe.with_overrides([every]), plain, resume=not fresh, progress=_Fork(plain, aware, fork))
-    changed = recipe.with_overrides([every, f"training.quantization_aware={share}"])
+    train(recipe.with_overrides([every]), plain, resume=not fresh, progress=_Fork(plain, fork, at))
+    changed = recipe.with_overrides([every, f"training.quantization_aware={share}", f"training.rounding={engine}"])
     if not steps(aware):
-        raise SystemExit(f"{plain} went past step {fork} without a copy of it: remove {folder} and start again")
-    record = steps(aware)[0] / RECORD
-    entry = json.loads(record.read_text())
-    record.write_text(json.dumps({**entry, "recipe": changed.to_json()}))
-    train(changed, aware, resume=True, progress=_Fork(aware, aware, fork))
+        _begin_from(fork, aware, changed)
+    train(changed, aware, resume=True, progress=_Fork(aware, aware, at))
+    return aware
 
 
-def _measured(folder: Path, recipe: Recipe, split: str) -> dict[tuple[float, str], Entry]:
-    """By width and task, quality in fp32 and in int8."""
+def _begin_from(fork: Path, aware: Path, recipe: Recipe) -> None:
+    if not steps(fork):
+        raise SystemExit(f"{fork} is not there: the plain training went past it; remove its folder and start again")
+    partial = aware.with_name(f".{aware.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(fork, partial)
+    record = steps(partial)[0] / RECORD
+    record.write_text(json.dumps({**json.loads(record.read_text()), "recipe": recipe.to_json()}))
+    partial.rename(aware)
+
+
+def _measured(folder: Path, recipe: Recipe, split: str, engine: str) -> dict[tuple[float, str], Entry]:
+    """By width and task, quality in fp32 and in an engine's int8."""
     supernet = load_checkpoint(resolve(folder)[0]).supernet.eval()
     training = open_split(recipe, "train")
     judged = load_batches(open_split(recipe, split))
     evaluator = Evaluator(supernet, recalibration_batches(training, recipe.training), judged)
     count = recipe.quantize.calibration_images
     images = Images.of(load_batches(training, count), judged, count)
-    forms = Forms(supernet, {"int8": Policy()}, get_dialect("onnxruntime"))
-    integers = IntegerEvaluator(forms, "int8", evaluator, images)
+    forms = Forms(supernet, {"int8": Policy()}, get_dialect(engine))
+    run = _as_it_stands if forms.dialect.symmetric else _optimized
     found: dict[tuple[float, str], Entry] = {}
     for width in supernet.space.encoder_widths:
-        config: SubnetConfig = supernet.space.uniform(width, width)
+        config: SubnetConfig = replace(supernet.space.uniform(width, width), precision="int8")
+        feed = forms.fp32(config, evaluator.statistics(config))
+        ranges = calibrate(feed.graph, feed.arrays, forms.ranged, images.calibration, forms.by_channel)
         fp32 = evaluator.quality(config)
-        int8 = integers.table(config.encoder, {task.name: [width] for task in supernet.tasks})
+        int8 = measure_quality(run(forms.of(config, feed, ranges), supernet.tasks), supernet.tasks, images.quality)
         for task in supernet.tasks:
-            found[width, task.name] = {"task": task, "fp32": fp32[task.name], "int8": int8[task.name][width]}
+            found[width, task.name] = {"task": task, "fp32": fp32[task.name], "int8": int8[task.name]}
     return found
+
+
+def _optimized(feed: Feed, tasks: Sequence[Task]) -> Run:
+    return Engine(feed, [task.name for task in tasks], "a subnet in int8")
+
+
+def _as_it_stands(feed: Feed, tasks: Sequence[Task]) -> Run:
+    """Operator by operator: what another engine's graph says, whatever onnxruntime would make of it."""
+    names = [task.name for task in tasks]
+    graph = parse_graph(feed.data).pruned(names)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    arrays = {item.name: feed.arrays[item.name] for item in graph.external()}
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
+    options.add_external_initializers(list(arrays), values)
+    session = onnxruntime.InferenceSession(graph.to_bytes(), options, providers=["CPUExecutionProvider"])
+    return lambda images: dict(zip(names, session.run(names, {"images": images}), strict=True))
 
 
 def _rows(plain: dict[tuple[float, str], Entry], aware: dict[tuple[float, str], Entry]) -> list[Entry]:

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from ..runtime.suite import Suite
 
 
-def check_file(
-    out: Path, *, make: bool = False, reads: Sequence[Path | None] = (), beside: Sequence[Path] = ()
-) -> None:
-    """Try to write beside `out`, a file to be; InputError where that cannot be. `make` makes its folder.
+def check_file(out: Path, *, reads: Sequence[Path | None] = (), beside: Sequence[Path] = ()) -> None:
+    """Make the folder of `out`, a file to be, and try to write there; InputError where that cannot be.
 
     Neither `out` nor the files that are written `beside` it may be one of those that the verb `reads`.
     """
@@ -27,8 +25,7 @@ def check_file(
     if out.is_dir():
         raise InputError(f"{str(out)!r} is a folder: --out names a file, as in {out / 'NAME'}")
     try:
-        if make:
-            out.parent.mkdir(parents=True, exist_ok=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
         # Asking for permissions is not enough: root has them on a read-only disk too.
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".writing-"):
             pass

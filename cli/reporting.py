@@ -58,6 +58,9 @@ def _how(found: DeviceProfile) -> Iterator[tuple[str, str]]:
         yield "tasks", tasks.replace(",", ", ")
         for use in list(found.energy.values())[:1]:
             yield "energy", f"{use.covers} ({use.sensor}), what it takes when idle included"
+        if busy := sum(each.disturbed for each in found.latency.values()):
+            told = f"{busy} of {len(found.latency)} subnets were measured while something else ran"
+            yield "disturbed", f"{told}: measure again on an idle machine"
         yield "spread", f"95 % interval of the p{100 * found.latency[key].quantile:g}, or its drift where that is more"
 
 

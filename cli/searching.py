@@ -50,7 +50,7 @@ def run(asked: Asked, report: Report) -> Front:
 
     out = asked.out
     check_front_path(out)
-    check_file(out, make=True, reads=[asked.device], beside=[plot_path(out), page_path(out), stairs_path(out)])
+    check_file(out, reads=[asked.device], beside=[plot_path(out), page_path(out), stairs_path(out)])
     if asked.device is not None and asked.latency:
         raise BudgetError("--latency measures on this machine, --device was measured on another: give one of them")
     profile = read_profile(asked.device) if asked.device is not None else None

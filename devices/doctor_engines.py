@@ -28,10 +28,10 @@ def installed(name: str) -> str | None:
 def install_command(machine: Fingerprint, *, gpu: bool) -> str:
     """The command that installs an engine for the processor or the GPU, as this machine's JetPack needs it; or none."""
     if not _l4t(machine):
-        return f"pip install 'pliant[{'gpu' if gpu else 'cpu'}]'"
+        return f"pip install onnxruntime{'-gpu' if gpu else ''}"
     release = release_of(_l4t(machine))
     if release is None:
-        return "" if gpu else "pip install 'pliant[cpu]'"
+        return "" if gpu else "pip install onnxruntime"
     return (release.gpu if gpu else release.cpu) or ""
 
 
@@ -106,7 +106,7 @@ def tensorrt(machine: Fingerprint) -> Iterator[Finding]:
     if found:
         yield Finding("ok", f"{', '.join(found)}: `pliant build` builds engines")
         if machine.gpus and not installed("cuda-bindings"):
-            yield Finding("missing", "cuda-bindings, by which engines are run", "pip install 'pliant[tensorrt]'")
+            yield Finding("missing", "cuda-bindings, by which engines are run", "pip install 'cuda-bindings>=12.9,<13'")
     elif _l4t(machine) and runs_on(_l4t(machine)):
         yield Finding("missing", "TensorRT is not visible to this Python", _jetpack_tensorrt())
     elif machine.gpus and not _l4t(machine):

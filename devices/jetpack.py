@@ -32,7 +32,7 @@ class Cited:
 class Release:
     """One JetPack: its L4T versions (or how they begin), and versions of what comes with it, None where unknown.
 
-    `runs` says whether pliant runs there; `cpu` and `gpu` are the commands that install it with onnxruntime for the
+    `runs` says whether pliant runs there; `cpu` and `gpu` are the commands that install onnxruntime for the
     processor or the GPU.
     """
 

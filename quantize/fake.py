@@ -28,22 +28,23 @@ _STEPS = 255
 class FakeInt8:
     """The `Rounding` of one forward pass of one subnet, by the usual policy: all convolutions but the heads.
 
-    `reduction` says where the rest of the batch is; ranges are those of all of it.
+    `reduction` says where the rest of the batch is; ranges are those of all of it. With `symmetric` activations are
+    signed, zero being the middle of their steps, as TensorRT has them: after a ReLU half of the steps lie idle.
     """
 
-    def __init__(self, supernet: Supernet, reduction: Reduction = HERE):
+    def __init__(self, supernet: Supernet, reduction: Reduction = HERE, *, symmetric: bool = False):
         usual = Policy()
         self._layers = {
             id(layer)
             for name, layer in supernet.slim_layers().items()
             if isinstance(layer, SlimConv2d) and usual.of(name, head=name.endswith(".head")) == "int8"
         }
-        self._reduction = reduction
+        self._reduction, self._symmetric = reduction, symmetric
         # What several layers read is rounded once. Tensors are kept: an id means nothing once its tensor is gone.
         self._done: dict[int, tuple[Tensor, Tensor]] = {}
 
     def values(self, x: Tensor) -> Tensor:
-        """Asymmetric uint8, zero exact, over the whole batch's range."""
+        """Asymmetric uint8 or symmetric int8, zero exact, over the whole batch's range."""
         if id(x) not in self._done:
             self._done[id(x)] = (x, self._rounded(x))
         return self._done[id(x)][1]
@@ -61,6 +62,8 @@ class FakeInt8:
         low, high = torch.aminmax(x.detach())
         below, above = self._reduction.largest(-low, high)
         below, above = below.float().clamp(min=0.0), above.float().clamp(min=0.0)
+        if self._symmetric:
+            return _on_steps(x, (torch.maximum(below, above) / LEVELS).clamp(min=_TINY), -LEVELS, LEVELS)
         scale = ((below + above) / _STEPS).clamp(min=_TINY)
         zero = (below / scale).round()
         return _on_steps(x, scale, -zero, _STEPS - zero)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..devices.dialect import get_dialect
 from ..models.losses import loss as task_loss
 from ..models.reduction import HERE, Reduction
 from ..models.space import SubnetConfig
@@ -87,7 +88,8 @@ class Objective:
     def _rounding(self) -> FakeInt8 | None:
         """Towards the end of a training whose networks are to bear int8."""
         aware = self.recipe.quantization_aware > 0 and self.done >= 1.0 - self.recipe.quantization_aware
-        return FakeInt8(self.supernet, self.batch) if aware else None
+        symmetric = get_dialect(self.recipe.rounding).symmetric
+        return FakeInt8(self.supernet, self.batch, symmetric=symmetric) if aware else None
 
     def _distillation(self, features: list[Tensor], config: SubnetConfig, earlier: Sequence[Teacher]) -> Tensor | None:
         part, teacher = self.recipe.distillation, teacher_of(earlier, config)

@@ -2,8 +2,7 @@
 
 What was not measured is out where a subnet of its precision that is nowhere wider was measured over a limit. A
 latency leaves as much room under the limit as 24 of the 25 repeats of the profile that are nearest differ by, or half
-its own spread;
-where no subnet leaves that, the limit alone counts.
+its own spread, and memory 6 %; where no subnet leaves that, the limits alone count.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .requests import Request
 class Known:
     """What the profile says of subnets: `latency` and `memory` give None where nothing was measured.
 
-    `roomy` is whether latencies have to leave the room that repeats need.
+    `roomy` is whether latencies have to leave the room that repeats need, and memory that of its peaks.
     """
 
     latency: Callable[[SubnetInfo], Measurement | None]
@@ -74,7 +73,7 @@ def _in_memory(suite: Suite, subnet: SubnetInfo, request: Request, known: Known)
         return True
     use = known.memory(subnet)
     if use is not None:
-        return use.peak <= request.memory_bytes
+        return use.peak * (1.06 if known.roomy else 1.0) <= request.memory_bytes
     large = (each for each in suite.subnets if (its := known.memory(each)) and its.peak > request.memory_bytes)
     if any(_nowhere_wider(each, subnet, request.names(suite)) for each in large):
         return False

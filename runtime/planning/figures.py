@@ -45,7 +45,8 @@ def latency_figure(chosen: Candidate, judge: Judge) -> Figure | None:
 def memory_figure(chosen: Candidate, judge: Judge) -> Figure | None:
     """The most memory that a process grew by; None where that was not measured."""
     use = judge.book.memory(chosen.subnet)
-    return Figure(use.peak, "measured") if use else None
+    room = judge.memory_room if judge.budget.memory_bytes is not None else None
+    return Figure(use.peak, "measured", room=room) if use else None
 
 
 def energy_figure(chosen: Candidate, judge: Judge) -> Figure | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,9 @@ from .latency import Book
 
 # A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
 OVER, UNDER = 1.25, 1.5
-# So far over the limit a subnet's memory tells of wider ones too: peaks of processes differ by a megabyte or two.
+# Peaks of one subnet in several processes differ by up to so much (docs/reliability.md).
+PEAKS = 0.06
+# So far over the limit a subnet's memory tells of wider ones too.
 LARGER = 1.05
 # On a quiet machine the median is about so many times the quickest run.
 QUIET = 1.1
@@ -23,7 +26,7 @@ QUIET = 1.1
 class Judge:
     """Holds candidates against a budget, by what `book` knows of them.
 
-    One that is `cornered` asks for no room under the latency limit: where none of the subnets leaves it.
+    One that is `cornered` asks for no room under the limits of latency and memory: where none of the subnets leaves it.
     """
 
     budget: Budget
@@ -55,7 +58,8 @@ class Judge:
 
         With `known` what is not measured does not count.
         """
-        if self.budget.latency_ms is None or self.cornered or any(self.fits(one) for one in ranked):
+        roomy = self.budget.latency_ms is not None or self.budget.memory_bytes is not None
+        if not roomy or self.cornered or any(self.fits(one) for one in ranked):
             return self
         waiting = any(self.unknown(one) and not self.misses(one) for one in ranked)
         return self if waiting and not known else replace(self, cornered=True)
@@ -111,6 +115,11 @@ class Judge:
         """Whether a candidate is over the latency limit only by the room that it has to leave."""
         limit, value = self.budget.latency_ms, self.latency(candidate)
         return limit is not None and value is not None and value <= limit < value * (1.0 + self.room(candidate))
+
+    def perhaps_by_now(self, candidate: Candidate) -> bool:
+        """Whether one that was over the latency limit may come out under it measured again, as repeats go here."""
+        limit, value = self.budget.latency_ms, self.latency(candidate)
+        return limit is not None and value is not None and value <= limit * (1.0 + self._drift(candidate))
 
     def _latency_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
         limit, found = self.budget.latency_ms, self.book.latency(candidate.subnet)
@@ -171,6 +180,16 @@ class Judge:
     def _narrower(self, subnet: SubnetInfo, candidate: Candidate) -> bool:
         return narrower(subnet, candidate.subnet, self.book.tasks)
 
+    @property
+    def memory_room(self) -> float:
+        """The share by which a peak of memory has to stay under the limit: as much as peaks differ by."""
+        return 0.0 if self.cornered else PEAKS
+
+    def tight_memory(self, candidate: Candidate) -> bool:
+        """Whether a candidate is over the memory limit only by the room that it has to leave."""
+        limit, use = self.budget.memory_bytes, self.book.memory(candidate.subnet)
+        return limit is not None and use is not None and use.peak <= limit < use.peak * (1.0 + self.memory_room)
+
     def memory_miss(self, candidate: Candidate) -> tuple[Miss, ...]:
         """The memory limit, if the candidate is known to break it."""
         limit, use = self.budget.memory_bytes, self.book.memory(candidate.subnet)
@@ -178,6 +197,9 @@ class Judge:
             return ()
         if use is not None:
             known, shown = use.peak, format_bytes(use.peak)
+            if self.tight_memory(candidate):
+                room = self.memory_room
+                known, shown = math.ceil(known * (1.0 + room)), f"{shown} and {room * 100:.2g} % that peaks differ by"
         elif candidate.bytes <= limit and (light := self.too_large(candidate)) is not None:
             known, narrow = light
             shown = f"not measured; {narrow.id}, which is nowhere wider, takes {format_bytes(known)}"

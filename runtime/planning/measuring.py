@@ -237,22 +237,13 @@ class _Measuring:
         limit = self.judge.budget.latency_ms
         if limit is None:
             return []
-        known = [(found.min, one) for one in self._open() if (found := self._known(one))]
-        known.sort(key=lambda pair: pair[0])
-        return [
-            one
-            for quickest, one in known[:TOGETHER]
-            if quickest <= limit * HOPELESS
-            and (found := self._known(one))
-            and (found.disturbed or not found.settled(self.judge.budget.quantile) or self._perhaps_by_now(one, found))
-        ]
+        known = [(one, found) for one in self._open() if (found := self._known(one))]
+        known.sort(key=lambda pair: pair[1].min)
+        return [one for one, found in known[:TOGETHER] if found.min <= limit * HOPELESS and self._in_doubt(one, found)]
 
-    def _perhaps_by_now(self, candidate: Candidate, known: Measurement) -> bool:
-        """Whether one that was over the limit a while ago may be under it now, as repeats go here."""
-        limit, value = self.judge.budget.latency_ms, self.judge.latency(candidate)
-        if limit is None or value is None or not _aged(known):
-            return False
-        return value <= limit * (1.0 + self.judge.book.drift(self.judge.budget.quantile, value))
+    def _in_doubt(self, candidate: Candidate, known: Measurement) -> bool:
+        rough = known.disturbed or not known.settled(self.judge.budget.quantile)
+        return rough or (_aged(known) and self.judge.perhaps_by_now(candidate))
 
 
 def _aged(known: Measurement) -> bool:

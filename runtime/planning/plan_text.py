@@ -145,11 +145,12 @@ def noise(judge: Judge, candidate: Candidate) -> str:
 def close(judge: Judge, candidate: Candidate) -> str:
     """What to say where a choice leaves less room than measurements differ by here; empty where it leaves enough."""
     free = replace(judge, cornered=False)
-    if not judge.cornered or not free.tight(candidate):
-        return ""
-    room = _percent(free.room(candidate))
-    what = f"latencies measured again come out up to {room} higher here"
-    return f"it is close: {what}, and no measured subnet leaves that room"
+    what = []
+    if judge.cornered and free.tight(candidate):
+        what.append(f"latencies measured again come out up to {_percent(free.room(candidate))} higher here")
+    if judge.cornered and free.tight_memory(candidate):
+        what.append(f"peaks of memory differ by up to {_percent(free.memory_room)}")
+    return f"it is close: {' and '.join(what)}, and no measured subnet leaves that room" if what else ""
 
 
 def describe(plan: Plan) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from PIL import Image
 
+from pliant import open_suite
+from pliant.cli.reporting import profile_report
 from pliant.devices.profile import read_profile
 
 from ..runtime.format.test_signing import written
@@ -130,10 +133,24 @@ def test_profile_prints_markdown_for_an_issue(pliant: Terminal, suite: Path, tmp
     assert str(tmp_path) not in said.out
 
 
+def test_a_profile_of_a_busy_machine_says_so(pliant: Terminal, suite: Path, tmp_path: Path) -> None:
+    pliant("profile", suite, "--out", tmp_path / "here.json", "--seconds", "0.2")
+    found = read_profile(tmp_path / "here.json")
+    calm = {key: replace(each, min=each.p50 or each.min) for key, each in found.latency.items()}
+    key = next(iter(calm))
+    busy = {**calm, key: replace(calm[key], min=calm[key].min / 10)}
+    with open_suite(suite) as opened:
+        reports = [profile_report(opened, replace(found, latency=each), []) for each in (calm, busy)]
+    assert "disturbed" not in reports[0]
+    assert "1 of 4 subnets were measured while something else ran" in reports[1]
+
+
 def test_extract_gives_what_the_suite_gives(pliant: Terminal, suite: Path, tmp_path: Path) -> None:
-    said = pliant("extract", suite, "s02-fp32", "--out", tmp_path / "s02.onnx", "--json")
-    assert set(json.loads(said.out)["files"]) == {str(tmp_path / "s02.onnx"), str(tmp_path / "s02.onnx.data")}
-    session = onnxruntime.InferenceSession(tmp_path / "s02.onnx", providers=["CPUExecutionProvider"])
+    said = pliant("extract", suite, "s02-fp32", "--out", tmp_path / "new" / "s02.onnx", "--json")
+    assert set(json.loads(said.out)["files"]) == {
+        str(tmp_path / "new" / name) for name in ("s02.onnx", "s02.onnx.data")
+    }
+    session = onnxruntime.InferenceSession(tmp_path / "new" / "s02.onnx", providers=["CPUExecutionProvider"])
     (depth,) = session.run(["depth"], {"images": np.zeros((1, 16, 24, 3), np.uint8)})
     assert depth.shape == (1, 16, 24)
 

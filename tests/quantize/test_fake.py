@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pliant.devices.dialect import get_dialect
+from pliant.devices.dialect import Dialect, get_dialect
 from pliant.export.engine import Engine, Outputs
 from pliant.export.feeds import Wide, fp32_feed, int8_feed
 from pliant.export.noise import signal_to_noise
@@ -22,10 +22,10 @@ NEAR_DB = 3.0
 """Where a value lies on the edge between two steps each may take another, so noise is alike in power, not in place."""
 
 
-def onnxruntime(net: Supernet, config: SubnetConfig, images: Images) -> tuple[Outputs, Outputs]:
-    """Raw outputs in fp32 and in int8, calibrated on the very images."""
+def engines(net: Supernet, config: SubnetConfig, images: Images, dialect: Dialect) -> tuple[Outputs, Outputs]:
+    """Raw outputs in fp32 and in an engine's int8, calibrated on the very images, both run by onnxruntime."""
     template = widest_template(net)
-    lowered = lower(template, Policy(), get_dialect("onnxruntime"))
+    lowered = lower(template, Policy(), dialect)
     wide = Wide(net, lowered)
     fp32 = fp32_feed(template, wide, config, statistics(net, config))
     int8 = int8_feed(lowered, wide, fp32, calibrate(fp32.graph, fp32.arrays, lowered.ranged, [images]))
@@ -33,15 +33,17 @@ def onnxruntime(net: Supernet, config: SubnetConfig, images: Images) -> tuple[Ou
     return Engine(fp32, names, "fp32")(images), Engine(int8, names, "int8")(images)
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "tensorrt"])
 @pytest.mark.parametrize("encoder", ["resnet10", "mobilenetv2"])
-def test_fake_quantization_makes_the_noise_of_the_integers(encoder: str) -> None:
+def test_fake_quantization_makes_the_noise_of_the_integers(encoder: str, engine: str) -> None:
     """A place that is not rounded, or another scale of the weights, and the noise would have another power."""
-    net = supernet("segmentation", "depth", encoder=encoder)
+    net, dialect = supernet("segmentation", "depth", encoder=encoder), get_dialect(engine)
     config, images = net.space.uniform(0.5), waves(16)
-    fp32, int8 = onnxruntime(net, config, images)
+    fp32, int8 = engines(net, config, images, dialect)
     inputs = normalize(torch.from_numpy(images), net.architecture)
+    rounding = FakeInt8(net, symmetric=dialect.symmetric)
     with torch.no_grad():
-        found = net(inputs, config, statistics(net, config), rounding=FakeInt8(net))
+        found = net(inputs, config, statistics(net, config), rounding=rounding)
     for task in ("segmentation", "depth"):
         name = f"{task}/logits"
         true, fake = signal_to_noise(fp32[name], int8[name]), signal_to_noise(fp32[name], found[task].numpy())

@@ -15,8 +15,8 @@ from pliant.training.step import train_step
 from .tiny import SPACE, random_batch, tiny_recipe, tiny_supernet
 
 
-def losses(share: float, done: float) -> float:
-    recipe, net = tiny_recipe(f"training.quantization_aware={share}").training, tiny_supernet().train()
+def losses(share: float, done: float, *settings: str) -> float:
+    recipe, net = tiny_recipe(f"training.quantization_aware={share}", *settings).training, tiny_supernet().train()
     images, targets = random_batch()
     objective = Objective(net, recipe, done, Auxiliary(net, recipe))
     found, _ = objective(Inputs(normalize(images, net.architecture), targets), SPACE.narrowest, [])
@@ -28,6 +28,13 @@ def test_only_the_last_share_of_the_steps_rounds() -> None:
     assert losses(0.25, 0.7) == floats
     assert losses(0.25, 0.75) != floats
     assert losses(1.0, 0.0) != floats
+
+
+def test_it_rounds_as_the_engine_that_is_named() -> None:
+    unsigned, signed = (losses(1.0, 0.0, f"training.rounding={engine}") for engine in ("onnxruntime", "tensorrt"))
+    assert signed != unsigned
+    with pytest.raises(RecipeError, match="rounding"):
+        tiny_recipe("training.rounding=abacus")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
