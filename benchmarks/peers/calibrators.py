@@ -43,7 +43,10 @@ def by_onnxruntime(method: str) -> Callable[[Path, Images], Found]:
             for start in range(0, len(images), 8):
                 calibrator.collect_data(_Reader(images[start : start + 8]))
             found = calibrator.compute_data().data
-        return {name: (float(each.range_value[0]), float(each.range_value[1])) for name, each in found.items()}
+        return {
+            name: (float(np.min(each.range_value[0])), float(np.max(each.range_value[1])))
+            for name, each in found.items()
+        }
 
     return find
 

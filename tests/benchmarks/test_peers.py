@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import pliant
+from pliant.benchmarks.peers.calibrators import CALIBRATORS
 from pliant.benchmarks.peers.judged import Judged, judge, losses
 from pliant.benchmarks.peers.report import table
 from pliant.devices.fingerprint import read_fingerprint
@@ -59,6 +60,17 @@ def test_a_peer_quantizes_by_its_own_defaults_in_its_own_process(tmp_path: Path,
     # Two products that overflow keep half of their sum: an error of half of 255 at most, where fp32's is 1.
     sums_fit = any("vnni" in name for name in read_fingerprint().isa)
     assert 0.0 < abs(loss) < (0.5 if sums_fit else 128.0)
+
+
+@pytest.mark.parametrize("name", CALIBRATORS)
+def test_a_calibrator_finds_what_the_images_span(name: str, tmp_path: Path, data: Labelled) -> None:
+    """Pixels of 1 to 255 and their means: by the calibrators' own names of tensors, which are the graph's."""
+    found = CALIBRATORS[name](brightness(tmp_path / "fp32.onnx"), data.images)
+    low, high = found["x" if "x" in found else "floats"]  # NNCF rounds before the transposition
+    assert -1.0 <= low <= 30.0, "a quantizer has 0 in its range"
+    assert 200.0 <= high <= 256.0
+    if name.lower().endswith("minmax"):
+        assert high == pytest.approx(255.0, rel=1e-3)
 
 
 def test_outputs_that_are_no_numbers_are_said_to_be_none(tmp_path: Path, data: Labelled) -> None:
