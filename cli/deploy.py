@@ -46,6 +46,7 @@ def verify(
       pliant verify scenes.pliant
       pliant verify scenes.pliant --key key.pub.pem
     """
+    from ..runtime.format.signing import signer
     from ..runtime.verify import verify_suite
     from .showing import print_verified, verified_json
     from .tables import print_json
@@ -57,6 +58,9 @@ def verify(
         for result in verify_suite(suite, named or None, key=key, **request(provider=provider)):
             results.append(result)
             report("verifying", len(results), total)
+        said = signer(suite) if key is None else None
+    if said is not None:
+        note(f"the suite says that it is signed by {said}; that was not checked: do so with --key FILE")
     if as_json:
         print_json(verified_json(model, results))
     else:

@@ -61,7 +61,11 @@ def test_a_suite_is_signed_and_verified_by_key(pliant: Terminal, suite: Path, tm
     report = json.loads(pliant("verify", out, "--key", public, "--json", "--subnet", "s01-int8").out)
     assert report["signature"] == {"ok": True, "detail": f"by {signer}", "max_error": None}
     assert report["file"]["ok"]
-    assert "signature" in pliant("verify", out, "--key", public, "--subnet", "s01-int8").out
+    unchecked = pliant("verify", out, "--subnet", "s01-int8").err
+    assert f"says that it is signed by {signer}; that was not checked" in unchecked
+    checked = pliant("verify", out, "--key", public, "--subnet", "s01-int8")
+    assert "signature" in checked.out
+    assert "not checked" not in checked.err + pliant("verify", suite, "--subnet", "s01-int8").err
     unsigned = pliant("verify", suite, "--key", public, "--json", "--subnet", "s01-int8")
     assert unsigned.code == 1
     assert "is not signed" in unsigned.err
