@@ -105,7 +105,7 @@ def _train(recipe: Recipe, share: float, folder: Path, engine: str) -> Path:
     """Both trainings, as far as they are not done; the folder of the one that is aware of the engine."""
     total = recipe.training.epochs * batches_per_epoch(open_split(recipe, "train"), recipe.training.batch_size)
     # The first step that rounds: see training/objective.py.
-    at = next(step for step in range(total) if step / total >= 1.0 - share)
+    at = next((step for step in range(1, total) if step / total >= 1.0 - share), total - 1)
     every = f"training.checkpoint_every={at}"
     plain, fork, aware = folder / "plain", folder / f"fork-{at}", folder / f"aware-{engine}"
     fresh = not steps(plain)

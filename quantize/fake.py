@@ -29,7 +29,8 @@ class FakeInt8:
     """The `Rounding` of one forward pass of one subnet, by the usual policy: all convolutions but the heads.
 
     `reduction` says where the rest of the batch is; ranges are those of all of it. With `symmetric` activations are
-    signed, zero being the middle of their steps, as TensorRT has them: after a ReLU half of the steps lie idle.
+    signed, zero being the middle of their steps, as TensorRT has them: after a ReLU half of the steps lie idle. (Of an
+    addition TensorRT's graphs round the residual alone; here both inputs are, for every engine.)
     """
 
     def __init__(self, supernet: Supernet, reduction: Reduction = HERE, *, symmetric: bool = False):

@@ -111,8 +111,8 @@ class TrainingRecipe(Part):
     the widest counts `widest_weight` times as much as that of each other. With `updates` together the weights move once
     a step, by all of its subnets; apart, after each, by its own, which wants a lower `lr` (step.py). `only` trains the
     subnet of that one width and nothing else, as a separate network would be (separate.py). In the last
-    `quantization_aware` share of all steps weights and activations are rounded as the int8 of an engine will, which
-    `rounding` names (quantize/fake.py).
+    `quantization_aware` share of all steps weights and activations are rounded as int8 will, in the steps of the engine
+    that `rounding` names (quantize/fake.py).
 
     `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
     `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses` (balance.py). `ema` is the decay

@@ -105,5 +105,7 @@ def binding(recipe: Recipe) -> dict[str, Any]:
         del source["root"]  # as data.root: where the files lie, not what they are
     flat = {f"{part}.{key}": v for part in ("data", "model", "space", "training") for key, v in entry[part].items()}
     idle = _FREE if recipe.training.only is None else (*_FREE, *_NESTED)
+    if not recipe.training.quantization_aware:
+        idle = (*idle, "rounding")
     free = {"data.root", *(f"training.{key}" for key in idle)}
     return {key: value for key, value in flat.items() if key not in free}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import tempfile
 import time
 from collections.abc import Mapping
@@ -48,7 +49,10 @@ def main() -> int:
     loaded = load_checkpoint(resolve(chosen.checkpoint)[0])
     subnets = Subnets(loaded, chosen.split)
     rows = [row for width in chosen.widths for row in _of_width(subnets, width, chosen.calibrators)]
-    command = f"python -m pliant.benchmarks.peers.ranges CHECKPOINT --widths {' '.join(map(str, chosen.widths))}"
+    command = (
+        f"python -m pliant.benchmarks.peers.ranges CHECKPOINT --widths {' '.join(map(str, chosen.widths))} "
+        f"--split {chosen.split} --calibrators {shlex.join(chosen.calibrators)}"
+    )
     counts = {"images": len(subnets.quality), "calibration": len(subnets.calibration)}
     entry = {"recipe": loaded.recipe.to_json(), "split": chosen.split, **counts, "rows": rows}
     path = save_dated(f"ranges-{loaded.recipe.name}", chosen.results, command, entry)

@@ -2,7 +2,7 @@
 
 What was not measured is out where a subnet of its precision that is nowhere wider was measured over a limit. A
 latency leaves as much room under the limit as 24 of the 25 repeats of the profile that are nearest differ by, or half
-its own spread, and memory 6 %; where no subnet leaves that, the limits alone count.
+its own spread, and memory 10 %; where no subnet leaves that, memory does without, or else latency, or both.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .requests import Request
 class Known:
     """What the profile says of subnets: `latency` and `memory` give None where nothing was measured.
 
-    `roomy` is whether latencies have to leave the room that repeats need, and memory that of its peaks.
+    `roomy` are the limits under which room is to be left: of latency that of repeats, of memory that of peaks.
     """
 
     latency: Callable[[SubnetInfo], Measurement | None]
     memory: Callable[[SubnetInfo], MemoryUse | None]
     repeats: Sequence[Repeat] = ()
-    roomy: bool = True
+    roomy: frozenset[str] = frozenset({"latency", "memory"})
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _in_memory(suite: Suite, subnet: SubnetInfo, request: Request, known: Known)
         return True
     use = known.memory(subnet)
     if use is not None:
-        return use.peak * (1.06 if known.roomy else 1.0) <= request.memory_bytes
+        return use.peak * (1.1 if "memory" in known.roomy else 1.0) <= request.memory_bytes
     large = (each for each in suite.subnets if (its := known.memory(each)) and its.peak > request.memory_bytes)
     if any(_nowhere_wider(each, subnet, request.names(suite)) for each in large):
         return False
@@ -92,7 +92,7 @@ def _in_time(suite: Suite, subnet: SubnetInfo, request: Request, known: Known) -
 
 
 def _room(found: Measurement, request: Request, known: Known) -> float:
-    if not known.roomy:
+    if "latency" not in known.roomy:
         return 0.0
     value = found.at(request.quantile)
     like = [each for each in known.repeats if each.quantile == request.quantile]
@@ -113,7 +113,16 @@ def _nowhere_wider(one: SubnetInfo, other: SubnetInfo, tasks: tuple[str, ...]) -
 
 
 def best(suite: Suite, request: Request, known: Known) -> Truth:
-    """Walk from the best down to the first that is known to fit, with room or, where none is left by any, without."""
+    """Walk from the best down to the first that is known to fit, with room or, where none is left by any, with less."""
+    found = Truth(None, ())
+    for less in (set(), {"memory"}, {"latency"}, {"latency", "memory"}):
+        found = _best(suite, request, replace(known, roomy=known.roomy - less))
+        if found.best is not None:
+            break
+    return found
+
+
+def _best(suite: Suite, request: Request, known: Known) -> Truth:
     unproven: list[str] = []
     for subnet in order(suite, request):
         answer = fits(suite, subnet, request, known)
@@ -121,4 +130,4 @@ def best(suite: Suite, request: Request, known: Known) -> Truth:
             return Truth(subnet.id, tuple(unproven))
         if answer is None:
             unproven.append(subnet.id)
-    return best(suite, request, replace(known, roomy=False)) if known.roomy else Truth(None, tuple(unproven))
+    return Truth(None, tuple(unproven))

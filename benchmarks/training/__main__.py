@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -60,11 +59,22 @@ def main() -> int:
     return 1 if failed else 0
 
 
+class _Stop:
+    """Whether SIGINT or SIGTERM came: raised instead, they could leave a job behind that is just being started.
+
+    A plain flag: the lock of an Event may be held by the very thread that a signal interrupts.
+    """
+
+    told = False
+
+    def __call__(self, *_: object) -> None:
+        self.told = True
+
+
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Set by SIGINT and SIGTERM: raised instead, they could leave a job behind that is just being started."""
-    stop = threading.Event()
-    before = {each: signal.signal(each, lambda *_: stop.set()) for each in (signal.SIGINT, signal.SIGTERM)}
+def _told_to_stop() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
@@ -87,19 +97,21 @@ def _has_files(data: str) -> bool:
     return True
 
 
-def _run_all(jobs: list[Job], chosen: argparse.Namespace, stop: threading.Event) -> bool:
+def _run_all(jobs: list[Job], chosen: argparse.Namespace, stop: _Stop) -> bool:
     """Each job in a process of its own with one thread, several at once; whether one failed or was stopped."""
     began, waiting, failed = time.monotonic(), deque(jobs), False
     running: dict[Job, subprocess.Popen[bytes]] = {}
     try:
-        while (waiting or running) and not stop.is_set():
-            while waiting and len(running) < chosen.workers and time.monotonic() - began < 60 * chosen.minutes:
+        while (waiting or running) and not stop.told:
+            while waiting and len(running) < chosen.workers and not stop.told:
+                if time.monotonic() - began >= 60 * chosen.minutes:
+                    break
                 job = waiting.popleft()
                 print(f"{job.name}: begins, {len(waiting)} more wait", file=sys.stderr, flush=True)
                 running[job] = _start(job, chosen)
             if not running:
                 break
-            stop.wait(0.2)
+            time.sleep(0.2)
             for job in [job for job, process in running.items() if process.poll() is not None]:
                 code = running.pop(job).returncode
                 failed |= code != 0
@@ -112,9 +124,9 @@ def _run_all(jobs: list[Job], chosen: argparse.Namespace, stop: threading.Event)
             process.terminate()
         for process in running.values():
             process.wait()
-    if stop.is_set():
+    if stop.told:
         print("stopped; what is done is kept, and the rest resumes from its checkpoints", file=sys.stderr)
-    return failed or stop.is_set()
+    return failed or stop.told
 
 
 def _start(job: Job, chosen: argparse.Namespace) -> subprocess.Popen[bytes]:

@@ -48,7 +48,7 @@ def seems_large(candidate: Candidate, others: Sequence[Candidate], judge: Judge)
     known = [
         (one.bytes, use.peak) for one in others if _like(one, candidate) and (use := judge.book.memory(one.subnet))
     ]
-    return _between(known, candidate.bytes) > limit * LARGER
+    return _between(known, candidate.bytes) * (1.0 + judge.memory_room) > limit * LARGER
 
 
 def _like(one: Candidate, other: Candidate) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ...devices.repeats import MOST
 from ..format.manifest import SubnetInfo
@@ -15,23 +16,32 @@ from .latency import Book
 # A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
 OVER, UNDER = 1.25, 1.5
 # Peaks of one subnet in several processes differ by up to so much (docs/reliability.md).
-PEAKS = 0.06
+PEAKS = 0.1
 # So far over the limit a subnet's memory tells of wider ones too.
 LARGER = 1.05
 # On a quiet machine the median is about so many times the quickest run.
 QUIET = 1.1
 
 
+Limit = Literal["latency", "memory"]
+_EASIER: tuple[frozenset[Limit], ...] = (
+    frozenset(),
+    frozenset({"memory"}),
+    frozenset({"latency"}),
+    frozenset({"latency", "memory"}),
+)
+
+
 @dataclass(frozen=True)
 class Judge:
     """Holds candidates against a budget, by what `book` knows of them.
 
-    One that is `cornered` asks for no room under the limits of latency and memory: where none of the subnets leaves it.
+    Under the limits that are `eased` it asks for no room: where none of the subnets leaves it.
     """
 
     budget: Budget
     book: Book
-    cornered: bool = False
+    eased: frozenset[Limit] = frozenset()
 
     def misses(self, candidate: Candidate) -> tuple[Miss, ...]:
         """Every limit that a candidate is known to break."""
@@ -53,16 +63,24 @@ class Judge:
             limits.append("latency")
         return tuple(limits)
 
-    def eased(self, ranked: Sequence[Candidate], known: bool = False) -> Judge:
-        """This judge; cornered, where nothing keeps every limit with room, and nothing that may is not measured.
+    def easier(self, ranked: Sequence[Candidate], known: bool = False) -> Judge:
+        """This judge; where nothing keeps every limit with room, and nothing that may is not measured, the next easier.
 
-        With `known` what is not measured does not count.
+        Room under the memory limit is given up first, then under that of latency instead, then under both. With `known`
+        what is not measured does not count.
         """
-        roomy = self.budget.latency_ms is not None or self.budget.memory_bytes is not None
-        if not roomy or self.cornered or any(self.fits(one) for one in ranked):
+        if any(self.fits(one) for one in ranked):
             return self
         waiting = any(self.unknown(one) and not self.misses(one) for one in ranked)
-        return self if waiting and not known else replace(self, cornered=True)
+        if waiting and not known:
+            return self
+        asked = {limit for limit, each in self._asked().items() if each is not None}
+        steps = [each for each in _EASIER if each <= asked]
+        later = steps[steps.index(self.eased) + 1 :]
+        return replace(self, eased=later[0]) if later else self
+
+    def _asked(self) -> dict[Limit, float | None]:
+        return {"latency": self.budget.latency_ms, "memory": self.budget.memory_bytes}
 
     def fits(self, candidate: Candidate) -> bool:
         """Whether the candidate is known to keep every limit."""
@@ -93,7 +111,7 @@ class Judge:
 
         That is the machine's drift from one sitting to the next, or, where it is more, what this sitting leaves open.
         """
-        if self.cornered:
+        if "latency" in self.eased:
             return 0.0
         found = self.book.latency(candidate.subnet)
         own = 0.0
@@ -183,7 +201,7 @@ class Judge:
     @property
     def memory_room(self) -> float:
         """The share by which a peak of memory has to stay under the limit: as much as peaks differ by."""
-        return 0.0 if self.cornered else PEAKS
+        return 0.0 if "memory" in self.eased else PEAKS
 
     def tight_memory(self, candidate: Candidate) -> bool:
         """Whether a candidate is over the memory limit only by the room that it has to leave."""

@@ -71,9 +71,8 @@ class _Measuring:
         self._few_memories()
         self._unknown_latencies()
         self._steps()
-        eased = self.judge.eased(self.ranked)
-        if eased is not self.judge:
-            self.judge = eased
+        while (easier := self.judge.easier(self.ranked)) is not self.judge:
+            self.judge = easier
             self._steps()
 
     def _steps(self) -> None:

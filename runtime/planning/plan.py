@@ -165,7 +165,8 @@ def make_plan(
     if measure == "auto":
         judge = measure_what_decides(judge, ranked, progress)
     else:
-        judge = judge.eased(ranked, known=measure == "known")
+        while (easier := judge.easier(ranked, known=measure == "known")) is not judge:
+            judge = easier
     return _decide(suite, ranked, judge, passing=measure == "known")
 
 

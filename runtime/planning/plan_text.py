@@ -32,7 +32,8 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
         )
     use = judge.book.memory(chosen.subnet)
     if budget.memory_bytes is not None and use is not None:
-        parts.append(f"{format_bytes(use.peak)} of {format_bytes(budget.memory_bytes)} memory")
+        left = f" (room for the {_percent(judge.memory_room)} that peaks differ by)" if judge.memory_room else ""
+        parts.append(f"{format_bytes(use.peak)} of {format_bytes(budget.memory_bytes)} memory{left}")
     spent = judge.book.energy(chosen.subnet)
     if budget.energy_mj is not None and spent is not None:
         parts.append(f"{ENERGY.format(spent.millijoules)} of {ENERGY.format(budget.energy_mj)} by {spent.covers}")
@@ -144,11 +145,11 @@ def noise(judge: Judge, candidate: Candidate) -> str:
 
 def close(judge: Judge, candidate: Candidate) -> str:
     """What to say where a choice leaves less room than measurements differ by here; empty where it leaves enough."""
-    free = replace(judge, cornered=False)
+    free = replace(judge, eased=frozenset())
     what = []
-    if judge.cornered and free.tight(candidate):
+    if "latency" in judge.eased and free.tight(candidate):
         what.append(f"latencies measured again come out up to {_percent(free.room(candidate))} higher here")
-    if judge.cornered and free.tight_memory(candidate):
+    if "memory" in judge.eased and free.tight_memory(candidate):
         what.append(f"peaks of memory differ by up to {_percent(free.memory_room)}")
     return f"it is close: {' and '.join(what)}, and no measured subnet leaves that room" if what else ""
 

@@ -48,6 +48,8 @@ _RUNNING: set[_Job] = set()
 _ENDED = threading.Event()
 _LOOK = 0.1
 """Seconds between two looks at whether a build is done, or is to be stopped."""
+_BEGIN = 1.0
+"""Seconds within which a thread that was started begins; one whose start was interrupted may never have been."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ def build_plan(
     KeyboardInterrupt stops the build first.
     """
     job = _Job(bindings, graph, arrays, settings, what, report, stripped, timing)
-    job.start()
     try:
+        job.start()
         while job.thread.is_alive():
             job.thread.join(_LOOK)
             job.tell()
@@ -118,7 +120,7 @@ class _Job:
         # The parser keeps pointers, not copies: they must outlive the build.
         self.arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         self.report = report
-        self.stop = False
+        self.stop, self.began = False, threading.Event()
         self.thread = threading.Thread(target=self.run, name=what, daemon=True)
         self.plan: EnginePlan | None = None
         self.error: PliantError | None = None
@@ -130,16 +132,19 @@ class _Job:
         with _TURN.end:
             if exiting():
                 raise EngineUnavailable(f"{self.what} was stopped: the process ends")
-            self.thread.start()
+            # Before it starts: an interrupted start may have begun a thread that an exit has to wait for.
             _RUNNING.add(self)
+            self.thread.start()
 
     def end(self) -> None:
         """Have the builder stop after its step, and wait for that."""
         self.stop = True
-        self.thread.join()
+        if self.began.wait(_BEGIN):
+            self.thread.join()
 
     def run(self) -> None:
         """Build; what goes wrong is kept for the thread that waits."""
+        self.began.set()
         try:
             while not _TURN.lock.acquire(timeout=_LOOK):
                 if self.stop:

@@ -113,12 +113,14 @@ def test_a_soak_that_is_stopped_tells_what_there_is(path: Path, tmp_path: Path) 
 @given(papers(), st.integers(1, 200), st.data())
 def test_brute_force_agrees_with_the_planner(suite: Paper, limit: int, data: st.DataObject) -> None:
     times = {item.id: [float(data.draw(st.integers(1, 200)))] * 60 for item in suite.subnets}
-    cache = in_memory(suite, times)
+    peaks = {item.id: data.draw(st.integers(30_000_000, 60_000_000)) for item in suite.subnets}
+    cache = in_memory(suite, times, peaks)
     book = Book(cast(pliant.Suite, suite), tuple(TASKS), cache=cache)
     weights = {
         task: data.draw(st.sampled_from([0.5, 1.0, 4.0])) for task in data.draw(st.sets(st.sampled_from(sorted(TASKS))))
     }
-    request = Request(None, float(limit), 0.5, None, weights)
+    memory = data.draw(st.none() | st.integers(25_000_000, 70_000_000))
+    request = Request(None, float(limit), 0.5, memory, weights)
     truth = best(cast(pliant.Suite, suite), request, Known(book.latency, book.memory))
     try:
         chosen = plan(suite, **request.words(), measure="never", cache=cache).subnet.id

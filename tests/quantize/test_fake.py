@@ -15,10 +15,11 @@ from pliant.quantize.calibrate import Images, calibrate
 from pliant.quantize.fake import FakeInt8
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
+from pliant.quantize.ranges import Range
 
 from ..export.making import statistics, supernet, waves
 
-NEAR_DB = 3.0
+NEAR_DB = 1.0
 """Where a value lies on the edge between two steps each may take another, so noise is alike in power, not in place."""
 
 
@@ -90,6 +91,14 @@ def test_zero_stays_zero_and_a_constant_is_no_trouble() -> None:
     assert rounding.values(values)[0, 1] == 0
     assert torch.allclose(rounding.values(torch.full((1, 4), 2.0)), torch.full((1, 4), 2.0))
     assert (rounding.values(torch.zeros(1, 4)) == 0).all()
+
+
+def test_signed_steps_are_those_of_the_engines_scale() -> None:
+    values = torch.tensor([[-0.5, 0.0, 0.3, 2.0]])
+    scale = float(Range(-0.5, 2.0).symmetric())
+    expected = (values / scale).round() * scale
+    assert torch.allclose(FakeInt8(supernet("depth"), symmetric=True).values(values), expected, atol=1e-6)
+    assert not torch.allclose(FakeInt8(supernet("depth")).values(values), expected, atol=1e-4)
 
 
 def test_the_heads_stay_in_floats() -> None:

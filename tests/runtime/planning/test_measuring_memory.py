@@ -36,7 +36,7 @@ def _weighed(count: int, limit: int, wobble: list[int] | None = None) -> tuple[l
 def test_of_a_hundred_subnets_the_memory_of_few_is_measured(limit: int) -> None:
     fitting, book = _weighed(100, limit)
     assert fitting[:1] == _best(book, limit)
-    assert len(book.weighed) == len(set(book.weighed)) <= 14, "each takes a second"
+    assert len(book.weighed) == len(set(book.weighed)) <= 16, "each takes a second"
 
 
 @given(
@@ -50,16 +50,39 @@ def test_the_best_that_fits_is_found_though_processes_differ(count: int, limit: 
 
 
 def test_a_peak_leaves_the_room_that_peaks_differ_by_and_says_where_it_cannot() -> None:
-    """A process of the same subnet took 44.3 to 47.5 MB."""
+    """Twelve processes of one and the same subnet took 81.9 to 89.9 MB."""
     _, book = _weighed(3, 45_000_000)
     suite, best, judge = book.suite, book.suite.subnets[1], Judge(make_budget(TASKS, memory="45 MB"), book)
     (candidate,) = (item for item in rank(suite.subnets, tuple(TASKS), judge.budget) if item.subnet.id == best.id)
     (miss,) = judge.memory_miss(candidate)
-    assert "43 MB and 6 % that peaks differ by" in miss.text
-    cornered = replace(judge, cornered=True)
-    assert cornered.fits(candidate)
-    assert "peaks of memory differ by up to 6 %" in close(cornered, candidate)
+    assert "43 MB and 10 % that peaks differ by" in miss.text
+    eased = replace(judge, eased=frozenset({"memory"}))
+    assert eased.fits(candidate)
+    assert "peaks of memory differ by up to 10 %" in close(eased, candidate)
     assert close(judge, candidate) == ""
+
+
+@pytest.mark.parametrize(
+    ("times", "peaks", "chosen", "eased"),
+    [
+        ((5.0, 9.9), (44.0, 44.2), "s00-fp32", {"memory"}),
+        ((9.9, 9.95), (40.0, 44.2), "s00-fp32", {"latency"}),
+        ((9.9, 9.95), (44.0, 44.2), "s01-fp32", {"latency", "memory"}),
+        ((5.0, 9.9), (40.0, 44.2), "s00-fp32", set()),
+    ],
+)
+def test_room_is_given_up_only_under_the_limit_that_nothing_leaves_it_under(
+    times: tuple[float, float], peaks: tuple[float, float], chosen: str, eased: set[str]
+) -> None:
+    suite = ladder(2)
+    names = [item.id for item in suite.subnets]
+    book = Scripted(suite, dict(zip(names, times, strict=True)), drift=0.08)
+    book.peaks = {name: int(peak * 1e6) for name, peak in zip(names, peaks, strict=True)}
+    judge = Judge(make_budget(TASKS, latency="10ms", memory="45 MB"), book)
+    ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
+    judge = measure_what_decides(judge, ranked, None)
+    assert judge.eased == eased
+    assert next(item.subnet.id for item in ranked if judge.fits(item)) == chosen
 
 
 def _best(book: Scripted, limit: int) -> list[str]:

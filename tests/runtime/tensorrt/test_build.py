@@ -128,6 +128,30 @@ def test_a_build_that_begins_while_the_process_ends_is_waited_for(
     building._RUNNING.discard(job)
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_build_whose_start_is_interrupted_is_waited_for_where_it_began(
+    rtx: Bindings, path: Path, monkeypatch: pytest.MonkeyPatch, begins: bool
+) -> None:
+    """Starting a thread waits for it, and that wait ends by Ctrl-C, with the thread running or none."""
+    monkeypatch.setattr(building, "_BEGIN", 0.2)
+    with pliant.open_suite(path) as suite:
+        graph, arrays = inputs(suite, "s03-fp32")
+    start, threads = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        if begins:
+            start(thread)
+        threads.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        building.build_plan(rtx, graph, arrays, ADA, "a test")
+    (thread,) = threads
+    assert not thread.is_alive()
+    assert thread not in [job.thread for job in building._RUNNING]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2])
 def test_a_process_that_ends_while_it_builds_ends_well(rtx: Bindings, delay: float) -> None:
     """NVIDIA's threads call back into Python: without it they end the process by a signal."""
