@@ -121,9 +121,18 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
-    slower = _slower_though_thinner(rows)
-    if slower:
-        print(slower)
+    for line in (_busy(rows), _slower_though_thinner(rows)):
+        if line:
+            print(line)
+
+
+def _busy(rows: list[dict[str, Any]]) -> str:
+    """What was measured while something else ran says little; and who compares should know."""
+    from ..devices.measure import DISTURBED
+
+    times = [row["latency_ms"] for row in rows]
+    busy = sum(each["p50"] is not None and each["p50"] > DISTURBED * each["min"] for each in times)
+    return f"{busy} of {len(rows)} subnets were measured while something else ran" if busy else ""
 
 
 def _ms(row: dict[str, Any], name: str) -> str:
@@ -140,7 +149,8 @@ def _slower_though_thinner(rows: list[dict[str, Any]]) -> str:
     for thin in rows:
         for wide in rows:
             same = thin["precision"] == wide["precision"]
-            if same and thin["macs"] < 0.9 * wide["macs"] and _quick(thin) > 1.1 * _quick(wide):
+            slower = _quick(thin) / (1.0 + _uncertain(thin)) > 1.1 * _quick(wide) * (1.0 + _uncertain(wide))
+            if same and thin["macs"] < 0.9 * wide["macs"] and slower:
                 return f"{thin['id']} has fewer multiply-adds than {wide['id']} and is slower here"
     return ""
 
@@ -148,6 +158,10 @@ def _slower_though_thinner(rows: list[dict[str, Any]]) -> str:
 def _quick(row: dict[str, Any]) -> float:
     times = row["latency_ms"]
     return float(times["p25"] if times["p25"] is not None else times["min"])
+
+
+def _uncertain(row: dict[str, Any]) -> float:
+    return float(row["latency_ms"]["spread"] or 0.0)
 
 
 def verified_json(model: str, results: list[VerifyResult]) -> dict[str, Any]:

@@ -18,12 +18,16 @@ from importlib.resources import files
 from typing import Annotated, Any
 
 import numpy as np
-import uvicorn
-from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.responses import JSONResponse
 from PIL import Image
 
 import pliant
+
+try:
+    import uvicorn
+    from fastapi import Depends, FastAPI, Query, Request, Response
+    from fastapi.responses import JSONResponse
+except ImportError as missing:
+    raise SystemExit(f"{missing}: in a checkout of pliant, pip install '.[cpu,examples]'") from None
 
 SAMPLE = files("pliant.runtime") / "sample" / "sample.pliant"
 Array = np.ndarray[Any, Any]

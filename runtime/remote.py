@@ -91,7 +91,7 @@ def _from_hub(address: str) -> Path:
     try:
         return Path(hf_hub_download(repo, name, revision=revision))
     except Exception as error:  # whatever its layers raise: those of its HTTP library change with its versions
-        raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
+        raise InputError(f"{address} cannot be fetched: {_reason(error, address)}") from None
 
 
 def _from_web(address: str, sha256: str | None, report: Progress | None) -> Path:
@@ -111,7 +111,7 @@ def _from_web(address: str, sha256: str | None, report: Progress | None) -> Path
     except Exception as error:  # whatever its layers raise: no network, no such file, no such host
         if path.exists() and _is_out_of_reach(error):
             return path
-        raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
+        raise InputError(f"{address} cannot be fetched: {_reason(error, address)}") from None
     final = str(info.get("url", address))
     _check_safe(final, address, sha256)
     there = _version(info)
@@ -129,7 +129,7 @@ def _from_web(address: str, sha256: str | None, report: Progress | None) -> Path
     except (SuiteError, InputError):
         raise
     except Exception as error:
-        raise InputError(f"{address} cannot be fetched: {_first_line(error)}") from None
+        raise InputError(f"{address} cannot be fetched: {_reason(error, address)}") from None
     return path
 
 
@@ -234,6 +234,12 @@ def _check_whole(path: Path, address: str, sha256: str | None) -> None:
             check_file(suite)
     except SuiteError as error:
         raise SuiteError(str(error).replace(str(path), address)) from None
+
+
+def _reason(error: BaseException, address: str) -> str:
+    """What happened, where fsspec says the address once more: that stands behind it."""
+    said = _first_line(error)
+    return _first_line(error.__cause__) if said == address and error.__cause__ is not None else said
 
 
 def _first_line(error: BaseException) -> str:

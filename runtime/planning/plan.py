@@ -197,6 +197,7 @@ def _plan(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> Plan:
     )
     notes = (
         judge.book.cache.note,
+        plan_text.crowded(judge),
         plan_text.noise(judge, chosen),
         plan_text.close(judge, chosen),
         plan_text.passed_by(chosen, ranked, judge),

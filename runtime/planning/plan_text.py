@@ -143,6 +143,14 @@ def noise(judge: Judge, candidate: Candidate) -> str:
     return f"the machine was busy (its median run took {times}): plan again when it is quiet"
 
 
+def crowded(judge: Judge) -> str:
+    """What to say where more threads are asked for than there are cores; empty otherwise."""
+    threads, cores = judge.budget.threads, judge.book.fingerprint.cores
+    if threads is None or not 0 < cores < threads:
+        return ""
+    return f"{threads} threads share {counted(cores, 'core')} here: latencies are longer and waver"
+
+
 def close(judge: Judge, candidate: Candidate) -> str:
     """What to say where a choice leaves less room than measurements differ by here; empty where it leaves enough."""
     free = replace(judge, eased=frozenset())

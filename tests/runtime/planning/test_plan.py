@@ -292,3 +292,12 @@ def test_a_provider_that_is_not_there_is_refused_though_nothing_is_measured() ->
 def test_a_budgets_word_that_is_none_is_told_with_the_nearest(suite: pliant.Suite, ask: str) -> None:
     with pytest.raises(pliant.BudgetError, match=r"no word 'latncy': did you mean 'latency'\?"):
         getattr(suite, ask)(latncy="5 ms")
+
+
+def test_more_threads_than_cores_are_worth_a_note() -> None:
+    suite = ladder(2)
+    crowded, roomy = (
+        plan(suite, macs="1 T", threads=threads, measure="never") for threads in (MACHINE.cores + 1, MACHINE.cores)
+    )
+    assert any(f"{MACHINE.cores + 1} threads share" in note for note in crowded.notes)
+    assert not any("threads share" in note for note in roomy.notes)
