@@ -113,7 +113,7 @@ def test_the_demo_in_json(
         ("export {made}/run --front {made}/front.json --out {made}", "folder"),
         ("export {made}/run --front {made}/front.json --out /proc/x.pliant", "/proc"),
         ("export {made}/run --front {made}/tiny.yaml --out x.pliant", "not a front"),
-        ("export {made}/run --front {made}/front.json --out {made}/nowhere/x.pliant", "nowhere"),
+        ("export {made}/run --front {made}/front.json --out {made}/front.json/x.pliant", "cannot be written"),
         ("train {made}/tiny.yaml --set training.lr=fast --out x", "training.lr"),
     ],
 )
