@@ -139,7 +139,7 @@ class _Job:
     def end(self) -> None:
         """Have the builder stop after its step, and wait for that."""
         self.stop = True
-        if self.began.wait(_BEGIN):
+        if self in _RUNNING and self.began.wait(_BEGIN):
             self.thread.join()
 
     def run(self) -> None:
