@@ -16,25 +16,19 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
-
 from pliant.benchmarks.dated import save_dated
 from pliant.devices.dialect import get_dialect
 from pliant.export.engine import Engine
-from pliant.export.feeds import Feed
 from pliant.export.forms import Forms
 from pliant.export.mixing import relative_drop
-from pliant.export.quality import Run, measure_quality
+from pliant.export.quality import measure_quality
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
-from pliant.runtime.format.tasks import Task
-from pliant.runtime.graphs.graph import parse_graph
 from pliant.search.integers import Images
 from pliant.training.checkpoint import RECORD, load_checkpoint, resolve, steps
 from pliant.training.data.batches import batches_per_epoch
@@ -137,34 +131,18 @@ def _measured(folder: Path, recipe: Recipe, split: str, engine: str) -> dict[tup
     count = recipe.quantize.calibration_images
     images = Images.of(load_batches(training, count), judged, count)
     forms = Forms(supernet, {"int8": Policy()}, get_dialect(engine))
-    run = _as_it_stands if forms.dialect.symmetric else _optimized
     found: dict[tuple[float, str], Entry] = {}
+    names = [task.name for task in supernet.tasks]
     for width in supernet.space.encoder_widths:
         config: SubnetConfig = replace(supernet.space.uniform(width, width), precision="int8")
         feed = forms.fp32(config, evaluator.statistics(config))
         ranges = calibrate(feed.graph, feed.arrays, forms.ranged, images.calibration, forms.by_channel)
         fp32 = evaluator.quality(config)
-        int8 = measure_quality(run(forms.of(config, feed, ranges), supernet.tasks), supernet.tasks, images.quality)
+        run = Engine(forms.of(config, feed, ranges), names, "a subnet in int8", literally=forms.dialect.symmetric)
+        int8 = measure_quality(run, supernet.tasks, images.quality)
         for task in supernet.tasks:
             found[width, task.name] = {"task": task, "fp32": fp32[task.name], "int8": int8[task.name]}
     return found
-
-
-def _optimized(feed: Feed, tasks: Sequence[Task]) -> Run:
-    return Engine(feed, [task.name for task in tasks], "a subnet in int8")
-
-
-def _as_it_stands(feed: Feed, tasks: Sequence[Task]) -> Run:
-    """Operator by operator: what another engine's graph says, whatever onnxruntime would make of it."""
-    names = [task.name for task in tasks]
-    graph = parse_graph(feed.data).pruned(names)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    arrays = {item.name: feed.arrays[item.name] for item in graph.external()}
-    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
-    options.add_external_initializers(list(arrays), values)
-    session = onnxruntime.InferenceSession(graph.to_bytes(), options, providers=["CPUExecutionProvider"])
-    return lambda images: dict(zip(names, session.run(names, {"images": images}), strict=True))
 
 
 def _rows(plain: dict[tuple[float, str], Entry], aware: dict[tuple[float, str], Entry]) -> list[Entry]:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 import pliant
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.twins import twins
+from pliant.export.engine import literal_session
 from pliant.export.mixing import relative_drop
 from pliant.export.quality import Labelled, Run, measure_quality, read_labelled
 from pliant.runtime.format.manifest import SubnetInfo
@@ -69,9 +69,7 @@ def as_it_stands(suite: Suite, subnet: SubnetInfo, target: str) -> Run:
     """The graph for a target, as it stands, decoded outputs only."""
     with tempfile.TemporaryDirectory() as folder:
         path, _ = suite.extract(subnet.id, Path(folder) / "subnet.onnx", target=target)
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = literal_session(str(path))
     names, image = list(suite.tasks), session.get_inputs()[0].name
 
     def run(images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:

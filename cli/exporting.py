@@ -72,4 +72,19 @@ def _without_int8(report: ExportReport) -> list[str]:
         lines.append(f"mixed: {len(mixed)} subnets keep blocks in fp32, where int8 cost a task too much: {blocks}")
     if refused:
         lines.append(f"not offered in int8, which costs a task more than quantize.max_drop: {', '.join(refused)}")
+    return [*lines, *_elsewhere(report)]
+
+
+def _elsewhere(report: ExportReport) -> list[str]:
+    """The same of the graphs for other engines, where those differ."""
+    lines = []
+    for target in dict.fromkeys(target for subnet in report.subnets for target in subnet.elsewhere):
+        found = {subnet.id: subnet.elsewhere[target] for subnet in report.subnets if target in subnet.elsewhere}
+        mixed = {name: kept for name, kept in found.items() if kept}
+        if mixed:
+            blocks = ", ".join(sorted({block for kept in mixed.values() for block in kept}))
+            lines.append(f"for {target} {counted(len(mixed), 'subnet')} below fp32 with blocks in fp32: {blocks}")
+        absent = [name for name, kept in found.items() if kept is None]
+        if absent:
+            lines.append(f"not offered for {target}, where they cost a task more than it may: {', '.join(absent)}")
     return lines

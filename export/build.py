@@ -71,12 +71,15 @@ class Builder:
         self._targets = tuple(targets)
         self._quantizers: dict[str, Quantizer] = {}
         for precision, forms in whole.items():
-            parts = (template, forms[ENGINE], self.wide)
             # Halves with blocks in fp32 are what anyone expects of fp16; integers with such blocks have their own name.
             name = MIXED if precision == "int8" else forms[ENGINE].policy.name
-            mixes = max_drop is not None and precision not in exactly
-            mixer = Mixer(*parts, self._tasks, quality, max_drop or 0.0, evaluations, name) if mixes else None
-            self._quantizers[precision] = Quantizer(template, forms, self.wide, calibration, mixer)
+            limits = (quality, max_drop or 0.0, evaluations, name)
+            mixers = {
+                target: Mixer(template, form, self.wide, self._tasks, *limits)
+                for target, form in forms.items()
+                if max_drop is not None and (form.dialect.symmetric or (target == ENGINE and precision not in exactly))
+            }
+            self._quantizers[precision] = Quantizer(template, forms, self.wide, calibration, mixers)
 
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
         """The subnet in each precision, as `<name>-<precision>`; int8 and fp16 go by their policy's name.
@@ -89,14 +92,16 @@ class Builder:
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built, refused = [], False
         for wanted in (each for each in precisions if each != "fp32"):
-            quantized = self._quantizers[wanted](feed, outputs, images)
-            if quantized is None:
+            placed = self._quantizers[wanted](feed, outputs, images)
+            if not placed:
                 refused = True
                 continue
-            precision = quantized.policy.name
-            noise = self._noise(f"{name}-{precision}", quantized.feeds[ENGINE], outputs, images)
-            built.append(self._finish(name, precision, config, quantized.feeds, {}, noise, start, quantized.floats))
-            self._compare_answers(quantized.policy.default, built[-1].entry, outputs)
+            policy = placed[ENGINE].policy
+            noise = self._noise(f"{name}-{policy.name}", placed[ENGINE].feed, outputs, images)
+            feeds = {target: each.feed for target, each in placed.items()}
+            floats = {target: each.floats for target, each in placed.items()}
+            built.append(self._finish(name, policy.name, config, feeds, {}, noise, start, floats))
+            self._compare_answers(policy.default, built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions or not built:
             # A graph in fp32 is the same for all of them.
@@ -142,7 +147,7 @@ class Builder:
         parity: Parity,
         noise: dict[str, float],
         start: float,
-        floats: tuple[str, ...] = (),
+        floats: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Built:
         """Measure with exactly the session that the runtime builds, decoded outputs only; halves are rehearsed, for
         what an engine that rounds them will answer."""
@@ -156,14 +161,17 @@ class Builder:
             self.witness_indices = choose_indices(self._tasks, answer)
         witness = witness_arrays(self._tasks, self.witness_indices, answer)
         describe = self._describe(config, feed, quality)
-        # Targets share what they can: where both have an array by the same name, the engine's is right for all.
-        own = {key: array for target in list(feeds)[::-1] for key, array in feeds[target].own.items()}
-        views = {key: view for target in list(feeds)[::-1] for key, view in feeds[target].views.items()}
+        # What targets have by the same name is the same.
+        own = {key: array for each in feeds.values() for key, array in each.own.items()}
+        views = {key: view for each in feeds.values() for key, view in each.views.items()}
         graphs = {target: each.data for target, each in feeds.items()}
         entry = SubnetEntry(name, precision, describe, graphs, views, own, witness)
         seconds = time.perf_counter() - start
         size, macs = describe["bytes"], describe["macs"]
-        return Built(entry, SubnetReport(name, precision, macs, size, quality, parity, noise, seconds, floats))
+        kept = floats or {}
+        elsewhere = {target: kept.get(target) for target in self._targets if kept and target != ENGINE}
+        mine = kept.get(ENGINE, ())
+        return Built(entry, SubnetReport(name, precision, macs, size, quality, parity, noise, seconds, mine, elsewhere))
 
     def _describe(self, config: SubnetConfig, feed: Feed, quality: dict[str, float]) -> dict[str, Any]:
         cost = self.costs(config)

@@ -1,15 +1,19 @@
-"""Sessions for proofs, by the runtime's own graph reader and session builder: what is proven is what runs."""
+"""Sessions for proofs, by the runtime's own graph reader and session builder: what is proven is what runs.
+
+Graphs for an engine that is not here are computed *literally*: operator by operator as they stand, without what
+onnxruntime would make of them. That is what they say; another engine adds up in another order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.errors import ExportError, SuiteError
-from ..runtime.engine import create_session, one_line
+from ..runtime.engine import create_session, import_onnxruntime, one_line
 from ..runtime.graphs.graph import parse_graph
 from .feeds import Feed
 
@@ -17,15 +21,19 @@ Outputs = dict[str, NDArray[Any]]
 
 
 class Engine:
-    """A subnet's graph in onnxruntime, cut down to some outputs."""
+    """A subnet's graph in onnxruntime, cut down to some outputs; `literally` where it is another engine's."""
 
-    def __init__(self, feed: Feed, outputs: Sequence[str], what: str, threads: int | None = None):
+    def __init__(
+        self, feed: Feed, outputs: Sequence[str], what: str, threads: int | None = None, *, literally: bool = False
+    ):
         self.outputs = list(outputs)
         self.what = what
         try:
             graph = parse_graph(feed.data).pruned(self.outputs)
             arrays = {item.name: feed.arrays[item.name] for item in graph.external()}
-            self._session = create_session(graph.to_bytes(), arrays, "cpu", threads, what)
+            data = graph.to_bytes()
+            session = literal_session(data, arrays) if literally else create_session(data, arrays, "cpu", threads, what)
+            self._session = session
         except SuiteError as error:
             raise ExportError(f"the graph of {what} is not one that the runtime loads: {error}") from error
 
@@ -35,3 +43,13 @@ class Engine:
             return dict(zip(self.outputs, self._session.run(self.outputs, {"images": images}), strict=True))
         except Exception as error:  # onnxruntime's own classes derive from Exception directly
             raise ExportError(f"the graph of {self.what} does not run: {one_line(error)}") from error
+
+
+def literal_session(model: bytes | str, arrays: Mapping[str, NDArray[Any]] | None = None) -> Any:
+    """An onnxruntime session of a graph, or a file, that fuses, moves and rounds nothing of its own accord."""
+    ort = import_onnxruntime()
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    values = [ort.OrtValue.ortvalue_from_numpy(array) for array in (arrays or {}).values()]
+    options.add_external_initializers(list(arrays or {}), values)
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -93,6 +93,30 @@ def _feed(template: onnx.ModelProto, wide: Wide, found: dict[str, View], own: di
     return Feed(narrow(template, {name: array.shape for name, array in arrays.items()}), kept, mine, arrays)
 
 
+def beside(feed: Feed, other: Feed, suffix: str) -> Feed:
+    """The feed, to be stored with another of the same subnet: what both have by one name must be one array.
+
+    Its own arrays that differ from the other's get a name with the suffix.
+    """
+    renamed = {
+        name: f"{name}/{suffix}"
+        for name, array in feed.own.items()
+        if name in other.own and other.own[name].tobytes() != array.tobytes()
+    }
+    if not renamed:
+        return feed
+    model = onnx.ModelProto()
+    model.CopyFrom(feed.graph)
+    for tensor in model.graph.initializer:
+        tensor.name = renamed.get(tensor.name, tensor.name)
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    own, arrays = (
+        {renamed.get(name, name): array for name, array in found.items()} for found in (feed.own, feed.arrays)
+    )
+    return Feed(model, feed.views, own, arrays)
+
+
 def cut(tensor: Array, ranges: Ranges) -> Array:
     """The part of a tensor that ranges name, per axis; whole trailing axes may be omitted."""
     for axis, pieces in enumerate(ranges):

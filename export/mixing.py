@@ -28,6 +28,8 @@ NAME = "mixed"
 class Mixer:
     """Finds a policy for each subnet of one supernet; `whole` is the graph with all layers reduced that may be.
 
+    Quality is that of the engine which will run it, or where `whole` is another engine's graph, of the graph itself.
+
     `max_drop` is the share of a task's quality that this may cost, `evaluations` bounds the policies that are measured
     for a subnet, each on all of the quality images.
     """
@@ -75,9 +77,13 @@ class Mixer:
         lowered = self._whole if same else lower(self._template, policy, self._whole.dialect)
         return int8_feed(lowered, self._wide, feed, ranges)
 
+    def _engine(self, feed: Feed, outputs: Sequence[str], what: str) -> Engine:
+        # Signed activations are TensorRT's; of halves a rehearsal says what an engine that rounds them answers.
+        return Engine(rehearsed(feed), outputs, what, literally=self._whole.dialect.symmetric)
+
     def _quality_of(self, feed: Feed, what: str) -> dict[str, float]:
         """Of each task; NaN where an answer is not finite, as where fp16 overflows."""
-        engine = Engine(rehearsed(feed), [task.name for task in self._tasks], what)
+        engine = self._engine(feed, [task.name for task in self._tasks], what)
         return measure_quality(engine, self._tasks, self._quality, finite=False)
 
     def _loss(
@@ -85,7 +91,7 @@ class Mixer:
     ) -> Loss:
         found = self._quality_of(feed, what)
         names = {task.name: f"{task.name}/logits" for task in self._tasks}
-        outputs = Engine(rehearsed(feed), list(names.values()), what)(images)
+        outputs = self._engine(feed, list(names.values()), what)(images)
         # Classes and probabilities are finite whatever the scores are.
         lost = {task for task, name in names.items() if not np.isfinite(outputs[name]).all()}
         return Loss(

@@ -17,7 +17,7 @@ from ..quantize.ranges import Range
 from ..quantize.rules import check_graph
 from ..quantize.sensitivity import blocks_of
 from .engine import Outputs
-from .feeds import Feed, Wide, int8_feed
+from .feeds import Feed, Wide, beside, int8_feed
 from .mixing import Mixer
 
 ENGINE = "onnxruntime"
@@ -43,20 +43,20 @@ def whole_forms(
 
 
 @dataclass(frozen=True)
-class Quantized:
-    """A subnet as its policy says, by target; `floats` are the blocks that mixing kept in fp32."""
+class Placed:
+    """A subnet for one target: its policy, its graph and arrays, and the blocks that mixing kept in fp32."""
 
     policy: Policy
-    feeds: Mapping[str, Feed]
-    floats: tuple[str, ...] = ()
+    feed: Feed
+    floats: tuple[str, ...]
 
 
 class Quantizer:
     """Puts the subnets of one supernet on integers, or in halves.
 
     `whole` is by target what all reduced layers of a policy give; onnxruntime's is that of its own dialect, or for
-    halves that of its CUDA provider. `mixer` finds what must stay in fp32; without one a subnet is what the policy
-    says, whatever that costs.
+    halves that of its CUDA provider. The mixer of a target finds what must stay in fp32 there. A target without one has
+    onnxruntime's policy, and without one for that a subnet is what the policy says, whatever it costs.
     """
 
     def __init__(
@@ -65,29 +65,38 @@ class Quantizer:
         whole: Mapping[str, Lowered],
         wide: Wide,
         calibration: Sequence[NDArray[np.uint8]],
-        mixer: Mixer | None = None,
+        mixers: Mapping[str, Mixer],
     ):
         self._template, self._whole, self._wide = template, dict(whole), wide
-        self._calibration, self._mixer = calibration, mixer
+        self._calibration, self._mixers = calibration, dict(mixers)
         self._policy = whole[ENGINE].policy
         self._lowered = {(self._policy, target): each for target, each in whole.items()}
         self._ranged = sorted({name for each in whole.values() for name in each.ranged})
         self._by_channel = sorted({name for each in whole.values() for name in each.by_channel})
 
-    def __call__(self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8]) -> Quantized | None:
-        """A subnet given in fp32, with its `outputs` on some `images`; None where it loses too much however mixed.
+    def __call__(self, fp32: Feed, outputs: Outputs, images: NDArray[np.uint8]) -> dict[str, Placed]:
+        """A subnet given in fp32, with its `outputs` on some `images`, by target, onnxruntime's first.
 
-        Raises QuantizeError where a graph breaks a rule of its target.
+        Without those where it loses too much however mixed, and empty where that is onnxruntime. Raises QuantizeError
+        where a graph breaks a rule of its target.
         """
         ranges = calibrate(fp32.graph, fp32.arrays, self._ranged, self._calibration, self._by_channel)
-        policy, floats = self._policy, blocks_in_fp32(self._policy)
-        if self._mixer is not None:
-            mixture = self._mixer.find(fp32, ranges, outputs, images)
-            if not mixture.kept:
-                return None
-            policy, floats = mixture.policy, mixture.floats
-        feeds = {target: self._feed(policy, target, fp32, ranges) for target in self._whole}
-        return Quantized(policy, feeds, floats)
+        chosen = {ENGINE: (self._policy, blocks_in_fp32(self._policy))}
+        for target in sorted(self._whole, key=lambda each: each != ENGINE):
+            mixer = self._mixers.get(target)
+            if mixer is None:
+                chosen[target] = chosen[ENGINE]
+                continue
+            mixture = mixer.find(fp32, ranges, outputs, images)
+            if mixture.kept:
+                chosen[target] = (mixture.policy, blocks_in_fp32(mixture.policy))
+            elif target == ENGINE:
+                return {}
+        engine = self._feed(chosen[ENGINE][0], ENGINE, fp32, ranges)
+        return {
+            target: Placed(policy, beside(self._feed(policy, target, fp32, ranges), engine, target), floats)
+            for target, (policy, floats) in chosen.items()
+        }
 
     def _feed(self, policy: Policy, target: str, fp32: Feed, ranges: Mapping[str, Range]) -> Feed:
         if (policy, target) not in self._lowered:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from .parity import Parity
@@ -13,8 +14,9 @@ VERSION = 1
 @dataclass(frozen=True)
 class SubnetReport:
     """One exported subnet. `parity` (fp32) is against torch; `noise_db` (int8) is each raw output's
-    signal-to-quantization-noise ratio against fp32, in decibels; `floats` are the blocks that stayed in fp32. `refused`
-    (fp32): int8 was asked for too, and cost a task more than it may.
+    signal-to-quantization-noise ratio against fp32, in decibels; `floats` are the blocks that stayed in fp32, and
+    `elsewhere` those of the graphs for other engines, None where such a graph would cost a task more than it may and is
+    left out. `refused` (fp32): int8 was asked for too, and cost a task more than it may.
     """
 
     id: str
@@ -26,6 +28,7 @@ class SubnetReport:
     noise_db: dict[str, float]
     seconds: float
     floats: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     refused: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -40,6 +43,7 @@ class SubnetReport:
             "noise_db": self.noise_db,
             "seconds": self.seconds,
             "floats": list(self.floats),
+            "elsewhere": {target: None if kept is None else list(kept) for target, kept in self.elsewhere.items()},
             "refused": self.refused,
         }
 

@@ -17,7 +17,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from .placement import ACTIVATIONS, is_depthwise, layer_before, maker
+from .placement import ACTIVATIONS, is_depthwise, maker
 from .ranges import Range
 
 Factors = NDArray[np.float32]
@@ -38,17 +38,14 @@ class Pair:
 
 
 def find_pairs(convolutions: Sequence[ir.Node]) -> tuple[Pair, ...]:
-    """Of all of a graph's convolutions on integers, their batch norms folded already.
-
-    First layers make nothing larger: they are on integers for some engines only, and scales are shared by all.
-    """
+    """Of all of a graph's convolutions on integers, their batch norms folded already."""
     found = []
     for node in convolutions:
         value = node.inputs[0]
         if value is None or not is_depthwise(node) or len(list(value.uses())) != 1:
             continue
         producer, source = value.producer(), maker(value)
-        if source is None or source not in convolutions or layer_before(source) is None:
+        if source is None or source not in convolutions:
             continue
         if len(list(source.outputs[0].uses())) != 1:
             continue

@@ -44,7 +44,7 @@ class Subnets:
         )
         mixer = Mixer(template, self.whole, self.wide, self.tasks, self.quality, most, evaluations)
         self.batches = [self.calibration[start : start + 16] for start in range(0, len(self.calibration), 16)]
-        self.quantizer = Quantizer(template, {ENGINE: self.whole}, self.wide, self.batches, mixer)
+        self.quantizer = Quantizer(template, {ENGINE: self.whole}, self.wide, self.batches, {ENGINE: mixer})
 
     def fp32(self, config: SubnetConfig) -> Feed:
         """A subnet in fp32."""
@@ -55,7 +55,7 @@ class Subnets:
         images = self.quality.images[:PARITY_IMAGES]
         outputs = Engine(fp32, [f"{task.name}/logits" for task in self.tasks], "fp32", 1)(images)
         found = self.quantizer(fp32, outputs, images)
-        return None if found is None else (found.feeds[ENGINE], found.policy.name)
+        return (found[ENGINE].feed, found[ENGINE].policy.name) if found else None
 
     def save(self, feed: Feed, path: Path) -> None:
         """An ordinary ONNX file of the decoded outputs, weights inside."""

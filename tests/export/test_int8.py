@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pliant.devices.dialect import get_dialect
 from pliant.devices.errors import QuantizeError
 from pliant.export.engine import Engine
-from pliant.export.feeds import Feed, Wide, cut, fp32_feed, int8_feed
+from pliant.export.feeds import Feed, Wide, beside, cut, fp32_feed, int8_feed
 from pliant.export.forms import Forms
 from pliant.export.noise import signal_to_noise
 from pliant.models.network import normalize
@@ -31,6 +31,7 @@ from .conftest import Exported
 from .making import statistics, waves
 
 ENGINE = get_dialect("onnxruntime")
+PARTS = ("ranged", "by_channel")
 FLOOR_DB = 20.0
 """Signal over quantization noise that every raw output must keep."""
 
@@ -253,17 +254,33 @@ def test_a_shallow_first_layer_stays_in_floats_unless_it_is_named(mobilenet: Exp
     assert "encoder.conv1" in in_int8(resnet, Policy())
 
 
-def test_engines_share_scales(mobilenet: Exported) -> None:
-    """A suite stores a subnet's scale of a layer once, so it must be the same for each engine that has the layer."""
-    config, found = mobilenet.net.space.narrowest, []
-    for engine in ("onnxruntime", "tensorrt"):
-        lowered = lower(mobilenet.template, Policy(), get_dialect(engine))
-        wide = Wide(mobilenet.net, lowered)
-        fp32 = fp32_feed(mobilenet.template, wide, config, statistics(mobilenet.net, config))
-        ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [waves(4)], lowered.by_channel)
-        own = int8_feed(lowered, wide, fp32, ranges).own
-        found.append({name: array for name, array in own.items() if name.endswith("/weight_scale")})
-    one, other = found
-    assert len(other) - 2 == len(one) == len(one.keys() & other.keys())
-    for name, scales in one.items():
-        assert scales == pytest.approx(other[name], rel=1e-3), name
+def test_channels_that_the_first_depthwise_layer_reads_are_equalized_where_it_is_on_integers(
+    mobilenet: Exported,
+) -> None:
+    read = "encoder.features.1.conv.0.0"
+    for engine, there in (("onnxruntime", False), ("tensorrt", True)):
+        pairs = lower(mobilenet.template, Policy(), get_dialect(engine)).pairs
+        assert (read in [pair.read_by for pair in pairs]) == there, engine
+
+
+@pytest.mark.parametrize("floats", [(), ("encoder.features.2.conv.1.0", "encoder.features.4.conv.0.0")])
+def test_what_engines_have_by_one_name_is_one_array(mobilenet: Exported, floats: tuple[str, ...]) -> None:
+    """A suite stores it once. A layer in floats on one side changes the scales of its neighbour: these go apart."""
+    config, net = mobilenet.net.space.narrowest, mobilenet.net
+    policies = {"onnxruntime": Policy(), "tensorrt": Policy("mixed", tuple((name, "fp32") for name in floats))}
+    lowered = {engine: lower(mobilenet.template, policy, get_dialect(engine)) for engine, policy in policies.items()}
+    wide = Wide(net, *lowered.values())
+    fp32 = fp32_feed(mobilenet.template, wide, config, statistics(net, config))
+    tensors, channels = ({name for each in lowered.values() for name in getattr(each, part)} for part in PARTS)
+    ranges = calibrate(fp32.graph, fp32.arrays, sorted(tensors), [waves(4)], sorted(channels))
+    engine, alone = (int8_feed(each, wide, fp32, ranges) for each in lowered.values())
+    other = beside(alone, engine, "tensorrt")
+    shared = engine.own.keys() & other.own.keys()
+    assert all(engine.own[name].tobytes() == other.own[name].tobytes() for name in shared)
+    assert len(shared) > len(lowered["onnxruntime"].layers) / 2
+    assert len(other.own) == len(alone.own)
+    assert bool(other.own.keys() - alone.own.keys()) == bool(floats)
+    answers = [
+        Engine(feed, ["depth/logits"], "int8", literally=True)(waves(1))["depth/logits"] for feed in (alone, other)
+    ]
+    assert (answers[0] == answers[1]).all()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
 
 from pliant.devices.errors import QuantizeError
+from pliant.export.engine import literal_session
+from pliant.export.mixing import Mixer, relative_drop
 from pliant.export.pipeline import export_suite
+from pliant.export.quality import measure_quality, read_labelled
 from pliant.export.report import ExportReport, SubnetReport
 from pliant.models.supernet import Supernet
+from pliant.quantize.policy import Policy
+from pliant.quantize.sensitivity import Loss, Mixture
 from pliant.runtime.opening import open_suite
+from pliant.runtime.suite import Suite
 
 from .test_pipeline import Trained, trained  # noqa: F401
 
@@ -78,6 +87,56 @@ def test_what_cannot_be_kept_is_not_offered_in_int8(noisy: Trained, tmp_path: Pa
     assert [subnet.id for subnet in fp32] == ["s01-fp32", "s02-fp32"]
     assert sum(subnet.refused for subnet in fp32) == 4 - len(report.subnets)
     assert len(report.subnets) < 4
+
+
+def lost_by(suite: Suite, noisy: Trained, name: str, target: str) -> float:
+    """What the worst task of a subnet loses by the graph for a target, computed as it stands."""
+    data, tasks = read_labelled(noisy.data.quality, 16, suite.input.shape[:2]), tuple(suite.tasks.values())
+    with tempfile.TemporaryDirectory() as folder:
+        path, _ = suite.extract(name, Path(folder) / "subnet.onnx", target=target)
+        session = literal_session(str(path))
+    names = [task.name for task in tasks]
+    found = measure_quality(
+        lambda images: dict(zip(names, session.run(names, {"images": images}), strict=True)), tasks, data
+    )
+    twin = suite.subnet(f"{name.partition('-')[0]}-fp32").quality
+    return max(relative_drop(task, twin[task.name].value, found[task.name]) for task in tasks)
+
+
+def test_graphs_for_an_engine_that_is_not_here_lose_no_more(noisy: Trained, tmp_path: Path) -> None:
+    """Their signed activations cost more, so what they keep in floats is their own."""
+    reports = {most: exported(noisy, tmp_path / f"{most}.pliant", most) for most in (None, 0.01)}
+    lost: dict[float | None, list[float]] = {}
+    for most, report in reports.items():
+        with open_suite(tmp_path / f"{most}.pliant") as suite:
+            low = [subnet for subnet in suite.subnets if subnet.precision != "fp32" and "tensorrt" in subnet.graphs]
+            lost[most] = [lost_by(suite, noisy, subnet.id, "tensorrt") for subnet in low]
+            assert all(result.ok for result in suite.verify())
+        told = {subnet.id: subnet.elsewhere["tensorrt"] for subnet in report.subnets if subnet.precision != "fp32"}
+        assert {subnet.id for subnet in low} == {name for name, kept in told.items() if kept is not None}
+    assert max(lost[None]) > 0.02, "the stretched block must cost something, or this tests nothing"
+    assert max(lost[0.01], default=0.0) <= 0.01
+    kept = [subnet.elsewhere["tensorrt"] for subnet in reports[0.01].subnets if subnet.elsewhere]
+    assert any(NOISY in blocks for blocks in kept if blocks), kept
+
+
+def test_a_graph_that_cannot_be_kept_is_left_out_alone(noisy: Trained, tmp_path: Path) -> None:
+    """onnxruntime's stays: by a policy of the front's own it is what was asked for, whatever it costs."""
+    front = [replace(noisy.net.space.widest, precision="int8")]
+    with patch.object(Mixer, "find", return_value=Mixture(Policy(), Loss({}, {}), (), 1, False)):
+        report = export_suite(
+            noisy.net,
+            front,
+            tmp_path / "x.pliant",
+            data=noisy.data,
+            quality_images=16,
+            max_drop=0.01,
+            policies={"int8": Policy()},
+        )
+    assert [(subnet.id, subnet.elsewhere) for subnet in report.subnets] == [("s01-int8", {"tensorrt": None})]
+    with open_suite(tmp_path / "x.pliant") as suite:
+        assert list(suite.subnets[0].graphs) == ["onnxruntime"]
+        assert all(result.ok for result in suite.verify())
 
 
 @pytest.mark.parametrize(("most", "precisions"), [(1.5, ("fp32", "int8")), (0.01, ("int8",))])

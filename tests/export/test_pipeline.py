@@ -290,6 +290,7 @@ def test_a_fronts_own_policy_is_exported_as_it_is(trained: Trained, tmp_path: Pa
             quality_images=8,
             max_drop=0.0,
             policies=policies,
+            targets=("onnxruntime",),
         )
     assert [(subnet.id, subnet.floats) for subnet in report.subnets] == [("s01-int8", ()), ("s01-mixed", (name,))]
     with open_suite(tmp_path / "x.pliant") as suite:
