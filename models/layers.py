@@ -65,7 +65,7 @@ class SlimConv2d(nn.Conv2d):
         weight = None if setting.rounding is None else setting.rounding.weight(self)
         if setting.rounding is None or weight is None:
             return self.weight, values
-        return weight, setting.rounding.values(values)
+        return weight, setting.rounding.values(values, depthwise=self.groups == self.in_channels)
 
     def groups_at(self, config: SubnetConfig) -> int:
         """Groups that remain in a configuration; ConfigError where it would split one."""

@@ -48,7 +48,7 @@ class Reduction:
         return values
 
     def largest(self, *values: Tensor) -> tuple[Tensor, ...]:
-        """Each scalar, the largest over the shares of the batch; without gradient."""
+        """Each value, elementwise the largest over the shares of the batch; all of one shape, without gradient."""
         return tuple(value.detach() for value in values)
 
     def average(self, total: Tensor, count: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from .setting import Setting
 class Rounding(Protocol):
     """How values and weights are rounded during one forward pass of one subnet."""
 
-    def values(self, x: Tensor) -> Tensor:
-        """Activations (N, ...), rounded, with a gradient that passes through."""
+    def values(self, x: Tensor, *, depthwise: bool = False) -> Tensor:
+        """Activations (N, ...), rounded, with a gradient that passes; `depthwise` if such a layer reads them."""
 
     def weight(self, layer: nn.Module) -> Tensor | None:
         """A layer's full-width weight, rounded; None where the layer stays in floats, with what it reads."""

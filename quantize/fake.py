@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..models.layers import SlimConv2d
 from ..models.reduction import HERE, Reduction
 from ..models.supernet import Supernet
+from .equalize import MARGIN, MOST
 from .policy import Policy
 from .weights import LEVELS
 
@@ -44,10 +45,13 @@ class FakeInt8:
         # What several layers read is rounded once. Tensors are kept: an id means nothing once its tensor is gone.
         self._done: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def values(self, x: Tensor) -> Tensor:
-        """Asymmetric uint8 or symmetric int8, zero exact, over the whole batch's range."""
+    def values(self, x: Tensor, *, depthwise: bool = False) -> Tensor:
+        """Asymmetric uint8 or symmetric int8, zero exact, over the whole batch's range.
+
+        What a `depthwise` layer reads has its channels equalized, as the graph has (equalize.py).
+        """
         if id(x) not in self._done:
-            self._done[id(x)] = (x, self._rounded(x))
+            self._done[id(x)] = (x, self._rounded(x, depthwise))
         return self._done[id(x)][1]
 
     def weight(self, layer: nn.Module) -> Tensor | None:
@@ -59,15 +63,22 @@ class FakeInt8:
         scales = (peaks / LEVELS).view(-1, *([1] * (whole.ndim - 1)))
         return _on_steps(whole, scales, -LEVELS, LEVELS)
 
-    def _rounded(self, x: Tensor) -> Tensor:
+    def _rounded(self, x: Tensor, depthwise: bool) -> Tensor:
         low, high = torch.aminmax(x.detach())
         below, above = self._reduction.largest(-low, high)
         below, above = below.float().clamp(min=0.0), above.float().clamp(min=0.0)
+        larger = self._larger(x, below, above) if depthwise else 1.0
         if self._symmetric:
-            return _on_steps(x, (torch.maximum(below, above) / LEVELS).clamp(min=_TINY), -LEVELS, LEVELS)
+            return _on_steps(x, (torch.maximum(below, above) / LEVELS).clamp(min=_TINY) / larger, -LEVELS, LEVELS)
         scale = ((below + above) / _STEPS).clamp(min=_TINY)
         zero = (below / scale).round()
-        return _on_steps(x, scale, -zero, _STEPS - zero)
+        return _on_steps(x, scale / larger, -zero, _STEPS - zero)
+
+    def _larger(self, x: Tensor, below: Tensor, high: Tensor) -> Tensor:
+        """By how much each channel (1, C, 1, 1) is made larger, where integers are and nothing is below zero."""
+        (seen,) = self._reduction.largest(x.detach().amax((0, 2, 3)))
+        highs = (seen.float() * MARGIN).clamp(min=high / MOST).clamp(max=high)
+        return torch.where((seen > 0) & (below == 0), high / highs, 1.0).view(1, -1, 1, 1)
 
 
 def _on_steps(x: Tensor, scale: Tensor, least: Tensor | float, most: Tensor | float) -> Tensor:

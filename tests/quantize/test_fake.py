@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
 from pliant.quantize.calibrate import Images, calibrate
+from pliant.quantize.equalize import MOST
 from pliant.quantize.fake import FakeInt8
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
@@ -29,9 +31,17 @@ def engines(net: Supernet, config: SubnetConfig, images: Images, dialect: Dialec
     lowered = lower(template, Policy(), dialect)
     wide = Wide(net, lowered)
     fp32 = fp32_feed(template, wide, config, statistics(net, config))
-    int8 = int8_feed(lowered, wide, fp32, calibrate(fp32.graph, fp32.arrays, lowered.ranged, [images]))
+    ranges = calibrate(fp32.graph, fp32.arrays, lowered.ranged, [images], lowered.by_channel)
+    int8 = int8_feed(lowered, wide, fp32, {name: uncorrected(found) for name, found in ranges.items()})
     names = [f"{task.name}/logits" for task in net.tasks]
     return Engine(fp32, names, "fp32")(images), Engine(int8, names, "int8")(images)
+
+
+def uncorrected(found: Range) -> Range:
+    """Without the means, which correct biases: in training batch norm does that."""
+    if found.channels is None:
+        return found
+    return Range(found.low, found.high, found.channels._replace(mean=np.zeros_like(found.channels.mean)))
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "tensorrt"])
@@ -83,6 +93,24 @@ def test_a_subnet_reads_a_part_of_the_integers_of_the_widest() -> None:
 def test_a_value_that_several_layers_read_is_rounded_once() -> None:
     rounding, value = FakeInt8(supernet("depth")), torch.randn(2, 3, 4, 4)
     assert rounding.values(value) is rounding.values(value)
+
+
+def test_channels_that_a_depthwise_layer_reads_have_steps_of_their_own() -> None:
+    """A small one finer steps, down to a sixteenth, as the graph has; values of both signs are left alone."""
+    rounding, values = FakeInt8(supernet("depth"), symmetric=True), torch.rand(2, 3, 4, 4) * 6
+    values[:, 1] /= 100
+    values[:, 2] = 0
+    plain = FakeInt8(supernet("depth"), symmetric=True).values(values)
+    found = rounding.values(values, depthwise=True)
+    step = float(values.max()) / 127
+    assert (found[:, 0] - plain[:, 0]).abs().max() <= step
+    assert (found[:, 1] / (step / MOST)).round().sub(found[:, 1] / (step / MOST)).abs().max() < 1e-3
+    assert (found[:, 1] - values[:, 1]).abs().max() <= step / MOST / 2 * 1.001
+    assert (found[:, 2] == 0).all()
+    signed = values - 1
+    assert torch.equal(
+        rounding.values(signed, depthwise=True), FakeInt8(supernet("depth"), symmetric=True).values(signed)
+    )
 
 
 def test_zero_stays_zero_and_a_constant_is_no_trouble() -> None:
