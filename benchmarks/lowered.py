@@ -39,6 +39,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="What the graphs for another engine cost each task.")
     parser.add_argument("suite", type=Path)
     parser.add_argument("--recipe", default="redkitchen", help="whose data the suite is judged on")
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of the recipe"
+    )
     parser.add_argument("--split", default="test")
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--target", default="tensorrt")
@@ -46,7 +49,8 @@ def main() -> int:
     chosen = parser.parse_args()
     with pliant.open_suite(chosen.suite) as suite:
         height, width = suite.input.height, suite.input.width
-        data = read_labelled(open_split(load_recipe(chosen.recipe), chosen.split), chosen.images, (height, width))
+        recipe = load_recipe(chosen.recipe, chosen.settings)
+        data = read_labelled(open_split(recipe, chosen.split), chosen.images, (height, width))
         rows = [_row(suite, *pair, chosen.target, data) for pair in twins(suite)]
     worst = max((drop, row["id"], task) for row in rows for task, drop in row["drops"].items())
     print(f"{len(rows)} subnets, {len(data)} images; most is lost by {worst[1]} in {worst[2]}: {worst[0]:+.2%}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -16,11 +18,16 @@ from pliant.export.mixing import Mixer, relative_drop
 from pliant.export.pipeline import export_suite
 from pliant.export.quality import measure_quality, read_labelled
 from pliant.export.report import ExportReport, SubnetReport
+from pliant.models.losses import loss
+from pliant.models.network import normalize
+from pliant.models.rounding import Rounding
 from pliant.models.supernet import Supernet
+from pliant.quantize.fake import FakeInt8
 from pliant.quantize.policy import Policy
 from pliant.quantize.sensitivity import Loss, Mixture
 from pliant.runtime.opening import open_suite
 from pliant.runtime.suite import Suite
+from pliant.training.data.batches import collate
 
 from .test_pipeline import Trained, trained  # noqa: F401
 
@@ -62,19 +69,30 @@ def worst(subnet: SubnetReport, twin: SubnetReport) -> float:
 
 @pytest.fixture(scope="module")
 def noisy(trained: Trained) -> Trained:  # noqa: F811
-    stretched(trained.net, 2000.0)
-    return trained
+    noisy = Trained(copy.deepcopy(trained.net), trained.data)
+    stretched(noisy.net, 2000.0)
+    return noisy
 
 
-def test_the_block_that_costs_quality_stays_in_floats(noisy: Trained, tmp_path: Path) -> None:
-    whole = exported(noisy, tmp_path / "whole.pliant", None)
+Suites = dict[float | None, tuple[Path, ExportReport]]
+
+
+@pytest.fixture(scope="module")
+def suites(noisy: Trained, tmp_path_factory: pytest.TempPathFactory) -> Suites:
+    """The same subnets, whatever int8 costs, and losing at most a hundredth."""
+    folder = tmp_path_factory.mktemp("suites")
+    paths: dict[float | None, Path] = {None: folder / "whole.pliant", 0.01: folder / "mixed.pliant"}
+    return {most: (path, exported(noisy, path, most)) for most, path in paths.items()}
+
+
+def test_the_block_that_costs_quality_stays_in_floats(suites: Suites) -> None:
+    (_, whole), (path, mixed) = suites[None], suites[0.01]
     assert max(drops(whole)) > 0.02, "the stretched block must cost something, or this tests nothing"
-    mixed = exported(noisy, tmp_path / "mixed.pliant", 0.01)
     assert max(drops(mixed), default=0.0) <= 0.01
     found = [subnet for subnet in mixed.subnets if subnet.precision == "mixed"]
     assert found
     assert all(NOISY in subnet.floats for subnet in found)
-    with open_suite(tmp_path / "mixed.pliant") as suite:
+    with open_suite(path) as suite:
         assert all(result.ok for result in suite.verify())
         assert {subnet.precision for subnet in suite.subnets} <= {"mixed", "int8", "fp32"}
 
@@ -103,20 +121,18 @@ def lost_by(suite: Suite, noisy: Trained, name: str, target: str) -> float:
     return max(relative_drop(task, twin[task.name].value, found[task.name]) for task in tasks)
 
 
-def test_graphs_for_an_engine_that_is_not_here_lose_no_more(noisy: Trained, tmp_path: Path) -> None:
+def test_graphs_for_an_engine_that_is_not_here_lose_no_more(noisy: Trained, suites: Suites) -> None:
     """Their signed activations cost more, so what they keep in floats is their own."""
-    reports = {most: exported(noisy, tmp_path / f"{most}.pliant", most) for most in (None, 0.01)}
     lost: dict[float | None, list[float]] = {}
-    for most, report in reports.items():
-        with open_suite(tmp_path / f"{most}.pliant") as suite:
+    for most, (path, report) in suites.items():
+        with open_suite(path) as suite:
             low = [subnet for subnet in suite.subnets if subnet.precision != "fp32" and "tensorrt" in subnet.graphs]
             lost[most] = [lost_by(suite, noisy, subnet.id, "tensorrt") for subnet in low]
-            assert all(result.ok for result in suite.verify())
         told = {subnet.id: subnet.elsewhere["tensorrt"] for subnet in report.subnets if subnet.precision != "fp32"}
         assert {subnet.id for subnet in low} == {name for name, kept in told.items() if kept is not None}
     assert max(lost[None]) > 0.02, "the stretched block must cost something, or this tests nothing"
     assert max(lost[0.01], default=0.0) <= 0.01
-    kept = [subnet.elsewhere["tensorrt"] for subnet in reports[0.01].subnets if subnet.elsewhere]
+    kept = [subnet.elsewhere["tensorrt"] for subnet in suites[0.01][1].subnets if subnet.elsewhere]
     assert any(NOISY in blocks for blocks in kept if blocks), kept
 
 
@@ -152,3 +168,30 @@ def test_limits_that_make_no_sense_are_refused(
             max_drop=most,
             precisions=precisions,
         )
+
+
+def trained_on(trained: Trained, rounding: Callable[[Supernet], Rounding] | None, steps: int = 40) -> Supernet:  # noqa: F811
+    """A copy, trained further, every step with what rounds."""
+    net, data = copy.deepcopy(trained.net).train(), trained.data.train
+    batch = collate([data[index] for index in range(32)], net.tasks)
+    images, optimizer = normalize(batch.images, net.architecture), torch.optim.Adam(net.parameters(), 1e-3)
+    for step in range(steps):
+        part = slice(8 * (step % 4), 8 * (step % 4) + 8)
+        optimizer.zero_grad()
+        for config in (net.space.widest, net.space.narrowest):
+            outputs = net(images[part], config, rounding=rounding and rounding(net))
+            torch.stack([loss(t, outputs[t.name], batch.targets[t.name][part]) for t in net.tasks]).sum().backward()
+        optimizer.step()
+    return net.eval()
+
+
+def test_training_with_int8_in_mind_gives_back_half_of_what_it_costs(trained: Trained, tmp_path: Path) -> None:  # noqa: F811
+    """Of a network that integers spoil, against as many steps in floats, both exported and run."""
+    spoilt = Trained(copy.deepcopy(trained.net), trained.data)
+    stretched(spoilt.net, 500.0)
+    lost = {}
+    for name, rounding in (("floats", None), ("aware", FakeInt8)):
+        further = Trained(trained_on(spoilt, rounding), trained.data)
+        lost[name] = max(drops(exported(further, tmp_path / f"{name}.pliant", None)))
+    assert lost["floats"] > 0.03, "there must be something to give back, or this tests nothing"
+    assert lost["aware"] < lost["floats"] / 2, lost
