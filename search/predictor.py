@@ -1,26 +1,31 @@
-"""Quality of subnets that were not measured, from those that were: ridge regression on a handful of features.
+"""Quality of subnets that were not measured, from those that were: a Gaussian process over steps of widths.
 
 A search measures tens of encoders, so a predictor must be light (SimQ-NAS, arXiv 2312.13301, uses ridge or RBF-SVR on
-one-hot genes). Widths have an order, which one-hot genes forget: here the features are each width's square root, their
-squares and their products by two, and the strength of the penalty is chosen by leaving one out.
+one-hot genes). Widths have an order, which one-hot genes forget, but no even scale: the step from the narrowest to the
+next may mean far more than that to the widest. So each step between two known widths is an axis of its own, from 0 to
+1, and the distance of two encoders is taken over the steps that lie between them. How smooth and how noisy quality is
+over that, all tasks and decoders tell together, by their likelihood (Rasmussen & Williams, 2006, chapter 5).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
-from sklearn.linear_model import RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from ..training.evaluator import Encoder
 
 Matrix = NDArray[np.float64]
-PENALTIES = tuple(10.0**exponent for exponent in range(-4, 4))
+MOST = 1000
+"""Subnets learned from; of more, an even part: what a process costs grows with their cube."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,30 @@ class Predictor:
     """Several numbers of an encoder, each from its widths; learned from (encoders, numbers) pairs, `values` (n, k)."""
 
     def __init__(self, encoders: Sequence[Encoder], values: Matrix):
-        self._model = make_pipeline(
-            PolynomialFeatures(2, include_bias=False),
-            StandardScaler(),
-            RidgeCV(PENALTIES, alpha_per_target=True),
-        )
-        self._model.fit(_features(encoders), values)
+        widths = np.array(encoders, np.float64)
+        self._levels = [np.unique(column) for column in widths.T]
+        values = np.asarray(values, np.float64).reshape(len(widths), -1)
+        self._mean, spread = values.mean(0), values.std(0)
+        self._spread = np.where(spread > 0, spread, 1.0)
+        part = slice(None, None, -(-len(widths) // MOST))
+        smooth = ConstantKernel(1.0, (1e-6, 1e4)) * RBF(3.0, (0.05, 100.0))
+        self._model = GaussianProcessRegressor(smooth + WhiteKernel(0.1, (1e-4, 1.0)))
+        with warnings.catch_warnings():
+            # A bound that is reached says that there is no noise, or nothing but noise: no harm.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._model.fit(self._steps(widths)[part], ((values - self._mean) / self._spread)[part])
 
     def __call__(self, encoders: Sequence[Encoder]) -> Matrix:
         """(encoders, k)."""
-        found: Matrix = np.asarray(self._model.predict(_features(encoders)), np.float64)
-        return found.reshape(len(encoders), -1)
+        found = np.asarray(self._model.predict(self._steps(np.array(encoders, np.float64))), np.float64)
+        values: Matrix = found.reshape(len(encoders), -1) * self._spread + self._mean
+        return values
 
-
-def _features(encoders: Sequence[Encoder]) -> Matrix:
-    return np.sqrt(np.array(encoders, np.float64))
+    def _steps(self, widths: Matrix) -> Matrix:
+        """(n, steps): how far each width is over each step between two known ones, 0 to 1."""
+        steps = [
+            np.clip((column - low) / (high - low), 0.0, 1.0)
+            for column, levels in zip(widths.T, self._levels, strict=True)
+            for low, high in pairwise(levels)
+        ]
+        return np.column_stack([np.zeros(len(widths)), *steps])
