@@ -73,7 +73,7 @@ def as_it_stands(suite: Suite, subnet: SubnetInfo, target: str) -> Run:
     """The graph for a target, as it stands, decoded outputs only."""
     with tempfile.TemporaryDirectory() as folder:
         path, _ = suite.extract(subnet.id, Path(folder) / "subnet.onnx", target=target)
-        session = literal_session(str(path))
+        session = literal_session(str(path), f"subnet {subnet.id}")
     names, image = list(suite.tasks), session.get_inputs()[0].name
 
     def run(images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,28 +64,28 @@ def print_exported(report: ExportReport, out: Path, as_json: bool) -> None:
 
 
 def _without_int8(report: ExportReport) -> list[str]:
-    """A line on blocks that stayed in fp32, and one on subnets that are not offered in int8."""
-    mixed = [subnet for subnet in report.subnets if subnet.floats]
+    """A line on blocks that stayed in fp32, and one on subnets that are not offered below; then of other engines."""
     refused = [subnet.id for subnet in report.subnets if subnet.refused]
-    lines = []
-    if mixed:
-        blocks = ", ".join(sorted({block for subnet in mixed for block in subnet.floats}))
-        lines.append(f"mixed: {len(mixed)} subnets keep blocks in fp32, where int8 cost a task too much: {blocks}")
+    lines = _in_fp32("", {subnet.id: subnet.floats for subnet in report.subnets})
     if refused:
-        lines.append(f"not offered in int8, which costs a task more than quantize.max_drop: {', '.join(refused)}")
+        lines.append(f"not offered below fp32, which costs a task more than quantize.max_drop: {', '.join(refused)}")
     return [*lines, *_elsewhere(report)]
 
 
 def _elsewhere(report: ExportReport) -> list[str]:
     """The same of the graphs for other engines, where those differ."""
-    lines = []
+    lines: list[str] = []
     for target in dict.fromkeys(target for subnet in report.subnets for target in subnet.elsewhere):
         found = {subnet.id: subnet.elsewhere[target] for subnet in report.subnets if target in subnet.elsewhere}
-        mixed = {name: kept for name, kept in found.items() if kept}
-        if mixed:
-            blocks = ", ".join(sorted({block for kept in mixed.values() for block in kept}))
-            lines.append(f"for {target} {counted(len(mixed), 'subnet')} below fp32 with blocks in fp32: {blocks}")
+        mine = {subnet.id: subnet.floats for subnet in report.subnets}
+        lines += _in_fp32(f"for {target} ", {name: kept for name, kept in found.items() if kept and kept != mine[name]})
         absent = [name for name, kept in found.items() if kept is None]
         if absent:
             lines.append(f"not offered for {target}, where they cost a task more than it may: {', '.join(absent)}")
     return lines
+
+
+def _in_fp32(where: str, floats: Mapping[str, tuple[str, ...]]) -> list[str]:
+    count = sum(map(bool, floats.values()))
+    blocks = ", ".join(sorted({block for kept in floats.values() for block in kept}))
+    return [f"{where}{counted(count, 'subnet')} below fp32 with blocks in fp32: {blocks}"] if count else []

@@ -72,12 +72,13 @@ class Builder:
         self._quantizers: dict[str, Quantizer] = {}
         for precision, forms in whole.items():
             # Halves with blocks in fp32 are what anyone expects of fp16; integers with such blocks have their own name.
-            name = MIXED if precision == "int8" else forms[ENGINE].policy.name
+            name, integers = MIXED if precision == "int8" else forms[ENGINE].policy.name, bool(forms[ENGINE].layers)
             limits = (quality, max_drop or 0.0, evaluations, name)
             mixers = {
-                target: Mixer(template, form, self.wide, self._tasks, *limits)
+                target: Mixer(template, form, self.wide, self._tasks, *limits, literally=target != ENGINE)
                 for target, form in forms.items()
-                if max_drop is not None and (form.dialect.symmetric or (target == ENGINE and precision not in exactly))
+                # In halves all engines compute alike; a front's own policies were judged by onnxruntime's graphs.
+                if max_drop is not None and (precision not in exactly if target == ENGINE else integers)
             }
             self._quantizers[precision] = Quantizer(template, forms, self.wide, calibration, mixers)
 

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.errors import ExportError, SuiteError
-from ..runtime.engine import create_session, import_onnxruntime, one_line
+from ..runtime.engine import check_memory, create_session, import_onnxruntime, one_line
 from ..runtime.graphs.graph import parse_graph
 from .feeds import Feed
 
 Outputs = dict[str, NDArray[Any]]
+_SILENT = 4
 
 
 class Engine:
@@ -32,8 +33,10 @@ class Engine:
             graph = parse_graph(feed.data).pruned(self.outputs)
             arrays = {item.name: feed.arrays[item.name] for item in graph.external()}
             data = graph.to_bytes()
-            session = literal_session(data, arrays) if literally else create_session(data, arrays, "cpu", threads, what)
-            self._session = session
+            if literally:
+                self._session = literal_session(data, what, arrays)
+            else:
+                self._session = create_session(data, arrays, "cpu", threads, what)
         except SuiteError as error:
             raise ExportError(f"the graph of {what} is not one that the runtime loads: {error}") from error
 
@@ -45,11 +48,19 @@ class Engine:
             raise ExportError(f"the graph of {self.what} does not run: {one_line(error)}") from error
 
 
-def literal_session(model: bytes | str, arrays: Mapping[str, NDArray[Any]] | None = None) -> Any:
-    """An onnxruntime session of a graph, or a file, that fuses, moves and rounds nothing of its own accord."""
+def literal_session(model: bytes | str, what: str, arrays: Mapping[str, NDArray[Any]] | None = None) -> Any:
+    """An onnxruntime session of a graph, or a file, that fuses, moves and rounds nothing of its own accord.
+
+    SuiteError, naming `what`, where it refuses the graph.
+    """
     ort = import_onnxruntime()
     options = ort.SessionOptions()
+    options.log_severity_level = _SILENT
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in (arrays or {}).values()]
     options.add_external_initializers(list(arrays or {}), values)
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own classes derive from Exception directly
+        check_memory(error)
+        raise SuiteError(f"onnxruntime {ort.__version__} refuses {what}: {one_line(error)}") from error

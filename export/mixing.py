@@ -28,7 +28,7 @@ NAME = "mixed"
 class Mixer:
     """Finds a policy for each subnet of one supernet; `whole` is the graph with all layers reduced that may be.
 
-    Quality is that of the engine which will run it, or where `whole` is another engine's graph, of the graph itself.
+    Quality is that of onnxruntime's own graphs as it runs them, or `literally` of another engine's graphs.
 
     `max_drop` is the share of a task's quality that this may cost, `evaluations` bounds the policies that are measured
     for a subnet, each on all of the quality images.
@@ -44,8 +44,10 @@ class Mixer:
         max_drop: float,
         evaluations: int,
         name: str = NAME,
+        *,
+        literally: bool = False,
     ):
-        self._name = name
+        self._name, self._literally = name, literally
         self._template, self._whole, self._wide = template, whole, wide
         self._tasks, self._quality = tuple(tasks), quality
         self._max_drop, self._evaluations = max_drop, evaluations
@@ -70,7 +72,9 @@ class Mixer:
     def _mix(self, measure: Callable[[Policy], Loss], evaluations: int, noise: Noise | None) -> Mixture:
         layers = self._whole.reduced
         most = dict.fromkeys((task.name for task in self._tasks), self._max_drop)
-        return mix(measure, self._whole.policy, layers, most, evaluations, noise=noise, name=self._name)
+        joined = [(pair.made_by, pair.read_by) for pair in self._whole.pairs]
+        policy = self._whole.policy
+        return mix(measure, policy, layers, most, evaluations, noise=noise, name=self._name, joined=joined)
 
     def _lowered(self, policy: Policy, feed: Feed, ranges: Mapping[str, Range]) -> Feed:
         same = policy == self._whole.policy
@@ -78,8 +82,8 @@ class Mixer:
         return int8_feed(lowered, self._wide, feed, ranges)
 
     def _engine(self, feed: Feed, outputs: Sequence[str], what: str) -> Engine:
-        # Signed activations are TensorRT's; of halves a rehearsal says what an engine that rounds them answers.
-        return Engine(rehearsed(feed), outputs, what, literally=self._whole.dialect.symmetric)
+        # Of halves a rehearsal says what an engine that rounds them answers.
+        return Engine(rehearsed(feed), outputs, what, literally=self._literally)
 
     def _quality_of(self, feed: Feed, what: str) -> dict[str, float]:
         """Of each task; NaN where an answer is not finite, as where fp16 overflows."""

@@ -44,7 +44,7 @@ def whole_forms(
 
 @dataclass(frozen=True)
 class Placed:
-    """A subnet for one target: its policy, its graph and arrays, and the blocks that mixing kept in fp32."""
+    """A subnet for one target: its policy, its graph and arrays, and the blocks that it keeps in fp32."""
 
     policy: Policy
     feed: Feed
@@ -81,22 +81,21 @@ class Quantizer:
         where a graph breaks a rule of its target.
         """
         ranges = calibrate(fp32.graph, fp32.arrays, self._ranged, self._calibration, self._by_channel)
-        chosen = {ENGINE: (self._policy, blocks_in_fp32(self._policy))}
+        placed: dict[str, Placed] = {}
         for target in sorted(self._whole, key=lambda each: each != ENGINE):
-            mixer = self._mixers.get(target)
-            if mixer is None:
-                chosen[target] = chosen[ENGINE]
-                continue
-            mixture = mixer.find(fp32, ranges, outputs, images)
-            if mixture.kept:
-                chosen[target] = (mixture.policy, blocks_in_fp32(mixture.policy))
-            elif target == ENGINE:
-                return {}
-        engine = self._feed(chosen[ENGINE][0], ENGINE, fp32, ranges)
-        return {
-            target: Placed(policy, beside(self._feed(policy, target, fp32, ranges), engine, target), floats)
-            for target, (policy, floats) in chosen.items()
-        }
+            mixer, policy, floats = self._mixers.get(target), self._policy, blocks_in_fp32(self._policy)
+            if mixer is not None:
+                mixture = mixer.find(fp32, ranges, outputs, images)
+                if not mixture.kept:
+                    if target == ENGINE:
+                        return {}
+                    continue
+                policy, floats = mixture.policy, blocks_in_fp32(mixture.policy)
+            elif target != ENGINE:
+                policy, floats = placed[ENGINE].policy, placed[ENGINE].floats
+            feed = self._feed(policy, target, fp32, ranges)
+            placed[target] = Placed(policy, beside(feed, placed[ENGINE].feed, target) if placed else feed, floats)
+        return placed
 
     def _feed(self, policy: Policy, target: str, fp32: Feed, ranges: Mapping[str, Range]) -> Feed:
         if (policy, target) not in self._lowered:

@@ -53,11 +53,20 @@ Measure = Callable[[Policy], Loss]
 """Truly evaluates a policy."""
 
 
-def blocks_of(layers: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Layers by block: the part of the network that their names share, as a residual block or a decoder's part."""
+def blocks_of(layers: Iterable[str], joined: Iterable[tuple[str, str]] = ()) -> dict[str, tuple[str, ...]]:
+    """Layers by block: the part of the network that their names share, as a residual block or a decoder's part.
+
+    Pairs of layers that are `joined`, as equalized channels join them, are in one block, under the first one's name.
+    """
     found: dict[str, list[str]] = {}
-    for layer in layers:
-        found.setdefault(_block(layer), []).append(layer)
+    home = {layer: _block(layer) for layer in layers}
+    for layer, block in home.items():
+        found.setdefault(block, []).append(layer)
+    for pair in joined:
+        one, other = (home[layer] for layer in pair)
+        if one != other:
+            found[one] += found.pop(other)
+            home.update(dict.fromkeys(found[one], one))
     return {block: tuple(names) for block, names in found.items()}
 
 
@@ -70,15 +79,17 @@ def mix(
     *,
     noise: Noise | None = None,
     name: str = "mixed",
+    joined: Iterable[tuple[str, str]] = (),
 ) -> Mixture:
     """The policy that keeps as few blocks in fp32 as measurement finds, so that no task loses more than `most` of it.
 
     `layers` are those that `policy` reduces, to its default. At most `evaluations` policies are measured; without
     enough of them to learn what each block costs, only `policy` itself is. `noise` is that of the blocks where it is
-    known, as from another subnet of the same supernet: which block is noisy, they mostly agree on.
+    known, as from another subnet of the same supernet: which block is noisy, they mostly agree on. Layers that are
+    `joined` go together; a policy that leaves nothing reduced is none.
     """
     loss, made = measure(policy), 1
-    blocks = blocks_of(layers)
+    blocks = blocks_of(layers, joined)
     if not loss.over(most):
         return Mixture(policy, loss, (), made, True, noise)
     if noise is None:
@@ -95,7 +106,7 @@ def mix(
         mixed = _without(policy, [layer for each in floats for layer in blocks[each]], name)
         loss = measure(mixed)
         made += 1
-    return Mixture(mixed, loss, tuple(floats), made, not loss.over(most), noise)
+    return Mixture(mixed, loss, tuple(floats), made, not loss.over(most) and len(floats) < len(blocks), noise)
 
 
 def _together(blocks: Iterable[str]) -> list[list[str]]:

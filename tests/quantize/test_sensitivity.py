@@ -51,6 +51,33 @@ def test_layers_belong_to_residual_blocks_and_decoder_parts() -> None:
     assert len(BLOCKS) == 6 + 2 * 3
 
 
+def test_layers_whose_channels_are_equalized_together_are_one_block() -> None:
+    layers = [
+        "encoder.features.0.0",
+        "encoder.features.1.conv.0",
+        "encoder.features.1.conv.1",
+        "encoder.features.2.conv.0",
+    ]
+    first = ("encoder.features.0.0", "encoder.features.1.conv.0")
+    within = ("encoder.features.1.conv.0", "encoder.features.1.conv.1")
+    assert blocks_of(layers, [first, within]) == {
+        "encoder.features.0": tuple(layers[:3]),
+        "encoder.features.2": ("encoder.features.2.conv.0",),
+    }
+    network = Network({**dict.fromkeys(BLOCKS, 0.001), "encoder.features.1": 0.5})
+    joined = [("encoder.features.1.conv.0", "encoder.features.2.conv.1")]
+    mixture = mix(network, Policy(), LAYERS, dict.fromkeys(TASKS, 0.01), 40, joined=joined)
+    assert mixture.floats == ("encoder.features.1",)
+    assert mixture.policy.of("encoder.features.2.conv.0") == "fp32"
+
+
+def test_nothing_left_in_integers_is_no_mixture() -> None:
+    mixture, _ = found(dict.fromkeys(BLOCKS, 1.0), 0.0)
+    assert len(mixture.floats) == len(BLOCKS)
+    assert max(mixture.loss.drop.values()) == 0.0
+    assert not mixture.kept
+
+
 def test_a_network_that_loses_little_stays_whole() -> None:
     mixture, network = found(dict.fromkeys(BLOCKS, 0.001), 0.01)
     assert (mixture.policy, mixture.floats, mixture.evaluations, mixture.kept) == (Policy(), (), 1, True)
@@ -81,7 +108,8 @@ def test_what_it_says_is_what_was_measured(noise: dict[str, float], most: float,
     mixture, network = found(noise, most, evaluations)
     assert len(network.asked) == mixture.evaluations <= max(1, evaluations)
     assert network(mixture.policy) == mixture.loss
-    assert mixture.kept == all(drop <= most for drop in mixture.loss.drop.values())
+    held = all(drop <= most for drop in mixture.loss.drop.values())
+    assert mixture.kept == (held and len(mixture.floats) < len(BLOCKS))
     floats = {block for block, layers in BLOCKS.items() if mixture.policy.of(layers[0]) == "fp32"}
     assert floats == set(mixture.floats)
 
