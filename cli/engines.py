@@ -53,7 +53,12 @@ def build(
     with suite_at(model) as suite:
         asked = engine_settings(suite, suite.check_tasks(tasks), engine or installed(), batch)
         settings = replace(asked, capability=capability, dla=dla)
-        chosen = once(subnets) or [subnet.id for subnet in suite.subnets]
+        chosen = once(subnets) or [subnet.id for subnet in suite.subnets if "tensorrt" in subnet.graphs]
+        absent = [] if subnets else [subnet.id for subnet in suite.subnets if "tensorrt" not in subnet.graphs]
+        if not chosen:
+            raise suite.no_graph(suite.subnets[0], "tensorrt")
+        if absent:
+            note(f"without a graph for TensorRT, where their precision costs too much: {', '.join(absent)}")
         with progress_bar() as report:
             found = list(build_engines(suite, chosen, settings, cache=cache, report=report))
     if as_json:

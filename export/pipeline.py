@@ -59,10 +59,11 @@ def export_suite(
     Subnets are numbered from the cheapest (`s01-int8`, `s01-fp32`; a `policy` puts its name in int8's place). With
     `max_drop`, the share of a task's quality that int8 or fp16 may cost, blocks that cost more stay in fp32 (int8 is
     `s01-mixed` then), and it is left out where none of at most `evaluations` policies suffices. A front that names
-    precisions is exported in those: exactly by its own `policies`, by name; without them int8 is mixed as `max_drop`
-    says. Each subnet has a graph for every one of the `targets`. Nothing is written, and an existing file stays, where
-    any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration, policy), DataError (images),
-    ConfigError (a configuration of another space).
+    precisions is exported in those: for onnxruntime exactly by its own `policies`, by name; without them int8 is mixed
+    as `max_drop` says. Each subnet has a graph for every one of the `targets`; below fp32 those for other engines than
+    onnxruntime are mixed by themselves, and left out where `max_drop` cannot be held. Nothing is written, and an
+    existing file stays, where any step fails. Raises ExportError (parity, engine, place), QuantizeError (calibration,
+    policy), DataError (images), ConfigError (a configuration of another space).
     """
     settings = ExportSettings(
         calibration_images,

@@ -163,7 +163,7 @@ class Suite:
 
         info = subnet.graphs.get(target)
         if info is None:
-            raise SuiteError(f"{self.path} has no graph of subnet {subnet.id} for {target}: export it with that target")
+            raise self.no_graph(subnet, target)
         # Switching goes to and fro: reading a graph again would be a tenth of it.
         known = self._graphs.get(info.sha256)
         if known is not None:
@@ -176,6 +176,12 @@ class Suite:
         if sum(len(each.data) for each in self._graphs.values()) + len(data) <= _KEPT_GRAPHS:
             self._graphs[info.sha256] = graph
         return graph
+
+    def no_graph(self, subnet: SubnetInfo, target: str) -> SuiteError:
+        """Why a subnet has none for a target, and what to do."""
+        others = any(target in each.graphs for each in self.subnets)
+        advice = "its precision costs too much there, choose another" if others else "export it with that target"
+        return SuiteError(f"{self.path} has no graph of subnet {subnet.id} for {target}: {advice}")
 
     def record(self, subnet: SubnetInfo) -> Record:
         """The record of a subnet, its digest checked; those used last are kept, as switching goes to and fro."""

@@ -10,6 +10,8 @@ from .budget import MACS, Budget, format_bytes
 
 # A widest subnet with an error of zero, or next to it, would make every ratio infinite.
 _PERFECT = 1e9
+NO_FACTOR = 1e9
+"""By which a limit is missed that no budget comes near: what cannot run at all."""
 
 
 @dataclass(frozen=True)

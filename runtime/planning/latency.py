@@ -246,6 +246,8 @@ def profile_suite(
     names = suite.check_tasks(tasks)
     chosen = list(suite.subnets if subnets is None else subnets)
     book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
+    if subnets is None:
+        chosen = [subnet for subnet in chosen if target_of(book.provider) in subnet.graphs]
     if book.provider in ENGINES and subnets is None:
         chosen = [subnet for subnet in chosen if subnet.id in book.engines]
     book.measure(chosen, quantile, effort, progress)

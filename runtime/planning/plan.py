@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,12 @@ from ...devices.cache import MeasurementCache
 from ...devices.energy import need_sensor
 from ...devices.errors import BudgetError
 from ...devices.measure import Progress
+from ..engine import target_of
 from ..format.manifest import SubnetInfo
 from ..tensorrt.settings import ENGINES
 from . import plan_text
 from .budget import Budget, make_budget
-from .choice import Candidate, rank, widest
+from .choice import NO_FACTOR, Candidate, Miss, rank, widest
 from .figures import Figure, energy_figure, latency_figure, memory_figure
 from .judge import Judge
 from .ladder import Rung, measured_rungs
@@ -151,7 +152,7 @@ def make_plan(
     if budget.energy_mj is not None and measure == "auto":
         need_sensor("processor" if budget.provider == "cpu" else "gpu")
     names = tuple(suite.tasks) if budget.tasks is None else budget.tasks
-    ranked = rank(suite.subnets, names, budget)
+    ranked = [_with_graph(each, budget.provider) for each in rank(suite.subnets, names, budget)]
     if budget.provider != "cpu" and budget.memory_bytes is not None:
         raise BudgetError(
             f"memory is measured of a process, not of a GPU: for {budget.provider} limit the bytes instead"
@@ -168,6 +169,15 @@ def make_plan(
         while (easier := judge.easier(ranked, known=measure == "known")) is not judge:
             judge = easier
     return _decide(suite, ranked, judge, passing=measure == "known")
+
+
+def _with_graph(candidate: Candidate, provider: str) -> Candidate:
+    """The same; a subnet that the provider has no graph of breaks a limit that says so."""
+    target = target_of(provider)
+    if target in candidate.subnet.graphs:
+        return candidate
+    miss = Miss("graph", NO_FACTOR, f"the suite has no graph of it for {target}")
+    return replace(candidate, misses=(*candidate.misses, miss))
 
 
 def _decide(suite: Suite, ranked: Sequence[Candidate], judge: Judge, passing: bool) -> Plan:

@@ -7,14 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...devices.errors import EngineUnavailable
-from ..planning.choice import Candidate, Miss
+from ..planning.choice import NO_FACTOR, Candidate, Miss
 from .load import build_command, engine_settings
 
 if TYPE_CHECKING:
     from ..planning.latency import Book
-
-_NO_FACTOR = 1e9
-"""No budget is near for a subnet that cannot run."""
 
 
 def with_engines(ranked: Sequence[Candidate], book: Book) -> list[Candidate]:
@@ -24,9 +21,10 @@ def with_engines(ranked: Sequence[Candidate], book: Book) -> list[Candidate]:
     """
     if not book.engines:
         settings = engine_settings(book.suite, book.tasks, book.provider)
-        command = build_command(book.suite, ranked[0].subnet.id, settings)
+        first = next((each.subnet for each in ranked if "tensorrt" in each.subnet.graphs), ranked[0].subnet)
+        command = build_command(book.suite, first.id, settings)
         raise EngineUnavailable(
             f"no engine of {book.suite.path} is built for {book.provider} on this machine: {command}"
         )
-    miss = Miss("engine", _NO_FACTOR, "no engine is built: pliant build")
+    miss = Miss("engine", NO_FACTOR, "no engine is built: pliant build")
     return [each if each.subnet.id in book.engines else replace(each, misses=(*each.misses, miss)) for each in ranked]

@@ -11,7 +11,7 @@ from .cache import EngineCache, EngineInfo
 from .execution import EngineSession
 from .here import here_for
 from .settings import BuildSettings
-from .sources import engine_inputs, engine_tasks, key_of
+from .sources import engine_inputs, engine_tasks, graph_info, key_of
 
 if TYPE_CHECKING:
     from ..format.manifest import SubnetInfo
@@ -52,6 +52,7 @@ def load_engine(
     EngineUnavailable, with the command to build it, where there is none.
     """
     settings, known = engine_settings(suite, tasks, engine, batch), EngineCache() if cache is None else cache
+    graph_info(suite, subnet)
     here = here_for(settings)
     info = _best(known.by_content(), suite, subnet, settings, here.bindings)
     plan = None if info is None else known.read(info)

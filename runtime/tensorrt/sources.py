@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...devices.errors import SuiteError
 from ..format.digests import check_tensor, stated_digest
 from ..format.weights import read_arrays
 from ..graphs.graph import Graph
@@ -48,7 +47,7 @@ def graph_info(suite: Suite, subnet: SubnetInfo) -> GraphInfo:
     """The subnet's graph for TensorRT; SuiteError where it has none."""
     found = subnet.graphs.get("tensorrt")
     if found is None:
-        raise SuiteError(f"{suite.path} has no graph of {subnet.id} for TensorRT: export it again with this pliant")
+        raise suite.no_graph(subnet, "tensorrt")
     return found
 
 

@@ -231,6 +231,22 @@ def test_without_limits_the_widest_is_chosen_and_nothing_is_measured() -> None:
     assert found.to_json()["latency_ms"] is None
 
 
+def test_a_subnet_that_the_provider_has_no_graph_of_is_not_chosen() -> None:
+    """Its precision cost too much there, so it was not exported for it."""
+    *others, widest = ladder(4).subnets
+    both = [replace_graphs(each, "onnxruntime", "tensorrt") for each in others]
+    found = plan(Paper((*both, widest)), provider="onnxruntime-tensorrt")
+    assert found.subnet.id == "s02-fp32"
+    assert "no graph of it for tensorrt" in str(found)
+    assert plan(Paper((*both, widest))).subnet.id == widest.id
+    with pytest.raises(pliant.NoSubnetFits, match="no graph of it for tensorrt"):
+        plan(Paper((widest,)), provider="onnxruntime-tensorrt")
+
+
+def replace_graphs(item: SubnetInfo, *targets: str) -> SubnetInfo:
+    return item._replace(graphs=dict.fromkeys(targets, item.graphs["onnxruntime"]))
+
+
 def test_json_is_what_the_contract_says() -> None:
     suite = ladder(3)
     cache = in_memory(suite, {item.id: [5.0 * (index + 1)] * 30 for index, item in enumerate(suite.subnets)})

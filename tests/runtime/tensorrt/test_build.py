@@ -168,7 +168,7 @@ def test_integers_that_are_none_are_not_kept(rtx: Bindings, tmp_path: Path) -> N
     with pliant.open_suite(made.write(tmp_path / "lying.pliant")) as suite:
         with pytest.raises(pliant.EngineUnavailable, match="s01-fp32 is int8, but its engine has 8 fp32: not kept"):
             list(build_engines(suite, ["s01-fp32"], ADA, cache=EngineCache(tmp_path / "engines")))
-        with pytest.raises(pliant.SuiteError, match="no graph of s02-fp32 for TensorRT"):
+        with pytest.raises(pliant.SuiteError, match=r"no graph of subnet s02-fp32 for tensorrt: .* choose another"):
             list(build_engines(suite, ["s02-fp32"], ADA))
 
 
@@ -232,3 +232,21 @@ def test_the_verb(rtx: Bindings, path: Path, capsys: pytest.CaptureFixture[str],
     assert "compute capability 8.9" in shown.err
     assert main(["build", str(path), "--engine", "tensorrt-rtx", "--subnet", "s01-fp32"]) == 1
     assert "--compute-capability" in capsys.readouterr().err
+
+
+def test_the_verb_builds_what_there_is_a_graph_of(
+    rtx: Bindings, tmp_path: Path, capsys: pytest.CaptureFixture[str], own_cache: Path
+) -> None:
+    made = make()
+    first = made.manifest["subnets"][0]
+    first["graphs"]["tensorrt"] = first["graphs"]["onnxruntime"]
+    path = made.write(tmp_path / "some.pliant")
+    asked = ["build", str(path), "--engine", "tensorrt-rtx", "--compute-capability", "8.9"]
+    assert main([*asked, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert [each["subnet"] for each in json.loads(shown.out)["engines"]] == [first["id"]]
+    assert "without a graph for TensorRT" in shown.err
+    assert "s02-fp32" in shown.err
+    del first["graphs"]["tensorrt"]
+    assert main([*asked[:1], str(made.write(tmp_path / "none.pliant")), *asked[2:]]) == 1
+    assert "export it with that target" in capsys.readouterr().err
