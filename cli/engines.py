@@ -43,6 +43,7 @@ def build(
       pliant build scenes.pliant --subnet s04-int8
       pliant build scenes.pliant --engine tensorrt-rtx --compute-capability 8.9
     """
+    from ..runtime.engine import no_graph
     from ..runtime.tensorrt.bindings import installed
     from ..runtime.tensorrt.cache import EngineCache
     from ..runtime.tensorrt.engines import build_engines
@@ -56,7 +57,7 @@ def build(
         chosen = once(subnets) or [subnet.id for subnet in suite.subnets if "tensorrt" in subnet.graphs]
         absent = [] if subnets else [subnet.id for subnet in suite.subnets if "tensorrt" not in subnet.graphs]
         if not chosen:
-            raise suite.no_graph(suite.subnets[0], "tensorrt")
+            raise no_graph(suite, suite.subnets[0], "tensorrt")
         if absent:
             note(f"without a graph for TensorRT, where their precision costs too much: {', '.join(absent)}")
         with progress_bar() as report:

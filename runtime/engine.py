@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
 from .tensorrt.settings import ENGINES
+
+if TYPE_CHECKING:
+    from .format.manifest import SubnetInfo
+    from .suite import Suite
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -141,6 +145,13 @@ def check_provider(given: object) -> str:
 def target_of(provider: str) -> str:
     """Which of a subnet's graphs a provider runs."""
     return "tensorrt" if provider in ENGINES or PROVIDERS[provider] == _TENSORRT else "onnxruntime"
+
+
+def no_graph(suite: Suite, subnet: SubnetInfo, target: str) -> SuiteError:
+    """That a subnet has no graph for a target, and what to do."""
+    others = any(target in each.graphs for each in suite.subnets)
+    advice = "its precision costs too much there, choose another" if others else "export it with that target"
+    return SuiteError(f"{suite.path} has no graph of subnet {subnet.id} for {target}: {advice}")
 
 
 def check_threads(given: object) -> int | None:

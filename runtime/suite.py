@@ -159,11 +159,12 @@ class Suite:
 
     def graph(self, subnet: SubnetInfo, target: str) -> Graph:
         """The checked graph of a subnet for a target; SuiteError where there is none or its digest is wrong."""
+        from .engine import no_graph
         from .graphs.graph import parse_graph
 
         info = subnet.graphs.get(target)
         if info is None:
-            raise self.no_graph(subnet, target)
+            raise no_graph(self, subnet, target)
         # Switching goes to and fro: reading a graph again would be a tenth of it.
         known = self._graphs.get(info.sha256)
         if known is not None:
@@ -176,12 +177,6 @@ class Suite:
         if sum(len(each.data) for each in self._graphs.values()) + len(data) <= _KEPT_GRAPHS:
             self._graphs[info.sha256] = graph
         return graph
-
-    def no_graph(self, subnet: SubnetInfo, target: str) -> SuiteError:
-        """Why a subnet has none for a target, and what to do."""
-        others = any(target in each.graphs for each in self.subnets)
-        advice = "its precision costs too much there, choose another" if others else "export it with that target"
-        return SuiteError(f"{self.path} has no graph of subnet {subnet.id} for {target}: {advice}")
 
     def record(self, subnet: SubnetInfo) -> Record:
         """The record of a subnet, its digest checked; those used last are kept, as switching goes to and fro."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine import no_graph
 from ..format.digests import check_tensor, stated_digest
 from ..format.weights import read_arrays
 from ..graphs.graph import Graph
@@ -47,7 +48,7 @@ def graph_info(suite: Suite, subnet: SubnetInfo) -> GraphInfo:
     """The subnet's graph for TensorRT; SuiteError where it has none."""
     found = subnet.graphs.get("tensorrt")
     if found is None:
-        raise suite.no_graph(subnet, "tensorrt")
+        raise no_graph(suite, subnet, "tensorrt")
     return found
 
 
