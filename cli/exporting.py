@@ -75,9 +75,9 @@ def _without_int8(report: ExportReport) -> list[str]:
 def _elsewhere(report: ExportReport) -> list[str]:
     """The same of the graphs for other engines, where those differ."""
     lines: list[str] = []
+    mine = {subnet.id: subnet.floats for subnet in report.subnets}
     for target in dict.fromkeys(target for subnet in report.subnets for target in subnet.elsewhere):
         found = {subnet.id: subnet.elsewhere[target] for subnet in report.subnets if target in subnet.elsewhere}
-        mine = {subnet.id: subnet.floats for subnet in report.subnets}
         lines += _in_fp32(f"for {target} ", {name: kept for name, kept in found.items() if kept and kept != mine[name]})
         absent = [name for name, kept in found.items() if kept is None]
         if absent:

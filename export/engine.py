@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.errors import ExportError, SuiteError
-from ..runtime.engine import check_memory, create_session, import_onnxruntime, one_line
+from ..runtime.engine import SILENT, check_memory, create_session, import_onnxruntime, one_line
 from ..runtime.graphs.graph import parse_graph
 from .feeds import Feed
 
 Outputs = dict[str, NDArray[Any]]
-_SILENT = 4
 
 
 class Engine:
@@ -55,7 +54,7 @@ def literal_session(model: bytes | str, what: str, arrays: Mapping[str, NDArray[
     """
     ort = import_onnxruntime()
     options = ort.SessionOptions()
-    options.log_severity_level = _SILENT
+    options.log_severity_level = SILENT
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in (arrays or {}).values()]
     options.add_external_initializers(list(arrays or {}), values)

@@ -27,7 +27,7 @@ _MEND = {
     "cuda": "pip uninstall onnxruntime, then pip install onnxruntime-gpu",
     "onnxruntime-tensorrt": "pip uninstall onnxruntime, then pip install onnxruntime-gpu and tensorrt",
 }
-_SILENT = 4
+SILENT = 4
 # In the names of graphs with signed activations, for TensorRT: their sums do not overflow, and exact ones break them.
 _SIGNED = b"/symmetric_scale"
 _TENSORRT = PROVIDERS["onnxruntime-tensorrt"]
@@ -53,7 +53,7 @@ def create_session(
     """
     ort = import_onnxruntime(provider)
     options = ort.SessionOptions()
-    options.log_severity_level = _SILENT
+    options.log_severity_level = SILENT
     options.intra_op_num_threads = checked_threads(threads)
     if _SIGNED not in graph and _sums_exactly(ort.__version__):
         options.add_session_config_entry("session.x64quantprecision", "1")

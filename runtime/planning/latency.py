@@ -246,10 +246,11 @@ def profile_suite(
     names = suite.check_tasks(tasks)
     chosen = list(suite.subnets if subnets is None else subnets)
     book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
+    target = target_of(book.provider)
     if subnets is None:
-        chosen = [subnet for subnet in chosen if target_of(book.provider) in subnet.graphs]
-    if book.provider in ENGINES and subnets is None:
-        chosen = [subnet for subnet in chosen if subnet.id in book.engines]
+        chosen = [each for each in chosen if target in each.graphs]
+        if book.provider in ENGINES:
+            chosen = [each for each in chosen if each.id in book.engines]
     book.measure(chosen, quantile, effort, progress)
     if memory and book.provider == "cpu":
         book.measure_memory(chosen, progress)
@@ -258,7 +259,6 @@ def profile_suite(
     keys = {book.key(subnet).text for subnet in chosen}
     latency = {key: value for key, value in book.profile.latency.items() if key in keys}
     uses = {key: value for key, value in book.profile.memory.items() if key in keys}
-    target = target_of(book.provider)
     graphs = {subnet.graphs[target].sha256: _described(subnet) for subnet in chosen if target in subnet.graphs}
     energies = {key: value for key, value in book.profile.energy.items() if key in keys}
     return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs, energies)
