@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Candidate, Found, Problem, Trunk
+from pliant.search.algorithm import Algorithm, Candidate, Found, Problem, Trunk
 from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized
@@ -58,8 +58,18 @@ def joint_fp32(problem: Problem) -> Outcome:
 
 
 def search_then_int8(problem: Problem) -> Outcome:
+    """The factorized search in fp32, then int8."""
+    return _then_int8(problem, Factorized())
+
+
+def joint_then_int8(problem: Problem) -> Outcome:
+    """The joint search of widths in fp32, then int8: what `joint` is to be compared with, by the same means."""
+    return _then_int8(problem, Joint())
+
+
+def _then_int8(problem: Problem, algorithm: Algorithm) -> Outcome:
     """Search in fp32 with half of the evaluations; with the rest measure what was best in int8, and rank anew."""
-    searched = Factorized().search(replace(_in_fp32(problem), evaluations=-(-problem.evaluations // 2)))
+    searched = algorithm.search(replace(_in_fp32(problem), evaluations=-(-problem.evaluations // 2)))
     best = non_dominated(searched.candidates, Yardstick(problem.tasks, _widest(problem, searched).quality))
     trunks = dict.fromkeys(Trunk(each.config.encoder, INT8) for each in best)
     left = list(trunks)[: max(0, problem.evaluations - searched.evaluations)]
@@ -106,13 +116,14 @@ METHODS: dict[str, Callable[[Problem], Outcome]] = {
     "ecmt": ecmt,
     "joint-fp32": joint_fp32,
     "search-then-int8": search_then_int8,
+    "joint-then-int8": joint_then_int8,
     "joint": joint,
     "random": random_search,
     "factorized": factorized,
     "factorized-int8": factorized_int8,
 }
 """All by name; those that know int8 need a problem that does."""
-INTEGERS = ("search-then-int8", "joint", "factorized-int8")
+INTEGERS = ("search-then-int8", "joint-then-int8", "joint", "factorized-int8")
 
 
 def _in_fp32(problem: Problem) -> Problem:

@@ -14,6 +14,8 @@ import numpy as np
 from ..reporting import Entry, read_and_report, table_line
 
 BASE = "uniform-width"
+RULE, RIVALS = "ecmt", ("encoder-only", "random")
+"""The predecessor's rule, and what it has to beat beside the base."""
 MEASURES = ("control", "hypervolume", "uniformity", "response")
 RESAMPLES = 10_000
 
@@ -40,7 +42,13 @@ def _of_data(entry: Entry, data: str) -> str:
             lines.append(
                 table_line([method, *(_mean(rows, measure) for measure in MEASURES), *_over(entry, data, method)])
             )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_rule(entry, data)])
+
+
+def _rule(entry: Entry, data: str) -> list[str]:
+    """How much more control the predecessor's rule has than its other rivals."""
+    told = [f"{over[0]} over {rival} ({over[1]})" for rival in RIVALS if (over := _over(entry, data, RULE, rival))[0]]
+    return ["", f"Control of {RULE}: {', '.join(told)}."] if told else []
 
 
 def _estimated(entry: Entry, data: str) -> str:
@@ -60,11 +68,12 @@ def _learned(entry: Entry, data: str) -> str:
     return f"Quality, learned from 60 measured encoders, is predicted {off} off on others (tau {tau})."
 
 
-def _over(entry: Entry, data: str, method: str) -> list[str]:
+def _over(entry: Entry, data: str, method: str, base: str = BASE) -> list[str]:
     """How much more control than the base, and its interval by bootstrap over seeds and budgets."""
-    if method == BASE or not _rows(entry, data, BASE):
+    mine, theirs = _rows(entry, data, method), _rows(entry, data, base)
+    if method == base or not mine or not theirs:
         return ["", ""]
-    low, middle, high = control_ratio(_rows(entry, data, method), _rows(entry, data, BASE))
+    low, middle, high = control_ratio(mine, theirs)
     return [f"{middle - 1:+.1%}", f"{low - 1:+.1%} to {high - 1:+.1%}"]
 
 

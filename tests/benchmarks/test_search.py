@@ -89,11 +89,13 @@ def test_a_method_is_compared_with_a_slimmable_networks_knob_and_its_interval_ho
     low, middle, high = control_ratio(mine, base)
     assert middle == pytest.approx((1.4 + 2.9 + 4.5) / 6)
     assert 1.3 < low < middle < high < 1.6
-    entry = {
+    entry: dict[str, Any] = {
         "command": "python",
         "hardware": "cpu",
         "date": "today",
         "latency": {"redkitchen": {"fp32": {"held_out_error": 0.03, "held_out_tau": 0.95}}},
         "rows": [*base, *mine],
     }
+    against = {**entry, "rows": [*base, *mine, row("random", 0, [1.0, 1.0, 1.0])]}
+    assert "Control of ecmt: +193.3% over random (+" in tables(against)
     assert "| ecmt | 2.9333 ± 0.0333 | 0.2000 ± 0.0000 | 0.9000 ± 0.0000 | 0.5000 ± 0.0000 | +46.7% |" in tables(entry)
