@@ -5,23 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pliant import PliantError
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent
 
-from .job import Job, run
+from .job import Job, run, train_width
 from .methods import MAIN, METHODS, SUBJECTS
 from .report import plot, tables
 from .results import load, merged, save
+from .workers import Workers
 
 REAL = ("redkitchen", "camvid", "cifar100-mtl")
 
@@ -38,11 +33,15 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--job", nargs=3, metavar=("DATA", "METHOD", "SEED"), help=argparse.SUPPRESS)
+    parser.add_argument("--width", type=float, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     folder = chosen.results / "training" if chosen.split == "test" else chosen.work / chosen.split
     if chosen.job:
         job = Job(chosen.job[0], chosen.job[1], int(chosen.job[2]))
-        save(folder, job, run(job, chosen.work, chosen.split, Silent()))
+        if chosen.width is None:
+            save(folder, job, run(job, chosen.work, chosen.split, Silent()))
+        else:
+            train_width(job, chosen.width, chosen.work, Silent())
         return 0
     jobs = [
         Job(data, method, seed)
@@ -51,35 +50,13 @@ def main() -> int:
         for seed in chosen.seeds
         for method in chosen.methods
     ]
-    with _told_to_stop() as stop:
-        failed = _run_all([job for job in jobs if load(folder, job) is None], chosen, stop)
+    places = ["--split", chosen.split, "--work", str(chosen.work), "--results", str(chosen.results)]
+    workers = Workers(chosen.workers, chosen.minutes, places)
+    failed = workers.run([job for job in jobs if load(folder, job) is None])
     results = {job: entry for job in jobs if (entry := load(folder, job))}
     if results:
         _write(merged(results, _command(chosen)), chosen)
     return 1 if failed else 0
-
-
-class _Stop:
-    """Whether SIGINT or SIGTERM came: raised instead, they could leave a job behind that is just being started.
-
-    A plain flag: the lock of an Event may be held by the very thread that a signal interrupts.
-    """
-
-    told = False
-
-    def __call__(self, *_: object) -> None:
-        self.told = True
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[_Stop]:
-    stop = _Stop()
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _command(chosen: argparse.Namespace) -> str:
@@ -95,45 +72,6 @@ def _has_files(data: str) -> bool:
         print(f"{data} is left out: {error}", file=sys.stderr)
         return False
     return True
-
-
-def _run_all(jobs: list[Job], chosen: argparse.Namespace, stop: _Stop) -> bool:
-    """Each job in a process of its own with one thread, several at once; whether one failed or was stopped."""
-    began, waiting, failed = time.monotonic(), deque(jobs), False
-    running: dict[Job, subprocess.Popen[bytes]] = {}
-    try:
-        while (waiting or running) and not stop.told:
-            while waiting and len(running) < chosen.workers and not stop.told:
-                if time.monotonic() - began >= 60 * chosen.minutes:
-                    break
-                job = waiting.popleft()
-                print(f"{job.name}: begins, {len(waiting)} more wait", file=sys.stderr, flush=True)
-                running[job] = _start(job, chosen)
-            if not running:
-                break
-            time.sleep(0.2)
-            for job in [job for job, process in running.items() if process.poll() is not None]:
-                code = running.pop(job).returncode
-                failed |= code != 0
-                minutes = (time.monotonic() - began) / 60
-                said = "done" if code == 0 else f"ended with {code}; run again to resume it"
-                print(f"{job.name}: {said} ({minutes:.1f} min since the start)", file=sys.stderr, flush=True)
-    finally:
-        # Whoever stops this means its jobs too.
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.wait()
-    if stop.told:
-        print("stopped; what is done is kept, and the rest resumes from its checkpoints", file=sys.stderr)
-    return failed or stop.told
-
-
-def _start(job: Job, chosen: argparse.Namespace) -> subprocess.Popen[bytes]:
-    arguments = ["--job", job.data, job.method, str(job.seed), "--split", chosen.split]
-    places = ["--work", str(chosen.work), "--results", str(chosen.results)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", __package__, *arguments, *places], env=environment)
 
 
 def _write(entry: dict[str, object], chosen: argparse.Namespace) -> None:

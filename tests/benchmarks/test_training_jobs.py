@@ -49,6 +49,8 @@ def test_the_small_version_measures_every_method_width_and_task(
     costs = {job["method"]: job for job in entry["jobs"]}
     assert costs["separate"]["parameter_bytes"] > 1.5 * costs["default"]["parameter_bytes"]
     assert {point["width"] for point in costs["separate"]["curves"]} == set(WIDTHS)
+    judged = done.stderr.index("scenes-separate-0: begins")
+    assert all(f"scenes-separate-0 of width {width:g}: done" in done.stderr[:judged] for width in WIDTHS), done.stderr
 
 
 @pytest.mark.slow
