@@ -18,8 +18,8 @@ RULE, RIVALS = "ecmt", ("encoder-only", "random")
 """The predecessor's rule, and what it has to beat beside the base."""
 MEASURES = ("control", "hypervolume", "uniformity", "response")
 RESAMPLES = 10_000
-_UNITS = {"control": (", 1e-6", 1e6)}
-"""A volume of as many axes as there are tasks is small."""
+CONTROL = "control, 1e-3"
+"""What the column of control is called: a volume of as many axes as there are tasks is small."""
 
 
 def tables(entry: Entry) -> str:
@@ -29,12 +29,7 @@ def tables(entry: Entry) -> str:
 
 
 def _of_data(entry: Entry, data: str) -> str:
-    head = [
-        "method",
-        *(f"{name}{_UNITS.get(name, ('', 1.0))[0]}" for name in MEASURES),
-        f"control over {BASE}",
-        "95 % interval",
-    ]
+    head = ["method", CONTROL, *MEASURES[1:], f"control over {BASE}", "95 % interval"]
     lines = [
         f"### {data}",
         "",
@@ -104,11 +99,10 @@ def control_ratio(rows: list[Entry], base: list[Entry], seed: int = 0) -> tuple[
 
 
 def _mean(rows: list[Entry], measure: str) -> str:
-    _, unit = _UNITS.get(measure, ("", 1.0))
-    form = ".0f" if measure in _UNITS else ".4f"
-    values = [unit * row[measure] for row in rows]
-    spread = f" ± {statistics.stdev(values):{form}}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):{form}}{spread}"
+    scale, digits = (1e3, 3) if measure == "control" else (1.0, 4)
+    values = [scale * row[measure] for row in rows]
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.{digits}f}{spread}"
 
 
 def _names(entry: Entry, key: str) -> list[str]:

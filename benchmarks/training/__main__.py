@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(MAIN))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--split", default="test", choices=("test", "validation"), help="what is judged on")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="jobs at once, one thread each")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trainings at once, one thread each")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no job after so many")
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))

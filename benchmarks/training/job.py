@@ -68,9 +68,8 @@ def _judged(recipe: Recipe) -> Entry:
 
 def run(job: Job, out: Path, split: str, progress: Progress | None = None) -> Entry:
     """Train what is not trained yet in `out`, and judge every width on `split`; the job's result."""
-    parts = [
-        _trained(recipe, _folder(job, width, out), width, split, progress) for width, recipe in job.recipes().items()
-    ]
+    home = _home(job, out)
+    parts = [_trained(recipe, width, home, split, progress) for width, recipe in job.recipes().items()]
     return {
         "rows": [
             {"data": job.data, "method": job.method, **row, "seed": job.seed} for part in parts for row in part["rows"]
@@ -82,16 +81,21 @@ def run(job: Job, out: Path, split: str, progress: Progress | None = None) -> En
 
 def train_width(job: Job, width: float, out: Path, progress: Progress | None = None) -> None:
     """Train, or go on training, what `run` will judge of one width of a separate method."""
-    _timed(job.recipes()[width], _folder(job, width, out), progress)
+    _timed(job.recipes()[width], _folder(width, _home(job, out)), progress)
 
 
-def _folder(job: Job, width: float | None, out: Path) -> Path:
-    """Where a training of the job is kept, by digest: what another recipe trained under its name cannot be resumed."""
-    return out / f"{job.name}-{job.digest}" / ("nested" if width is None else f"width-{width:g}")
+def _home(job: Job, out: Path) -> Path:
+    """Where a job's trainings are kept, by digest: what another recipe trained under its name cannot be resumed."""
+    return out / f"{job.name}-{job.digest}"
 
 
-def _trained(recipe: Recipe, folder: Path, width: float | None, split: str, progress: Progress | None) -> Entry:
+def _folder(width: float | None, home: Path) -> Path:
+    return home / ("nested" if width is None else f"width-{width:g}")
+
+
+def _trained(recipe: Recipe, width: float | None, home: Path, split: str, progress: Progress | None) -> Entry:
     """The result of one training, without the names of its job."""
+    folder = _folder(width, home)
     seconds = _timed(recipe, folder, progress)
     checkpoint = load_checkpoint(resolve(folder)[0])
     supernet = checkpoint.supernet.to(choose_device(recipe.training.device))

@@ -98,4 +98,6 @@ def test_a_method_is_compared_with_a_slimmable_networks_knob_and_its_interval_ho
     }
     against = {**entry, "rows": [*base, *mine, row("random", 0, [1.0, 1.0, 1.0])]}
     assert "Control of ecmt: +193.3% over random (+" in tables(against)
-    assert "| ecmt | 2933333 ± 33333 | 0.2000 ± 0.0000 | 0.9000 ± 0.0000 | 0.5000 ± 0.0000 | +46.7% |" in tables(entry)
+    assert "| ecmt | 2933.333 ± 33.333 | 0.2000 ± 0.0000 | 0.9000 ± 0.0000 | 0.5000 ± 0.0000 | +46.7% |" in tables(
+        entry
+    )

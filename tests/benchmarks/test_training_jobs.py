@@ -77,6 +77,14 @@ def test_what_is_judged_again_keeps_the_seconds_of_its_training(
     assert (after["seconds"], after["rows"]) == (before["seconds"], before["rows"])
 
 
+def test_a_job_is_not_judged_where_a_training_of_it_failed(tmp_path: Path) -> None:
+    (tmp_path / "work").write_text("no folder")
+    done = _run(tmp_path, "--methods", "separate")
+    assert done.returncode == 1
+    assert done.stderr.count("run again to resume it") == len(WIDTHS), done.stderr
+    assert "scenes-separate-0: begins" not in done.stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
 def test_terminated_it_takes_its_jobs_along(tmp_path: Path) -> None:
     """They would train on for hours, unseen, and against the next ones."""
