@@ -191,6 +191,17 @@ def measure(
     A quantile asked for gets the runs that it needs (`runs_needed`) even when the time is over before.
     """
     quantile = check_quantile(quantile)
+    clocks = _run(candidates, quantile, effort, progress)
+    return {name: summarize(clock.times, quantile, clock.wall) for name, clock in clocks.items()}
+
+
+def sample(candidates: Candidates, *, effort: Effort = Effort()) -> dict[str, list[float]]:
+    """Milliseconds of every run of every candidate, interleaved as in `measure`, which steers by the median."""
+    return {name: clock.times for name, clock in _run(candidates, 0.5, effort, None).items()}
+
+
+def _run(candidates: Candidates, quantile: float, effort: Effort, progress: Progress | None) -> dict[str, _Clock]:
+    """Turns of all candidates, until each has what it needs."""
     clocks = {name: _Clock(call) for name, call in candidates.items()}
     least = max(effort.runs, runs_needed(quantile))
     for clock in clocks.values():
@@ -207,13 +218,13 @@ def measure(
         over = time.perf_counter() >= deadline
         active = [name for name in active if not _enough(clocks[name], quantile, least, effort.spread, over)]
         active.reverse()  # neighbours change places, so that nobody always follows the same one
-    return {name: summarize(clock.times, quantile, clock.wall) for name, clock in clocks.items()}
+    return clocks
 
 
 def _enough(clock: _Clock, quantile: float, least: int, spread: float, over: bool) -> bool:
     if len(clock.times) < least:
         return False
-    return over or _spread(np.asarray(clock.times), quantile) <= spread
+    return over or (spread > 0.0 and _spread(np.asarray(clock.times), quantile) <= spread)
 
 
 @dataclass(frozen=True)

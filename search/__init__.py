@@ -2,7 +2,8 @@
 
 what is asked    preference, floors;  score, hypervolume, control  how good subnets and choices are
 what is known    archive  true evaluations, log  on disk, identity  of what;  parts  costs, predictor  quality of others
-latency          timing, profiled  measured, clock  where;  latency  of others, staircase  by width, confirm  at the end
+latency          timing, profiled  measured, pace  all at one, clock  where
+                 latency  of others, staircase  by width, confirm  at the end
 algorithms       algorithm  their interface;  factorized (knapsack), ecmt (evolution), joint
 the front        selection, assemble;  front  as JSON, plot, page, explain  for people, places  of its files
 all of it        run

@@ -11,15 +11,16 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ..devices.fingerprint import read_fingerprint
-from ..devices.measure import Measurement, Progress
+from ..devices.measure import Progress
 from ..devices.profile import DeviceProfile
 from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.policy import Policy
 from .front import Latency
 from .log import EvaluationLog
+from .pace import Timed, at_one_pace
 from .profiled import profiled_latencies
-from .timing import Timer
+from .timing import QUANTILE, Timer
 
 PROBES = 80
 """Subnets measured to learn from."""
@@ -45,9 +46,10 @@ class Clock(Protocol):
 
 
 class ThisMachine:
-    """Measures now, at a low quantile (timing.py), with as many threads as are asked for (None: one for each core).
+    """Measures now, with as many threads as are asked for (None: one for each core).
 
-    `count` subnets are probed in each precision: half a second each.
+    Latencies are those of the quickest runs (timing.py), all at one pace (pace.py). `count` subnets are probed in each
+    precision: half a second each.
     """
 
     def __init__(
@@ -82,24 +84,20 @@ class ThisMachine:
         known = {} if self._log is None else self._log.latencies
         found = {config: known[key] for config in configs if (key := (self._name(config, phase), config)) in known}
 
-        def keep(config: SubnetConfig, measurement: Measurement) -> None:
-            found[config] = self._latency(measurement)
+        def keep(config: SubnetConfig, timed: Timed) -> None:
+            found[config] = timed
             if self._log is not None:
-                self._log.append_latency(self._name(config, phase), config, found[config])
+                self._log.append_latency(self._name(config, phase), config, timed)
 
         self._time([config for config in configs if config not in found], progress=self._progress, keep=keep)
-        return {config: found[config] for config in configs}
+        milliseconds = at_one_pace(found)
+        return {config: Latency(milliseconds[config], "measured", self.where, QUANTILE) for config in configs}
 
     def _name(self, config: SubnetConfig, phase: str) -> str:
         """All that a latency depends on beside widths: machine, threads, what the precision means, and when."""
         policy = self._policies.get(config.precision)
         said = json.dumps([self._fingerprint.digest, self._threads, phase, policy and policy.to_json()])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
-
-    def _latency(self, measurement: Measurement) -> Latency:
-        value = measurement.at(measurement.quantile)
-        assert value is not None  # the timer's effort has runs enough for its quantile
-        return Latency(value, "measured", self.where, measurement.quantile)
 
 
 class Profiled:

@@ -130,7 +130,15 @@ def integer_sources(
     `max_drop` and `evaluations` are those of `find_policies`.
     """
     dialect = get_dialect("onnxruntime")
-    policies = find_policies(Forms(fp32.supernet, {WHOLE: Policy()}, dialect), fp32, images, max_drop, evaluations)
+    forms = Forms(fp32.supernet, {WHOLE: Policy()}, dialect)
+    # Minutes of work: what a search found that was stopped is not sought again.
+    how = json.dumps([WHOLE, max_drop, evaluations, sum(map(len, images.calibration)), len(images.quality.images)])
+    if log is not None and how in log.policies:
+        policies = {policy.name: policy for policy in log.policies[how]}
+    else:
+        policies = find_policies(forms, fp32, images, max_drop, evaluations)
+        if log is not None:
+            log.append_policies(how, tuple(policies.values()))
     forms = Forms(fp32.supernet, policies, dialect)
     sources = {}
     for name, policy in policies.items():

@@ -1,4 +1,6 @@
-"""The log of what a search measured, quality and latency: JSON lines, each written whole, to go on from after a kill.
+"""The log of what a search found, quality, latency and precisions: JSON lines, each written whole.
+
+A search that was killed goes on from it.
 
 The first line says which supernet, images and kind of table the rest belongs to; a log of anything else is refused.
 A kill can tear the last line only; a torn line is cut off when the log is opened again.
@@ -8,14 +10,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..devices.errors import CheckpointError, PliantError
 from ..models.space import SubnetConfig
+from ..quantize.policy import Policy
 from ..training.evaluator import Encoder, Entry, Table
-from .front import Latency
+from .pace import Timed
 
 VERSION = 1
 FP32 = "fp32"
@@ -25,7 +29,8 @@ _OTHER = {"supernet": "another supernet", "images": "other images", "_version": 
 class EvaluationLog:
     """An open log; `entries` are those it held when it was opened, `by_precision` those of other precisions than fp32.
 
-    `latencies` are those of subnets, by the clock that measured them (a name that says all that matters to it).
+    `latencies` are those of subnets, by the clock that measured them (a name that says all that matters to it), and
+    `policies` the precisions worth searching among, by how they were found.
 
     Raises CheckpointError when `resume` finds the log of another supernet, other images, or no log at all in the file,
     and without `resume` when there is anything in it: evaluations are the costly part of a search.
@@ -36,7 +41,8 @@ class EvaluationLog:
         header = {"_version": VERSION, "kind": "pliant search log", **identity}
         self.entries: list[Entry] = []
         self.by_precision: dict[str, list[Entry]] = {}
-        self.latencies: dict[tuple[str, SubnetConfig], Latency] = {}
+        self.latencies: dict[tuple[str, SubnetConfig], Timed] = {}
+        self.policies: dict[str, tuple[Policy, ...]] = {}
         whole = 0
         if resume and path.exists():
             lines, whole = _read(path, header)
@@ -59,18 +65,27 @@ class EvaluationLog:
         said = {} if precision == FP32 else {"precision": precision}
         self._write({"encoder": list(encoder), **said, "quality": rows})
 
-    def append_latency(self, clock: str, config: SubnetConfig, latency: Latency) -> None:
+    def append_latency(self, clock: str, config: SubnetConfig, timed: Timed) -> None:
         """Add a measured latency; on the disk when this returns."""
-        self.latencies[clock, config] = latency
-        self._write({"clock": clock, "config": config.to_json(), "latency": asdict(latency)})
+        self.latencies[clock, config] = timed
+        self._write({"clock": clock, "config": config.to_json(), "timed": asdict(timed)})
+
+    def append_policies(self, how: str, policies: Sequence[Policy]) -> None:
+        """Add the policies that were found in some way; on the disk when this returns."""
+        self.policies[how] = tuple(policies)
+        self._write({"how": how, "policies": [policy.to_json() for policy in policies]})
 
     def _take(self, lines: list[dict[str, Any]]) -> None:
         """Keep what the lines of a log say."""
         try:
             for line in lines:
-                if "clock" in line:
+                if "timed" in line:
                     key = (str(line["clock"]), SubnetConfig.from_json(line["config"]))
-                    self.latencies[key] = Latency(**line["latency"])
+                    self.latencies[key] = Timed(float(line["timed"]["milliseconds"]), float(line["timed"]["pace"]))
+                elif "policies" in line:
+                    self.policies[str(line["how"])] = tuple(Policy.from_json(each) for each in line["policies"])
+                elif "latency" in line:  # of before there was a pace: measured anew
+                    continue
                 else:
                     self.by_precision.setdefault(str(line.get("precision", FP32)), []).append(_entry(line))
         except (ValueError, KeyError, TypeError, AttributeError, PliantError) as error:

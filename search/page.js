@@ -29,7 +29,8 @@ function preferred() {
 // In pieces that stay whole where the line is folded.
 function command() {
   const quoted = text => (/^[\w.=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-  const quantile = state.name === "latency" ? widest.latency.quantile : 0.5;
+  // A plan knows nothing below the tenth percentile.
+  const quantile = state.name === "latency" ? Math.max(widest.latency.quantile, 0.1) : 0.5;
   const options = [`--${state.name} ${state.budget}`, ...preferred().map(text => `--prefer ${quoted(text)}`)];
   return ["pliant plan MODEL.pliant", ...options, ...(quantile === 0.5 ? [] : [`--quantile ${quantile}`])];
 }

@@ -5,13 +5,14 @@ A subnet's graph depends on its widths alone, so the statistics that stand in it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from ..devices.dialect import get_dialect
-from ..devices.measure import Effort, Measurement, Progress, measure
+from ..devices.measure import Effort, Progress, sample
 from ..export.engine import Engine
 from ..export.forms import Forms
 from ..models.norm import SlimBatchNorm2d
@@ -19,12 +20,15 @@ from ..models.setting import Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.policy import Policy
+from .pace import Timed
 
 TOGETHER = 8
 """Subnets timed in turns."""
-QUANTILE = 0.1
-"""What a search compares: a low one, which other work on the machine disturbs least. A plan promises others."""
-EFFORT = Effort(runs=42, spread=0.02, seconds=0.5, warmup=1)
+QUANTILE = 0.05
+"""What a search compares: the mean of the quickest tenth of the runs, so about this. A plan promises others."""
+EFFORT = Effort(runs=42, spread=0.0, seconds=0.5, warmup=1)
+"""The same time for all, steady or not: of more runs the quickest is quicker."""
+Call = Callable[[], object]
 
 
 class Timer:
@@ -43,32 +47,52 @@ class Timer:
         configs: Sequence[SubnetConfig],
         effort: Effort = EFFORT,
         progress: Progress | None = None,
-        keep: Callable[[SubnetConfig, Measurement], None] | None = None,
-    ) -> dict[SubnetConfig, Measurement]:
+        keep: Callable[[SubnetConfig, Timed], None] | None = None,
+    ) -> dict[SubnetConfig, Timed]:
         """Measure subnets, some at a time in turns; `effort.seconds` is for each, `progress(what, done, total)`.
 
         `keep` is given each as soon as it is measured.
         """
         wanted = list(dict.fromkeys(configs))
-        found: dict[SubnetConfig, Measurement] = {}
-        for start in range(0, len(wanted), TOGETHER):
-            if progress is not None:
-                progress("measuring latency", start, len(wanted))
-            group = {str(index): config for index, config in enumerate(wanted[start : start + TOGETHER])}
-            calls = {name: self._call(config) for name, config in group.items()}
-            times = measure(calls, quantile=QUANTILE, effort=replace(effort, seconds=effort.seconds * len(group)))
-            for name, each in times.items():
-                found[group[name]] = each
+        found: dict[SubnetConfig, Timed] = {}
+        said = progress or (lambda _what, _done, _total: None)
+        said("measuring latency", 0, len(wanted))
+        for group, runs in self.in_turns(wanted, effort):
+            pace = quickest_tenth(runs[self._supernet.space.widest])
+            for config in group:
+                found[config] = Timed(quickest_tenth(runs[config]), pace)
                 if keep is not None:
-                    keep(group[name], each)
+                    keep(config, found[config])
+            said("measuring latency", len(found), len(wanted))
         return found
 
-    def _call(self, config: SubnetConfig) -> Callable[[], object]:
+    def in_turns(
+        self, configs: Sequence[SubnetConfig], effort: Effort = EFFORT
+    ) -> Iterator[tuple[Sequence[SubnetConfig], dict[SubnetConfig, list[float]]]]:
+        """Group by group, milliseconds of every run of its subnets, and of the widest beside them."""
+        widest = self._supernet.space.widest
+        for start in range(0, len(configs), TOGETHER):
+            group = configs[start : start + TOGETHER]
+            beside = dict.fromkeys([widest, *group])
+            calls = {str(at): self._widest if each == widest else self._call(each) for at, each in enumerate(beside)}
+            times = sample(calls, effort=replace(effort, seconds=effort.seconds * len(calls)))
+            yield group, dict(zip(beside, times.values(), strict=True))
+
+    @cached_property
+    def _widest(self) -> Call:
+        return self._call(self._supernet.space.widest)
+
+    def _call(self, config: SubnetConfig) -> Call:
         fp32 = self._forms.fp32(config, _statistics_at_hand(self._supernet, config))
         feed = self._forms.of(config, fp32, self._forms.unmeasured())
         names = [task.name for task in self._supernet.tasks]
         engine = Engine(feed, names, "a subnet to be timed", self._threads)
         return lambda: engine(self._image)
+
+
+def quickest_tenth(times: Sequence[float]) -> float:
+    """The mean of the quickest tenth: other work disturbs it least, and it rests on more than one run."""
+    return float(np.sort(times)[: max(1, len(times) // 10)].mean())
 
 
 def _statistics_at_hand(supernet: Supernet, config: SubnetConfig) -> Statistics:

@@ -10,4 +10,5 @@ and serves all methods and seeds, as are the latencies measured here.
 - methods.py: what is compared, and what each offers for a preference
 - score.py: hypervolume over measured latency, uniformity, control
 - report.py: tables and plots
+- steadiness.py: which statistic of a latency repeats best, and is learned best
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,11 @@ from pliant.search.identity import batches_digest, supernet_digest
 from pliant.search.integers import Images, integer_sources
 from pliant.search.latency import LatencyModel
 from pliant.search.log import EvaluationLog
+from pliant.search.pace import Timed, at_one_pace
 from pliant.search.predictor import Fit, Predictor
 from pliant.search.run import NO_LOSS, open_search_data
 from pliant.search.source import ByPrecision
-from pliant.search.timing import Timer
+from pliant.search.timing import QUANTILE, Timer
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
 
@@ -110,20 +112,27 @@ class _Times:
     def __init__(self, path: Path, checkpoint: Checkpoint, digest: str, policies: Mapping[str, Policy]):
         self._path, self._supernet, self._policies = path, checkpoint.supernet, policies
         said = {name: policy.to_json() for name, policy in policies.items()}
-        self._head = {"supernet": digest, "fingerprint": read_fingerprint().digest, "policies": said}
-        self._known: dict[SubnetConfig, float] = {}
+        self._head = {
+            "supernet": digest,
+            "fingerprint": read_fingerprint().digest,
+            "policies": said,
+            "quantile": QUANTILE,
+        }
+        self._known: dict[SubnetConfig, Timed] = {}
         if path.exists():
             entry = json.loads(path.read_text())
             if all(entry.get(key) == value for key, value in self._head.items()):
-                self._known = {SubnetConfig.from_json(row["config"]): row["ms"] for row in entry["rows"]}
+                self._known = {SubnetConfig.from_json(row["config"]): _timed(row) for row in entry["rows"]}
 
     def __call__(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, float]:
         missing = [config for config in dict.fromkeys(configs) if config not in self._known]
         if missing:
-            for config, each in Timer(self._supernet, threads=1, policies=self._policies)(missing).items():
-                value = each.at(each.quantile)
-                assert value is not None
-                self._known[config] = value
-            rows = [{"config": config.to_json(), "ms": value} for config, value in self._known.items()]
+            self._known |= Timer(self._supernet, threads=1, policies=self._policies)(missing)
+            rows = [{"config": config.to_json(), **asdict(each)} for config, each in self._known.items()]
             self._path.write_text(json.dumps({**self._head, "rows": rows}) + "\n")
-        return {config: self._known[config] for config in configs}
+        milliseconds = at_one_pace(self._known)
+        return {config: milliseconds[config] for config in configs}
+
+
+def _timed(row: Mapping[str, Any]) -> Timed:
+    return Timed(row["milliseconds"], row["pace"])

@@ -74,5 +74,6 @@ def test_the_timer_measures_each_subnet_once_and_the_widest_takes_longest() -> N
     effort = Effort(runs=42, seconds=1.0, spread=0.05)
     found = Timer(supernet, threads=1)(configs, effort, lambda *at: seen.append(at))
     assert list(found) == configs[:2]
-    assert found[supernet.space.widest].min > found[supernet.space.narrowest].min > 0.0
-    assert seen == [("measuring latency", 0, 2)]
+    assert found[supernet.space.widest].milliseconds > found[supernet.space.narrowest].milliseconds > 0.0
+    assert {each.pace for each in found.values()} == {found[supernet.space.widest].milliseconds}
+    assert seen == [("measuring latency", 0, 2), ("measuring latency", 2, 2)]

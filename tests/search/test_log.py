@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pliant import CheckpointError
 from pliant.models import Supernet
 from pliant.search.identity import batches_digest, supernet_digest
 from pliant.search.log import EvaluationLog
+from pliant.search.pace import Timed
 
 from .making import make_batches, make_supernet
 
@@ -32,6 +34,20 @@ def test_every_torn_tail_is_cut_off_and_the_rest_kept(tmp_path: Path) -> None:
         last = EvaluationLog(path, {"supernet": "a"}, resume=True)
         assert last.entries == [*tables[: max(kept, 0)], tables[1]]
         last.close()
+
+
+def test_latencies_come_back_but_those_that_say_nothing_of_the_pace(tmp_path: Path) -> None:
+    """Versions before the pace was noted wrote `latency`; what they measured is measured anew."""
+    config, timed = make_supernet().space.widest, Timed(0.1 + 0.2, 1e-3)
+    log = EvaluationLog(tmp_path / "log", {"supernet": "a"})
+    log.append_latency("clock", config, timed)
+    log.close()
+    earlier = {"clock": "clock", "config": make_supernet().space.narrowest.to_json(), "latency": {"value": 1.0}}
+    with (tmp_path / "log").open("a") as file:
+        file.write(json.dumps(earlier) + "\n")
+    again = EvaluationLog(tmp_path / "log", {"supernet": "a"}, resume=True)
+    assert again.latencies == {("clock", config): timed}
+    again.close()
 
 
 def test_a_log_of_nothing_is_no_search_to_go_on_with(tmp_path: Path) -> None:

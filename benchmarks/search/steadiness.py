@@ -1,0 +1,131 @@
+"""Which statistic of a subnet's runs a search should compare: how well it repeats, and how well it can be learned.
+
+Subnets from all over the space are timed twice: with nothing else of ours on the machine, and with every second core
+busy.
+
+python -m pliant.benchmarks.search.steadiness --work out/bench-training --results benchmarks/results
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pliant.devices.fingerprint import read_fingerprint
+from pliant.models.space import SubnetConfig
+from pliant.search.clock import probes
+from pliant.search.latency import LatencyModel
+from pliant.search.pace import Timed, at_one_pace
+from pliant.search.timing import Timer, quickest_tenth
+from pliant.training.checkpoint import Checkpoint
+
+from ..dated import save_dated
+from ..reporting import table_line
+from .subjects import REAL, trained
+
+STATISTICS: dict[str, Callable[[list[float]], float]] = {
+    "quickest": min,
+    "quickest tenth": quickest_tenth,
+    **{f"p{100 * q:g}": partial(np.quantile, q=q) for q in (0.05, 0.1, 0.25, 0.5)},
+}
+HEAD = ("data", "statistic", "off, idle", "tau, idle", "off, busy", "tau, busy", "busy over idle", "differ by")
+Runs = list[tuple[Sequence[SubnetConfig], dict[SubnetConfig, list[float]]]]
+"""By group: its subnets, and the times of all that ran beside each other."""
+
+
+def main() -> None:
+    """Measure all that are chosen; print a table and write the dated file."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m pliant.benchmarks.search.steadiness")
+    parser.add_argument("--data", nargs="+", choices=REAL, default=list(REAL))
+    parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where supernets were trained")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    chosen = parser.parse_args()
+    rows = [row for data in chosen.data for row in _rows(data, trained(data, chosen.work))]
+    command = f"python -m {__package__}.steadiness --data {' '.join(chosen.data)}"
+    print(table_line(list(HEAD)), table_line(["---"] * len(HEAD)), *map(_line, rows), sep="\n")
+    print(save_dated("latency-statistics", chosen.results, command, {"rows": rows}), file=sys.stderr)
+
+
+def _rows(data: str, checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    """Of each statistic: error and rank correlation of held-out subnets, and how far both measurements agree."""
+    timer, configs = Timer(checkpoint.supernet, threads=1), probes(checkpoint.space)
+    runs = {"idle": list(timer.in_turns(configs))}
+    with _half_of_the_cores_busy():
+        runs["busy"] = list(timer.in_turns(configs))
+    return [
+        {"data": data, "subnets": len(configs), "statistic": name, "at_one_pace": level, **_row(checkpoint, runs, each)}
+        for level in (False, True)
+        for name in STATISTICS
+        for each in [partial(_values, checkpoint.space.widest, STATISTICS[name], level)]
+    ]
+
+
+def _values(
+    widest: SubnetConfig, statistic: Callable[[list[float]], float], level: bool, runs: Runs
+) -> dict[SubnetConfig, float]:
+    """What a search would learn from: the statistic as it is, or at one pace."""
+    timed = {
+        config: Timed(float(statistic(times[config])), float(statistic(times[widest])))
+        for group, times in runs
+        for config in group
+    }
+    return at_one_pace(timed) if level else {config: each.milliseconds for config, each in timed.items()}
+
+
+def _row(
+    checkpoint: Checkpoint, runs: Mapping[str, Runs], values_of: Callable[[Runs], dict[SubnetConfig, float]]
+) -> dict[str, float]:
+    values = {when: values_of(each) for when, each in runs.items()}
+    row: dict[str, float] = {}
+    for when, each in values.items():
+        fit = LatencyModel.held_out(checkpoint.space, checkpoint.tasks, each)
+        row |= {f"{when}_held_out_error": fit.error, f"{when}_held_out_tau": fit.tau}
+    ratios = np.array([values["busy"][config] / value for config, value in values["idle"].items()])
+    middle = float(np.median(ratios))
+    return {**row, "busy_over_idle": middle, "difference": float(np.abs(ratios / middle - 1.0).mean())}
+
+
+@contextmanager
+def _half_of_the_cores_busy() -> Iterator[None]:
+    """Half as many processes as there are cores, each multiplying matrices."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_multiply, daemon=True) for _ in range(-(-read_fingerprint().cores // 2))]
+    for each in workers:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in workers:
+            each.terminate()
+
+
+def _multiply() -> None:
+    matrix = np.random.default_rng(0).standard_normal((384, 384)) / 20.0
+    product = matrix
+    while True:
+        product = np.tanh(product @ matrix)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    shares = [
+        f"{row['idle_held_out_error']:.1%}",
+        f"{row['idle_held_out_tau']:.3f}",
+        f"{row['busy_held_out_error']:.1%}",
+        f"{row['busy_held_out_tau']:.3f}",
+        f"{row['busy_over_idle']:.2f}",
+        f"{row['difference']:.1%}",
+    ]
+    name = row["statistic"] + (", at one pace" if row["at_one_pace"] else "")
+    return table_line([row["data"], name, *shares])
+
+
+if __name__ == "__main__":
+    main()
