@@ -151,7 +151,7 @@ def _spread(values: np.ndarray[Any, np.dtype[np.float64]], quantile: float) -> f
 class Effort:
     """How long to measure: at least `runs` a candidate, then until `spread` is reached or `seconds` in all are over.
 
-    `warmup` runs come first, untimed; a turn is `burst` timed runs after one untimed.
+    A spread of 0 is never reached. `warmup` runs come first, untimed; a turn is `burst` timed runs after one untimed.
     """
 
     runs: int = SETTLED
@@ -196,7 +196,7 @@ def measure(
 
 
 def sample(candidates: Candidates, *, effort: Effort = Effort()) -> dict[str, list[float]]:
-    """Milliseconds of every run of every candidate, interleaved as in `measure`, which steers by the median."""
+    """Milliseconds of every run of every candidate, in order; interleaved as by `measure`, steered by the median."""
     return {name: clock.times for name, clock in _run(candidates, 0.5, effort, None).items()}
 
 
@@ -224,6 +224,7 @@ def _run(candidates: Candidates, quantile: float, effort: Effort, progress: Prog
 def _enough(clock: _Clock, quantile: float, least: int, spread: float, over: bool) -> bool:
     if len(clock.times) < least:
         return False
+    # What is never reached is not reckoned: that takes time between the turns.
     return over or (spread > 0.0 and _spread(np.asarray(clock.times), quantile) <= spread)
 
 

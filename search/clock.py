@@ -20,7 +20,7 @@ from .front import Latency
 from .log import EvaluationLog
 from .pace import Timed, at_one_pace
 from .profiled import profiled_latencies
-from .timing import QUANTILE, Timer
+from .timing import QUANTILE, STATISTIC, Timer
 
 PROBES = 80
 """Subnets measured to learn from."""
@@ -94,9 +94,9 @@ class ThisMachine:
         return {config: Latency(milliseconds[config], "measured", self.where, QUANTILE) for config in configs}
 
     def _name(self, config: SubnetConfig, phase: str) -> str:
-        """All that a latency depends on beside widths: machine, threads, what the precision means, and when."""
+        """What a latency depends on beside widths: machine, threads, when, of which runs, what the precision means."""
         policy = self._policies.get(config.precision)
-        said = json.dumps([self._fingerprint.digest, self._threads, phase, policy and policy.to_json()])
+        said = json.dumps([self._fingerprint.digest, self._threads, phase, STATISTIC, policy and policy.to_json()])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

@@ -11,11 +11,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.dialect import get_dialect
+from ..devices.fingerprint import read_fingerprint
 from ..export.build import PARITY_IMAGES
 from ..export.engine import Engine
 from ..export.feeds import Feed
@@ -32,6 +34,8 @@ from ..training.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wante
 from .log import EvaluationLog
 
 WHOLE = Policy().name
+FINDING = 1
+"""How `find_policies` works: another number, and what an earlier one found is sought anew."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,16 @@ def integer_sources(
     dialect = get_dialect("onnxruntime")
     forms = Forms(fp32.supernet, {WHOLE: Policy()}, dialect)
     # Minutes of work: what a search found that was stopped is not sought again.
-    how = json.dumps([WHOLE, max_drop, evaluations, sum(map(len, images.calibration)), len(images.quality.images)])
+    how = _digest(
+        {
+            "version": FINDING,
+            "whole": Policy().to_json(),
+            "max_drop": max_drop,
+            "evaluations": evaluations,
+            "images": [sum(map(len, images.calibration)), len(images.quality.images)],
+            "machine": read_fingerprint().digest,
+        }
+    )
     if log is not None and how in log.policies:
         policies = {policy.name: policy for policy in log.policies[how]}
     else:
@@ -143,11 +156,15 @@ def integer_sources(
     sources = {}
     for name, policy in policies.items():
         # A table holds for this policy only, which may be another one by the same name after a change of images.
-        key = f"{name}-{hashlib.sha256(json.dumps(policy.to_json()).encode()).hexdigest()[:8]}"
+        key = f"{name}-{_digest(policy.to_json())}"
         known = () if log is None else log.by_precision.get(key, ())
         keep = None if log is None else partial(_append, log, key)
         sources[name] = IntegerEvaluator(forms, name, fp32, images, known=known, keep=keep)
     return policies, sources
+
+
+def _digest(entry: Any) -> str:
+    return hashlib.sha256(json.dumps(entry).encode()).hexdigest()[:8]
 
 
 def _append(log: EvaluationLog, precision: str, encoder: Encoder, table: Table) -> None:

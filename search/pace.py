@@ -1,13 +1,13 @@
 """One pace for all: a machine's speed changes while subnets are timed, and alike for all that are timed at that moment.
 
 So every subnet is timed in turns with the widest one, and what counts is how many times as long it takes. Milliseconds
-are that many times what the widest took in the middle.
+are that many times the median of what the widest took.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +28,14 @@ class Timed:
             raise InputError(f"a subnet cannot take {self.milliseconds} ms, nor the widest {self.pace} ms")
 
 
-def at_one_pace(found: Mapping[SubnetConfig, Timed]) -> dict[SubnetConfig, float]:
-    """Milliseconds of all as if the machine had kept the median of their paces."""
+def pace_of(found: Iterable[Timed]) -> float:
+    """The median pace of at least one."""
+    return float(np.median([each.pace for each in found]))
+
+
+def at_one_pace(found: Mapping[SubnetConfig, Timed], pace: float | None = None) -> dict[SubnetConfig, float]:
+    """Milliseconds of all as if the machine had kept one pace, their median where none is given."""
     if not found:
         return {}
-    pace = float(np.median([each.pace for each in found.values()]))
+    pace = pace_of(found.values()) if pace is None else pace
     return {config: each.milliseconds * pace / each.pace for config, each in found.items()}

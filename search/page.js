@@ -26,6 +26,10 @@ function preferred() {
   return tasks.flatMap((task, i) => (state.weights[i] === 1 ? [] : [`${task.name}=${state.weights[i]}`]));
 }
 
+function sameInTheTerminal() {
+  return state.name === "latency" ? "In the terminal, where latency is measured anew:" : "The same in the terminal:";
+}
+
 // In pieces that stay whole where the line is folded.
 function command() {
   const quoted = text => (/^[\w.=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
@@ -79,7 +83,7 @@ function drawCard({ shown, chosen, scores }) {
   unpin.addEventListener("click", () => pin(state.pin));
   const other = `The choice here is ${chosen ? `subnet ${chosen.number}` : "none: nothing fits"}.`;
   const pieces = command().flatMap(piece => [" ", html("span", {}, piece)]).slice(1);
-  const asks = shown === chosen ? ["The same in the terminal:", html("code", {}, ...pieces)] : [other];
+  const asks = shown === chosen ? [sameInTheTerminal(), html("code", {}, ...pieces)] : [other];
   const facts = {
     "multiply-adds": showMacs(shown.macs), bytes: showBytes(shown.bytes), latency: showLatency(shown.latency),
     precision: shown.config.precision, score: `${showQuality(shareOf(shown, scores))} (widest: 1)`,

@@ -24,10 +24,9 @@ from .pace import Timed
 
 TOGETHER = 8
 """Subnets timed in turns."""
-QUANTILE = 0.05
-"""What a search compares: the mean of the quickest tenth of the runs, so about this. A plan promises others."""
-EFFORT = Effort(runs=42, spread=0.0, seconds=0.5, warmup=1)
-"""The same time for all, steady or not: of more runs the quickest is quicker."""
+STATISTIC, QUANTILE = "mean of the quickest tenth", 0.05
+"""What a search compares of the runs of a subnet, and about which quantile that is. A plan promises others."""
+EFFORT = Effort(runs=42, seconds=0.5, warmup=1)
 Call = Callable[[], object]
 
 
@@ -49,9 +48,10 @@ class Timer:
         progress: Progress | None = None,
         keep: Callable[[SubnetConfig, Timed], None] | None = None,
     ) -> dict[SubnetConfig, Timed]:
-        """Measure subnets, some at a time in turns; `effort.seconds` is for each, `progress(what, done, total)`.
+        """Measure subnets, some at a time in turns; `progress(what, done, total)`.
 
-        `keep` is given each as soon as it is measured.
+        Each has `effort.seconds`, and `effort.runs` at least; the effort's spread is not looked at. `keep` is given
+        each as soon as it is measured.
         """
         wanted = list(dict.fromkeys(configs))
         found: dict[SubnetConfig, Timed] = {}
@@ -75,7 +75,8 @@ class Timer:
             group = configs[start : start + TOGETHER]
             beside = dict.fromkeys([widest, *group])
             calls = {str(at): self._widest if each == widest else self._call(each) for at, each in enumerate(beside)}
-            times = sample(calls, effort=replace(effort, seconds=effort.seconds * len(calls)))
+            # As long for all, steady or not: the pace is that of the same moments, and more runs have a quicker tenth.
+            times = sample(calls, effort=replace(effort, seconds=effort.seconds * len(calls), spread=0.0))
             yield group, dict(zip(beside, times.values(), strict=True))
 
     @cached_property
@@ -91,7 +92,7 @@ class Timer:
 
 
 def quickest_tenth(times: Sequence[float]) -> float:
-    """The mean of the quickest tenth: other work disturbs it least, and it rests on more than one run."""
+    """The mean of the quickest tenth of the runs, in which other work on the machine shows little."""
     return float(np.sort(times)[: max(1, len(times) // 10)].mean())
 
 

@@ -9,7 +9,9 @@ python -m pliant.benchmarks.search.steadiness --work out/bench-training --result
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,15 +59,16 @@ def main() -> None:
 def _rows(data: str, checkpoint: Checkpoint) -> list[dict[str, Any]]:
     """Of each statistic: error and rank correlation of held-out subnets, and how far both measurements agree."""
     timer, configs = Timer(checkpoint.supernet, threads=1), probes(checkpoint.space)
+    load = os.getloadavg()[0]  # of the minute before: what else was running
     runs = {"idle": list(timer.in_turns(configs))}
     with _half_of_the_cores_busy():
         runs["busy"] = list(timer.in_turns(configs))
-    return [
-        {"data": data, "subnets": len(configs), "statistic": name, "at_one_pace": level, **_row(checkpoint, runs, each)}
-        for level in (False, True)
-        for name in STATISTICS
-        for each in [partial(_values, checkpoint.space.widest, STATISTICS[name], level)]
-    ]
+    rows = []
+    for level, name in itertools.product((False, True), STATISTICS):
+        values_of = partial(_values, checkpoint.space.widest, STATISTICS[name], level)
+        origin = {"data": data, "subnets": len(configs), "statistic": name, "at_one_pace": level, "load": load}
+        rows.append({**origin, **_row(checkpoint, runs, values_of)})
+    return rows
 
 
 def _values(
@@ -95,23 +98,28 @@ def _row(
 
 @contextmanager
 def _half_of_the_cores_busy() -> Iterator[None]:
-    """Half as many processes as there are cores, each multiplying matrices."""
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_multiply, daemon=True) for _ in range(-(-read_fingerprint().cores // 2))]
+    """Half as many processes as there are cores, each at work."""
+    context, count = multiprocessing.get_context("spawn"), -(-read_fingerprint().cores // 2)
+    begun = context.Barrier(count + 1)
+    workers = [context.Process(target=_work, args=(begun,), daemon=True) for _ in range(count)]
     for each in workers:
         each.start()
+    begun.wait()
     try:
         yield
+        assert all(each.is_alive() for each in workers), "the machine was not kept busy"
     finally:
         for each in workers:
             each.terminate()
+            each.join()
 
 
-def _multiply() -> None:
-    matrix = np.random.default_rng(0).standard_normal((384, 384)) / 20.0
-    product = matrix
+def _work(begun: Any) -> None:
+    """One thread's work, of arithmetic and of memory; a product of matrices would take all cores."""
+    values = np.random.default_rng(0).standard_normal(200_000)
+    begun.wait()
     while True:
-        product = np.tanh(product @ matrix)
+        np.sort(np.tanh(values))
 
 
 def _line(row: Mapping[str, Any]) -> str:

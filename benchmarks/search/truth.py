@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -14,20 +14,20 @@ import numpy as np
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
-from pliant.quantize.policy import Policy
 from pliant.search.clock import probes
 from pliant.search.identity import batches_digest, supernet_digest
 from pliant.search.integers import Images, integer_sources
 from pliant.search.latency import LatencyModel
 from pliant.search.log import EvaluationLog
-from pliant.search.pace import Timed, at_one_pace
+from pliant.search.pace import Timed, at_one_pace, pace_of
 from pliant.search.predictor import Fit, Predictor
 from pliant.search.run import NO_LOSS, open_search_data
 from pliant.search.source import ByPrecision
-from pliant.search.timing import QUANTILE, Timer
+from pliant.search.timing import STATISTIC, Timer
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
 
+Timings = dict[SubnetConfig, Timed]
 HELD_OUT = 20
 """Encoders that were not learned from, without which a fit says nothing."""
 
@@ -56,7 +56,14 @@ class Truth:
         shown = Images.of(images.recalibration, images.validation, how.calibration_images)
         most = NO_LOSS if how.max_drop is None else how.max_drop
         self.policies, self.integers = integer_sources(self.evaluator, shown, most, how.evaluations, self._log)
-        self._times = _Times(folder / f"{data}-latency.json", checkpoint, digest, self.policies)
+        head = {
+            "supernet": digest,
+            "fingerprint": read_fingerprint().digest,
+            "policies": {name: policy.to_json() for name, policy in self.policies.items()},
+            "statistic": STATISTIC,
+        }
+        timer = Timer(checkpoint.supernet, threads=1, policies=self.policies)
+        self._times = StoredTimes(folder / f"{data}-latency.json", head, timer)
 
     @property
     def source(self) -> ByPrecision:
@@ -76,8 +83,10 @@ class Truth:
         """By precision, what is learned from measured subnets, and how well it estimates others that are held out."""
         space, tasks = self.checkpoint.space, self.checkpoint.tasks
         models, fits = {}, {}
-        for precision in ("fp32", *self.policies):
-            known = self.latency([replace(config, precision=precision) for config in probes(space)])
+        precisions = ("fp32", *self.policies)
+        times = self.latency([replace(config, precision=each) for each in precisions for config in probes(space)])
+        for precision in precisions:
+            known = {config: ms for config, ms in times.items() if config.precision == precision}
             models[precision] = LatencyModel(space, tasks, known)
             fits[precision] = LatencyModel.held_out(space, tasks, known)
         return models, fits
@@ -106,31 +115,32 @@ class Truth:
         self._log.close()
 
 
-class _Times:
-    """Measured latencies in a file, of one machine and one supernet's graphs."""
+class StoredTimes:
+    """Measured latencies in a file, all at the pace of those that were measured first.
 
-    def __init__(self, path: Path, checkpoint: Checkpoint, digest: str, policies: Mapping[str, Policy]):
-        self._path, self._supernet, self._policies = path, checkpoint.supernet, policies
-        said = {name: policy.to_json() for name, policy in policies.items()}
-        self._head = {
-            "supernet": digest,
-            "fingerprint": read_fingerprint().digest,
-            "policies": said,
-            "quantile": QUANTILE,
-        }
-        self._known: dict[SubnetConfig, Timed] = {}
+    `measure` times what the file lacks; a file whose `head` says something else counts for nothing.
+    """
+
+    def __init__(self, path: Path, head: Mapping[str, Any], measure: Callable[[list[SubnetConfig]], Timings]):
+        self._path, self._head, self._measure = path, head, measure
+        self._known: Timings = {}
+        self._pace: float | None = None
         if path.exists():
             entry = json.loads(path.read_text())
-            if all(entry.get(key) == value for key, value in self._head.items()):
+            if all(entry.get(key) == value for key, value in head.items()):
+                self._pace = entry["pace"]
                 self._known = {SubnetConfig.from_json(row["config"]): _timed(row) for row in entry["rows"]}
 
     def __call__(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, float]:
+        """Milliseconds of each; what is measured now is in the file when this returns."""
         missing = [config for config in dict.fromkeys(configs) if config not in self._known]
         if missing:
-            self._known |= Timer(self._supernet, threads=1, policies=self._policies)(missing)
+            measured = self._measure(missing)
+            self._known |= measured
+            self._pace = self._pace or pace_of(measured.values())
             rows = [{"config": config.to_json(), **asdict(each)} for config, each in self._known.items()]
-            self._path.write_text(json.dumps({**self._head, "rows": rows}) + "\n")
-        milliseconds = at_one_pace(self._known)
+            self._path.write_text(json.dumps({**self._head, "pace": self._pace, "rows": rows}) + "\n")
+        milliseconds = at_one_pace(self._known, self._pace)
         return {config: milliseconds[config] for config in configs}
 
 

@@ -21,6 +21,7 @@ from pliant.devices.measure import (
     measure,
     paired_ratio,
     runs_needed,
+    sample,
     summarize,
 )
 
@@ -74,6 +75,12 @@ def test_measuring_ends_when_the_time_is_over_although_it_is_not_steady() -> Non
     )["noisy"]
     assert time.perf_counter() - began < 5.0
     assert found.spread > 0.001
+
+
+def test_every_run_is_told_and_what_is_never_steady_enough_runs_as_often_as_all_others() -> None:
+    found = sample({"a": lambda: None, "b": spin(0.2)}, effort=Effort(runs=6, seconds=0.1, spread=0.0))
+    assert len(found["a"]) == len(found["b"]) > 6
+    assert min(found["b"]) >= 0.2
 
 
 def test_progress_reaches_its_total() -> None:

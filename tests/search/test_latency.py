@@ -10,7 +10,8 @@ from pliant.devices.errors import BudgetError
 from pliant.devices.measure import Effort
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.search.latency import LatencyModel
-from pliant.search.timing import Timer
+from pliant.search.pace import Timed
+from pliant.search.timing import TOGETHER, Timer, quickest_tenth
 
 from .making import NAMES, TASKS, make_supernet
 
@@ -77,3 +78,27 @@ def test_the_timer_measures_each_subnet_once_and_the_widest_takes_longest() -> N
     assert found[supernet.space.widest].milliseconds > found[supernet.space.narrowest].milliseconds > 0.0
     assert {each.pace for each in found.values()} == {found[supernet.space.widest].milliseconds}
     assert seen == [("measuring latency", 0, 2), ("measuring latency", 2, 2)]
+
+
+def test_every_group_has_its_own_pace_and_all_of_it_as_many_runs() -> None:
+    supernet, rng = make_supernet(), random.Random(0)
+    configs = [supernet.space.widest, *dict.fromkeys(supernet.space.sample(rng) for _ in range(TOGETHER))][
+        : TOGETHER + 1
+    ]
+    timer, effort = Timer(supernet, threads=1), Effort(runs=6, seconds=0.02, spread=1e9)
+    groups = list(timer.in_turns(configs, effort))
+    assert [list(group) for group, _ in groups] == [configs[:TOGETHER], configs[TOGETHER:]]
+    for group, runs in groups:
+        assert set(runs) == {supernet.space.widest, *group}
+        assert len({len(times) for times in runs.values()}) == 1, "the widest ran at the same moments as the others"
+    kept: dict[SubnetConfig, Timed] = {}
+    found = timer(configs, effort, keep=kept.__setitem__)
+    assert found == kept
+    assert [*found] == configs
+    assert len({each.pace for each in found.values()}) == 2
+    assert timer([]) == {}
+
+
+def test_the_quickest_tenth_is_at_least_one_run() -> None:
+    assert quickest_tenth([3.0, 1.0, 2.0]) == 1.0
+    assert quickest_tenth([*range(10, 30)]) == 10.5

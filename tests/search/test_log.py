@@ -8,6 +8,7 @@ import torch
 
 from pliant import CheckpointError
 from pliant.models import Supernet
+from pliant.quantize.policy import Policy
 from pliant.search.identity import batches_digest, supernet_digest
 from pliant.search.log import EvaluationLog
 from pliant.search.pace import Timed
@@ -47,6 +48,16 @@ def test_latencies_come_back_but_those_that_say_nothing_of_the_pace(tmp_path: Pa
         file.write(json.dumps(earlier) + "\n")
     again = EvaluationLog(tmp_path / "log", {"supernet": "a"}, resume=True)
     assert again.latencies == {("clock", config): timed}
+    again.close()
+
+
+def test_policies_come_back_as_they_were_found(tmp_path: Path) -> None:
+    found = (Policy(), Policy("mixed", (("encoder.*", "fp32"),)))
+    log = EvaluationLog(tmp_path / "log", {"supernet": "a"})
+    log.append_policies("so", found)
+    log.close()
+    again = EvaluationLog(tmp_path / "log", {"supernet": "a"}, resume=True)
+    assert again.policies == {"so": found}
     again.close()
 
 

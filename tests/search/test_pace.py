@@ -28,6 +28,7 @@ def test_milliseconds_are_those_of_the_median_pace() -> None:
     paces = [8.0, 10.0, 40.0]
     found = {config: Timed(pace / 2, pace) for config, pace in zip(CONFIGS, paces, strict=False)}
     assert list(at_one_pace(found).values()) == pytest.approx([5.0] * 3)
+    assert list(at_one_pace(found, pace=20.0).values()) == pytest.approx([10.0] * 3)
     assert at_one_pace({}) == {}
 
 
