@@ -9,6 +9,7 @@ from ..devices.errors import ConfigError
 from .encoders import ENCODERS
 
 VERSION = 1
+POOLED, CONVOLUTION = CLASSIFIERS = ("pooled", "convolution")
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Architecture:
 
     `height`, `width`: the input in pixels. `base`: full channels of a ResNet's first stage (None: the usual ones).
     `decoder_channels`, `skip_channels`: full channels of a dense decoder and of its skip. `mean`, `std`: RGB in 0..1.
+    `classifier`: what a head that classifies has of its own, a hidden layer after pooling or a 3x3 convolution before.
     """
 
     encoder: str
@@ -30,6 +32,7 @@ class Architecture:
     aspp_rates: tuple[int, ...] = (3, 6)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    classifier: str = POOLED
 
     def __post_init__(self) -> None:
         for name in ("aspp_rates", "mean", "std"):
@@ -38,6 +41,8 @@ class Architecture:
             raise ConfigError(f"unknown encoder {self.encoder!r}: choose one of {', '.join(ENCODERS)}")
         if self.stem not in ("imagenet", "cifar"):
             raise ConfigError(f"unknown stem {self.stem!r}: choose imagenet or cifar")
+        if self.classifier not in CLASSIFIERS:
+            raise ConfigError(f"unknown classifier {self.classifier!r}: choose {' or '.join(CLASSIFIERS)}")
         if self.output_stride not in (1, 2, 4, 8, 16, 32):
             raise ConfigError(f"output_stride must be a power of two up to 32, not {self.output_stride}")
         if min(self.height, self.width, self.decoder_channels, self.skip_channels) < 1:
@@ -45,7 +50,9 @@ class Architecture:
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal architecture."""
-        return {"_version": VERSION, **asdict(self)}
+        entry = {"_version": VERSION, **asdict(self)}
+        # Networks of before there was a choice keep their digests, by which evaluations are found again.
+        return {key: value for key, value in entry.items() if (key, value) != ("classifier", POOLED)}
 
     @classmethod
     def from_json(cls, entry: Any) -> Architecture:

@@ -101,3 +101,22 @@ class ClassificationHead(nn.Module):
         """Encoder features -> raw scores (N, outputs); `size` is not used."""
         x = F.adaptive_avg_pool2d(features[-1], 1).flatten(1)
         return self.head(F.relu(self.hidden(x, *at)), *at)  # type: ignore[no-any-return]
+
+
+class ConvolutionHead(nn.Module):
+    """One 3x3 convolution of slimmable width, global average pooling, class scores.
+
+    A preference can only choose with what decoders hold: of the multiply-adds of a ResNet-20 with twenty tasks a hidden
+    layer after pooling holds next to nothing, this a third.
+    """
+
+    def __init__(self, high: Channels, outputs: int, *, group: str, channels: int, multiple: int):
+        super().__init__()
+        inner = Channels(channels, group, multiple)
+        self.hidden = ConvNorm(high, inner, 3)
+        self.head = SlimLinear(inner, Channels(outputs))
+
+    def forward(self, features: list[Tensor], size: tuple[int, int], *at: Setting) -> Tensor:
+        """Encoder features -> raw scores (N, outputs); `size` is not used."""
+        x = self.hidden(features[-1], *at)
+        return self.head(F.adaptive_avg_pool2d(x, 1).flatten(1), *at)  # type: ignore[no-any-return]

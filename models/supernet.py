@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ..devices.errors import ConfigError
 from ..runtime.format.tasks import Task
-from .architecture import Architecture
+from .architecture import CONVOLUTION, Architecture
 from .channels import Channels, Ranges
-from .decoders import ClassificationHead, DenseDecoder
+from .decoders import ClassificationHead, ConvolutionHead, DenseDecoder
 from .encoders import RESNETS, MobileNetV2, ResNet
 from .layers import SLIM_LAYERS, SlimLayer
 from .network import Network
@@ -128,7 +128,8 @@ def _encoder(architecture: Architecture, multiple: int) -> ResNet | MobileNetV2:
 def _decoder(task: Task, channels: list[Channels], architecture: Architecture, space: SearchSpace) -> nn.Module:
     group = f"decoder.{task.name}"
     if task.kind == "classification":
-        return ClassificationHead(
+        head = ConvolutionHead if architecture.classifier == CONVOLUTION else ClassificationHead
+        return head(
             channels[-1],
             task.channels,
             group=group,

@@ -143,6 +143,7 @@ def architecture_of(recipe: Recipe, size: tuple[int, int]) -> Architecture:
         "skip_channels": model.skip_channels,
         "aspp_rates": model.aspp_rates,
         "output_stride": model.output_stride,
+        "classifier": model.classifier,
     }
     asked = {name: value for name, value in given.items() if value is not None}
     return Architecture(model.encoder, size[0], size[1], model.stem, **asked)  # type: ignore[arg-type]

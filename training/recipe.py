@@ -23,7 +23,8 @@ class ModelRecipe(Part):
 
     `channels` is a ResNet's base width, that of its first stage (null: the usual one). Late stages are dilated where
     their strides would exceed `output_stride`. `decoder_channels` is the full width of each decoder, `skip_channels`
-    what it takes of the finest stage, `aspp_rates` the dilations of its ASPP. `pretrained` is
+    what it takes of the finest stage, `aspp_rates` the dilations of its ASPP; `classifier` says what a head that
+    classifies has of its own, a hidden layer after pooling or a 3x3 convolution before it. `pretrained` is
     a file of encoder weights (docs/training.md), absolute or in the data folder; `sort` is the measure of importance by
     which their channels are sorted before nesting.
     """
@@ -35,6 +36,7 @@ class ModelRecipe(Part):
     decoder_channels: Channels | None = None
     skip_channels: Channels | None = None
     aspp_rates: tuple[Pixels, ...] | None = None
+    classifier: Literal["pooled", "convolution"] = "pooled"
     pretrained: Path | None = None
     sort: Literal["none", "norm", "activation"] = "norm"
 

@@ -15,7 +15,7 @@ from pliant.training.checkpoint import Checkpoint, load_checkpoint, resolve, ste
 from ..training.job import Job
 from ..training.methods import DEFAULT
 
-REAL = ("redkitchen", "camvid", "cifar100-mtl")
+REAL = ("redkitchen", "camvid", "cifar100-mtl", "cifar100-mtl-convolution")
 MANY = 8
 """More tasks than these are taken in four groups: a volume of twenty axes means nothing."""
 

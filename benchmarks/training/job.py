@@ -28,7 +28,7 @@ from .compute import training_macs
 from .methods import METHODS, WIDTHS, recipe_of
 
 Entry = dict[str, Any]
-_LATER = {"training.quantization_aware": 0.0, "training.updates": "together"}
+_LATER = {"training.quantization_aware": 0.0, "training.updates": "together", "model.classifier": "pooled"}
 
 
 @dataclass(frozen=True)

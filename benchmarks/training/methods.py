@@ -38,22 +38,22 @@ _TUNED = (
     "training.soft_labels.weight=0.5",
     "training.full_width=0.25",
 )
+_CIFAR = (
+    "data.counts={train: 10000}",
+    "model.channels=16",
+    "space.multiple=4",
+    "training.epochs=40",
+    _CURVE,
+    *_TUNED,
+)
 SUBJECTS = {
     "redkitchen": Subject(
         "redkitchen", ("data.size=[64, 80]", "training.epochs=60", "training.lr=0.004", _CURVE, *_TUNED)
     ),
     "camvid": Subject("camvid", ("data.size=[96, 128]", "training.epochs=40", "training.lr=0.004", _CURVE, *_TUNED)),
-    "cifar100-mtl": Subject(
-        "cifar100-mtl",
-        (
-            "data.counts={train: 10000}",
-            "model.channels=16",
-            "space.multiple=4",
-            "training.epochs=40",
-            _CURVE,
-            *_TUNED,
-        ),
-    ),
+    "cifar100-mtl": Subject("cifar100-mtl", _CIFAR),
+    # For the search: heads that hold a third of the multiply-adds, so that a preference has something to choose with.
+    "cifar100-mtl-convolution": Subject("cifar100-mtl", (*_CIFAR, "model.classifier=convolution")),
     # The small version, for tests: rendered scenes of a few pixels, seconds a job.
     "scenes": Subject(
         "scenes-demo",

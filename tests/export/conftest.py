@@ -26,6 +26,13 @@ def resnet() -> Exported:
 
 
 @pytest.fixture(scope="session")
+def convolved() -> Exported:
+    """A head that classifies by a convolution of its own."""
+    net = supernet("classification", classifier="convolution")
+    return Exported(net, export_template(deployed(net, net.space.widest), SIZE))
+
+
+@pytest.fixture(scope="session")
 def mobilenet() -> Exported:
     net = supernet("depth", encoder="mobilenetv2")
     return Exported(net, export_template(deployed(net, net.space.widest), SIZE))

@@ -71,6 +71,12 @@ def test_int8_keeps_the_signal(resnet: Exported, width: float) -> None:
     assert min(found.values()) > FLOOR_DB, found
 
 
+def test_a_convolution_that_classifies_is_on_integers_and_keeps_the_signal(convolved: Exported) -> None:
+    fp32, int8, _ = both(convolved, convolved.net.space.widest)
+    assert "decoders.classification.hidden.0" in lower(convolved.template, Policy(), ENGINE).reduced
+    assert min(noise(convolved, fp32, int8).values()) > FLOOR_DB
+
+
 def test_int8_keeps_the_signal_of_depthwise_convolutions(mobilenet: Exported) -> None:
     fp32, int8, _ = both(mobilenet, SubnetConfig((0.5, 1.0, 0.75, 0.5), (("depth", 0.5),)))
     found = noise(mobilenet, fp32, int8)

@@ -39,6 +39,12 @@ def test_depthwise_convolutions_are_regrouped(mobilenet: Exported, data: st.Data
     _check_against_torch(mobilenet, data.draw(configs(mobilenet.net.space)), seed=1)
 
 
+@given(st.data())
+@settings(max_examples=3)
+def test_a_convolution_that_classifies_is_narrowed(convolved: Exported, data: st.DataObject) -> None:
+    _check_against_torch(convolved, data.draw(configs(convolved.net.space)), seed=2)
+
+
 def _check_against_torch(exported: Exported, config: SubnetConfig, seed: int) -> None:
     net, moments, images = exported.net, statistics(exported.net, config, seed), waves(2, seed)
     module = deployed(net, config, moments)

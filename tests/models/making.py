@@ -30,6 +30,9 @@ ARCHITECTURES = {
     "resnet10": Architecture("resnet10", 32, 48, base=16, decoder_channels=16, skip_channels=8),
     "resnet18-stride32": Architecture("resnet18", 64, 64, base=16, decoder_channels=16, output_stride=32),
     "resnet20-cifar": Architecture("resnet20", 16, 16, stem="cifar", output_stride=4, decoder_channels=16),
+    "resnet20-cifar-convolution": Architecture(
+        "resnet20", 16, 16, stem="cifar", output_stride=4, decoder_channels=16, classifier="convolution"
+    ),
     "resnet50": Architecture("resnet50", 32, 32, base=16, decoder_channels=16, skip_channels=8),
     "mobilenetv2": Architecture("mobilenetv2", 32, 32, decoder_channels=16, skip_channels=8),
 }

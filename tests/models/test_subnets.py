@@ -20,7 +20,7 @@ NAMES = sorted(ARCHITECTURES)
 
 @functools.cache
 def supernet_of(name: str) -> Supernet:
-    return make_supernet(name, LABELS) if name == "resnet20-cifar" else make_supernet(name)
+    return make_supernet(name, LABELS) if name.startswith("resnet20-cifar") else make_supernet(name)
 
 
 def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
