@@ -121,11 +121,13 @@ def plot(entry: Entry, out: Path) -> None:
     from matplotlib import pyplot
 
     names = _names(entry, "data")
-    figure, axes = pyplot.subplots(2, len(names), figsize=(4.8 * len(names), 7.5), squeeze=False)
+    figure, axes = pyplot.subplots(
+        2, len(names), figsize=(4.8 * len(names) + 1.6, 7.5), squeeze=False, layout="constrained"
+    )
     for column, data in enumerate(names):
         _plot_control(axes[0][column], entry, data)
         _plot_volume(axes[1][column], entry, data)
-    figure.tight_layout()
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     figure.savefig(out, dpi=110)
     pyplot.close(figure)
 
@@ -137,7 +139,6 @@ def _plot_control(axis: Any, entry: Entry, data: str) -> None:
             means = np.array([row["control_by_budget"] for row in rows]).mean(0)
             axis.plot(np.arange(1, len(means) + 1) / (len(means) + 1), means, marker="o", markersize=3, label=method)
     axis.set(title=data, xlabel="latency budget, from narrowest (0) to widest (1)", ylabel="control", xlim=(0, 1))
-    axis.legend(fontsize="small", frameon=False)
 
 
 def _plot_volume(axis: Any, entry: Entry, data: str) -> None:
@@ -145,7 +146,8 @@ def _plot_volume(axis: Any, entry: Entry, data: str) -> None:
     values = [[row["hypervolume"] for row in _rows(entry, data, method)] for method in methods]
     means = [statistics.fmean(each) for each in values]
     spreads = [statistics.stdev(each) if len(each) > 1 else 0.0 for each in values]
-    axis.errorbar(means, range(len(methods)), xerr=spreads, fmt="o", capsize=3)
+    for place, (mean, spread) in enumerate(zip(means, spreads, strict=True)):
+        axis.errorbar(mean, place, xerr=spread, fmt="o", capsize=3)  # in the colours of the lines above
     axis.set(yticks=range(len(methods)), yticklabels=methods, xlabel="hypervolume over measured latency")
     axis.invert_yaxis()
 
