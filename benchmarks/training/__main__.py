@@ -37,12 +37,7 @@ def main() -> int:
     chosen = parser.parse_args()
     folder = chosen.results / "training" if chosen.split == "test" else chosen.work / chosen.split
     if chosen.job:
-        job = Job(chosen.job[0], chosen.job[1], int(chosen.job[2]))
-        if chosen.width is None:
-            save(folder, job, run(job, chosen.work, chosen.split, Silent()))
-        else:
-            train_width(job, chosen.width, chosen.work, Silent())
-        return 0
+        return _job(chosen, folder)
     jobs = [
         Job(data, method, seed)
         for data in chosen.data
@@ -57,6 +52,20 @@ def main() -> int:
     if results:
         _write(merged(results, _command(chosen)), chosen)
     return 1 if failed else 0
+
+
+def _job(chosen: argparse.Namespace, folder: Path) -> int:
+    """What a worker is started for: one job, or the one training of it that is named."""
+    job = Job(chosen.job[0], chosen.job[1], int(chosen.job[2]))
+    try:
+        if chosen.width is None:
+            save(folder, job, run(job, chosen.work, chosen.split, Silent()))
+        else:
+            train_width(job, chosen.width, chosen.work, Silent())
+    except (PliantError, KeyboardInterrupt) as error:
+        print(str(error) or "stopped", file=sys.stderr)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
 
 
 def _command(chosen: argparse.Namespace) -> str:

@@ -44,7 +44,7 @@ class Workers:
     """Runs parts, `count` at once, one thread each, by the command that `arguments` belong to besides the part's.
 
     No part begins after `minutes`. `run` returns whether one failed or was stopped: SIGINT and SIGTERM end all that
-    runs, which resumes from its checkpoints.
+    runs after the step that it is at, and it resumes from there.
     """
 
     count: int

@@ -103,6 +103,7 @@ def test_terminated_it_takes_its_jobs_along(tmp_path: Path) -> None:
     _, said = benchmark.communicate(timeout=60)
     assert benchmark.returncode == 1
     assert "resumes from its checkpoints" in said
+    assert "Traceback" not in said
     assert not Path(f"/proc/{found[0]}").exists()
 
 

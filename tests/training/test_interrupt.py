@@ -1,38 +1,54 @@
-"""The first Ctrl-C is noted, the second is one; nobody else's handling of it is touched."""
+"""The first Ctrl-C or SIGTERM is noted, the second ends; nobody else's handling of them is touched."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from pliant.training.interrupt import AfterTheStep
 
+USUAL: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
 
 @pytest.fixture(autouse=True)
-def usual_handler() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def usual_handlers() -> Iterator[None]:
+    before = {number: signal.signal(number, usual) for number, usual in USUAL.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-def test_the_second_ends_at_once() -> None:
+@pytest.mark.parametrize("first", USUAL)
+@pytest.mark.parametrize("second", USUAL)
+def test_the_second_ends_at_once(first: signal.Signals, second: signal.Signals) -> None:
     with AfterTheStep() as stop:
         asked = [stop.asked]
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(first)
         asked.append(stop.asked)
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(second)
         stop.asked = False
     assert asked == [False, True]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert {number: signal.getsignal(number) for number in USUAL} == USUAL
 
 
-def test_one_that_nobody_looked_at_is_not_lost() -> None:
+@pytest.mark.parametrize("number", USUAL)
+def test_an_echo_of_the_first_is_the_same(number: signal.Signals) -> None:
+    with AfterTheStep(echo=60.0) as stop:
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        assert stop.asked
+        stop.asked = False
+
+
+@pytest.mark.parametrize("number", USUAL)
+def test_one_that_nobody_looked_at_is_not_lost(number: signal.Signals) -> None:
     stop = AfterTheStep().__enter__()
-    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(number)
     assert stop.asked
     with pytest.raises(KeyboardInterrupt):
         stop.__exit__(None, None, None)
@@ -42,15 +58,16 @@ def test_without_one_nothing_happens() -> None:
     with AfterTheStep() as stop:
         pass
     assert not stop.asked
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert {number: signal.getsignal(number) for number in USUAL} == USUAL
 
 
-def test_who_handles_or_ignores_it_goes_on_to() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", USUAL)
+def test_who_handles_or_ignores_it_goes_on_to(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_IGN)
     with AfterTheStep() as stop:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
     assert not stop.asked
-    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(number) is signal.SIG_IGN
 
 
 def test_in_another_thread_it_does_nothing() -> None:

@@ -83,6 +83,17 @@ def test_a_killed_run_ends_in_the_same_weights(whole: Path, tmp_path: Path) -> N
     assert not list(tmp_path.glob("checkpoints/.*"))
 
 
+def test_terminated_it_keeps_the_step_that_ran(whole: Path, tmp_path: Path) -> None:
+    """A scheduler that takes the machine back sends SIGTERM first."""
+    process = _start(tmp_path)
+    _wait_for_steps(process, tmp_path, 3)
+    process.terminate()
+    assert process.wait(60) not in (0, -signal.SIGTERM)
+    assert steps(tmp_path)[0].name == f"step-{_lines(tmp_path):06d}"
+    assert _start(tmp_path).wait(120) == 0
+    assert _weights(tmp_path) == _weights(whole)
+
+
 def _log(out: Path) -> list[str]:
     return (out / "metrics.jsonl").read_text().splitlines()
 
