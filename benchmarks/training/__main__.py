@@ -12,10 +12,10 @@ from pliant import PliantError
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent
 
-from .job import Job, run, train_width
+from .job import Entry, Job, run, train_width
 from .methods import MAIN, METHODS, SUBJECTS
 from .report import plot, tables
-from .results import load, merged, save
+from .results import command_of, current, load, merged, save
 from .workers import Workers
 
 REAL = ("redkitchen", "camvid", "cifar100-mtl")
@@ -50,7 +50,9 @@ def main() -> int:
     failed = workers.run([job for job in jobs if load(folder, job) is None])
     results = {job: entry for job in jobs if (entry := load(folder, job))}
     if results:
-        _write(merged(results, _command(chosen)), chosen)
+        print(tables(_merged(results, chosen)), end="")
+        # A run of a few jobs must not take the others out of the file of the day.
+        _write(_merged({**current(folder, REAL), **results}, chosen), chosen)
     return 1 if failed else 0
 
 
@@ -68,12 +70,6 @@ def _job(chosen: argparse.Namespace, folder: Path) -> int:
     return 0
 
 
-def _command(chosen: argparse.Namespace) -> str:
-    """What measures the same again anywhere: without this machine's places, and how many jobs ran at once."""
-    given = {"data": chosen.data, "methods": chosen.methods, "seeds": chosen.seeds, "split": [chosen.split]}
-    return f"python -m {__package__} " + " ".join(f"--{key} {' '.join(map(str, what))}" for key, what in given.items())
-
-
 def _has_files(data: str) -> bool:
     try:
         open_split(Job(data, MAIN[0], 0).recipes()[None], "validation")
@@ -83,8 +79,11 @@ def _has_files(data: str) -> bool:
     return True
 
 
-def _write(entry: dict[str, object], chosen: argparse.Namespace) -> None:
-    print(tables(entry), end="")
+def _merged(results: dict[Job, Entry], chosen: argparse.Namespace) -> Entry:
+    return merged(results, command_of(results, __package__, chosen.split))
+
+
+def _write(entry: Entry, chosen: argparse.Namespace) -> None:
     folder = chosen.results if chosen.split == "test" else chosen.work
     result = folder / f"training-{str(entry['hardware']).replace(' ', '-')}-{entry['date']}.json"
     folder.mkdir(parents=True, exist_ok=True)

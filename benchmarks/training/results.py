@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from ..dated import hardware_name
 from .job import Entry, Job
-from .methods import DEFAULT
+from .methods import DEFAULT, METHODS
 
 VERSION = 1
+K, V = TypeVar("K"), TypeVar("V")
 
 
 def load(folder: Path, job: Job) -> Entry | None:
@@ -26,6 +29,38 @@ def load(folder: Path, job: Job) -> Entry | None:
         return None
     entry: Entry = json.loads(path.read_text())
     return entry if entry["recipe"] == job.digest and entry["_version"] == VERSION else None
+
+
+def current(folder: Path, data: Iterable[str]) -> dict[Job, Entry]:
+    """Every result of these data sets that lies in `folder` and is measured as its recipe now is, whatever its seed."""
+    jobs = (Job(each, method, seed) for each in data for method in METHODS for seed in _seeds(folder, each, method))
+    return {job: entry for job in jobs if (entry := load(folder, job))}
+
+
+def _seeds(folder: Path, data: str, method: str) -> list[int]:
+    ends = (path.stem.removeprefix(f"{data}-{method}-") for path in folder.glob(f"{data}-{method}-*.json"))
+    return sorted(int(end) for end in ends if end.isdecimal())
+
+
+def command_of(results: Iterable[Job], module: str, split: str) -> str:
+    """What measures these jobs, and no others, anywhere: as many commands as that takes, joined by `&&`."""
+    seeds = _grouped(((job.data, job.method), job.seed) for job in results)
+    methods = _grouped(((data, tuple(sorted(found))), method) for (data, method), found in seeds.items())
+    data_of = _grouped(((tuple(names), found), data) for (data, found), names in methods.items())
+    parts = (
+        {"data": data, "methods": names, "seeds": found, "split": [split]} for (names, found), data in data_of.items()
+    )
+    return " && ".join(
+        f"python -m {module} " + " ".join(f"--{key} {' '.join(map(str, given))}" for key, given in part.items())
+        for part in parts
+    )
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    found: dict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return found
 
 
 def save(folder: Path, job: Job, result: Entry) -> Path:

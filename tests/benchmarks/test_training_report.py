@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pliant.benchmarks.training.__main__ import main
 from pliant.benchmarks.training.delta import gains, task_gains
 from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.methods import WIDTHS
 from pliant.benchmarks.training.report import plot, tables
-from pliant.benchmarks.training.results import merged
+from pliant.benchmarks.training.results import command_of, current, merged, save
 
 TASKS = {"depth": ("rmse", False), "segmentation": ("miou", True)}
 
@@ -97,3 +99,44 @@ def test_the_report_shows_signs_methods_and_costs(tmp_path: Any) -> None:
     assert "| separate | 1.00e+09 | 10 | 1.0 |" in text
     plot(entry, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_every_current_result_on_the_disk_is_found_whatever_its_seed(tmp_path: Path) -> None:
+    kept = [Job("redkitchen", "default", 7), Job("redkitchen", "default", 0), Job("camvid", "ci-kd", 1)]
+    for job in (*kept, Job("scenes", "default", 0)):
+        save(tmp_path, job, {"rows": [job.name]})
+    old = json.loads((tmp_path / "camvid-ci-kd-1.json").read_text())
+    (tmp_path / "camvid-strong-ci-kd-1.json").write_text(json.dumps(old))
+    found = current(tmp_path, ("redkitchen", "camvid"))
+    assert {job.name: entry["rows"] for job, entry in found.items()} == {job.name: [job.name] for job in kept}
+
+
+def test_the_command_names_what_a_file_holds_and_nothing_else() -> None:
+    jobs = [Job(data, method, seed) for data in ("a", "b") for method in ("m", "n") for seed in (1, 0)]
+    assert command_of(jobs, "x", "test") == "python -m x --data a b --methods m n --seeds 0 1 --split test"
+    assert command_of([*jobs, Job("b", "n", 2)], "x", "test") == (
+        "python -m x --data a --methods m n --seeds 0 1 --split test && "
+        "python -m x --data b --methods m --seeds 0 1 --split test && "
+        "python -m x --data b --methods n --seeds 0 1 2 --split test"
+    )
+
+
+def test_a_run_of_one_data_set_leaves_the_others_in_the_file_of_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for job, entry in _results().items():
+        save(tmp_path / "training", job, {key: entry[key] for key in entry if key not in ("hardware", "date")})
+    small = Job("scenes", "default", 0)
+    rows = [{**row("default", 1.0, "depth", 0.5), "data": "scenes"}]
+    save(tmp_path / "training", small, {"rows": rows, "seconds": 1.0, "macs": 1, "parameter_bytes": 1, "curves": []})
+    places = ["--results", str(tmp_path), "--work", str(tmp_path / "work")]
+    asked = ["bench", "--data", "scenes", "--methods", "default", "--seeds", "0", *places]
+    monkeypatch.setattr("sys.argv", asked)
+    assert main() == 0
+    (path,) = tmp_path.glob("training-*.json")
+    written = json.loads(path.read_text())
+    assert {job["data"] for job in written["jobs"]} == {"redkitchen", "scenes"}
+    assert "--data redkitchen --methods default separate no-distillation --seeds 0 1" in written["command"]
+    printed = capsys.readouterr().out
+    assert "### scenes" in printed
+    assert "### redkitchen" not in printed
