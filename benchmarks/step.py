@@ -3,8 +3,9 @@
     python benchmarks/step.py --recipe redkitchen --out benchmarks/results
 
 Both kinds of step run in turns in one process, on the same batch: the widest subnet alone, as an ordinary training
-would, and the widest, the narrowest and two drawn between them, each taught as the recipe says; the draws are those of
-a real training, another one each time. The ratio is the median of pairs. Writes `step-<recipe>-<hardware>-<date>.json`.
+would, and the widest, the narrowest and two drawn between them, each taught as the recipe says; they are drawn by the
+recipe's sampling, as in a training past its steps of the widest alone, anew each time. The ratio is the median of
+pairs. Writes `step-<recipe>-<hardware>-<date>.json`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import itertools
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -21,10 +22,17 @@ import torch
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired
 from pliant.benchmarks.stepping import Stepping
-from pliant.models.space import SubnetConfig
+from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.training.data.batches import epoch_batches
+from pliant.training.recipe import TrainingRecipe
 from pliant.training.recipe_file import load_recipe
-from pliant.training.sampling import step_subnets
+from pliant.training.sampling import subnets_at
+
+
+def drawn(space: SearchSpace, recipe: TrainingRecipe, count: int) -> Iterator[list[SubnetConfig]]:
+    """The `count` subnets of one step after the other, as the recipe draws them once it trains more than the widest."""
+    nested = recipe.model_copy(update={"full_width": 0.0, "subnets": count - 2})
+    return (subnets_at(space, nested, step, step + 1) for step in itertools.count())
 
 
 def main() -> int:
@@ -48,8 +56,8 @@ def main() -> int:
     def step(subnets: Sequence[SubnetConfig]) -> None:
         training.step(inputs, subnets)
 
-    draws = (step_subnets(space, settings.seed, index, chosen.subnets - 2) for index in itertools.count())
-    found = paired(lambda: step(next(draws)), lambda: step([space.widest]), chosen.pairs)
+    steps = drawn(space, settings, chosen.subnets)
+    found = paired(lambda: step(next(steps)), lambda: step([space.widest]), chosen.pairs)
     threads = torch.get_num_threads()
     print(f"{chosen.subnets} subnets {found['ours_ms']:.0f} ms, the widest alone {found['theirs_ms']:.0f} ms:", end=" ")
     print(f"{found['ratio']:.2f}x ({found['ratio_p25']:.2f} to {found['ratio_p75']:.2f}), {threads} threads, {device}")

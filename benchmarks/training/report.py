@@ -39,7 +39,7 @@ def _values(entry: Entry, data: str, methods: list[str]) -> list[str]:
     """Every task's metric by method and width: mean over seeds and standard deviation; of many tasks their mean."""
     tasks = {row["task"]: row for row in entry["rows"] if row["data"] == data}
     if len(tasks) > 6:
-        return _task_count(entry, data, methods)
+        return [*_task_means(entry, data, methods), "", *_task_count(entry, data, methods)]
     lines = [
         table_line(["task", "method", *(f"width {width:g}" for width in WIDTHS)]),
         table_line(["---"] * (len(WIDTHS) + 2)),
@@ -50,6 +50,33 @@ def _values(entry: Entry, data: str, methods: list[str]) -> list[str]:
             cells = [_mean(entry, data, method, width, task) for width in WIDTHS]
             lines.append(table_line([f"{task}, {row['metric']} ({arrow} is better)", method, *cells]))
     return lines
+
+
+def _task_means(entry: Entry, data: str, methods: list[str]) -> list[str]:
+    """Of many tasks: each metric's mean over its tasks, by method and width, with the spread over seeds."""
+    lines = [
+        table_line(["mean of tasks", "method", *(f"width {width:g}" for width in WIDTHS), "seeds"]),
+        table_line(["---"] * (len(WIDTHS) + 3)),
+    ]
+    of_data = [row for row in entry["rows"] if row["data"] == data]
+    for metric, higher in dict.fromkeys((row["metric"], row["higher_is_better"]) for row in of_data):
+        rows = [row for row in of_data if row["metric"] == metric]
+        tasks = len({row["task"] for row in rows})
+        said = f"{metric} of {tasks} tasks ({'higher' if higher else 'lower'} is better)"
+        for method in [name for name in methods if name in MAIN]:
+            means = {width: _by_seed(rows, method, width) for width in WIDTHS}
+            seeds = max(len(values) for values in means.values())
+            lines.append(table_line([said, method, *(_spread(values) for values in means.values()), str(seeds)]))
+    return lines
+
+
+def _by_seed(rows: list[Entry], method: str, width: float) -> list[float]:
+    """Of each seed, the mean over tasks."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        if row["method"] == method and row["width"] == width:
+            found[row["seed"]].append(row["value"])
+    return [statistics.fmean(values) for values in found.values()]
 
 
 def _task_count(entry: Entry, data: str, methods: list[str]) -> list[str]:
@@ -65,22 +92,25 @@ def _task_count(entry: Entry, data: str, methods: list[str]) -> list[str]:
 
 
 def _costs(entry: Entry, data: str, methods: list[str]) -> list[str]:
-    """Compute of training, and what is stored, per method."""
-    lines = [
-        table_line(["method", "training, multiply-adds", "seconds of one thread", "stored, MB (fp32)"]),
-        table_line(["---"] * 4),
-    ]
+    """Compute of training, and what is stored, per method.
+
+    No seconds, though results keep some: jobs ran on several machines, beside others, and a killed part left none.
+    """
+    lines = [table_line(["method", "training, multiply-adds", "stored, MB (fp32)"]), table_line(["---"] * 3)]
     for method in methods:
         jobs = [job for job in entry["jobs"] if job["data"] == data and job["method"] == method]
-        means = {name: statistics.fmean(job[name] for job in jobs) for name in ("macs", "seconds", "parameter_bytes")}
-        size = f"{means['parameter_bytes'] / 1e6:.1f}"
-        lines.append(table_line([method, f"{means['macs']:.2e}", f"{means['seconds']:.0f}", size]))
+        means = {name: statistics.fmean(job[name] for job in jobs) for name in ("macs", "parameter_bytes")}
+        lines.append(table_line([method, f"{means['macs']:.2e}", f"{means['parameter_bytes'] / 1e6:.1f}"]))
     return lines
 
 
 def _mean(entry: Entry, data: str, method: str, width: float, task: str) -> str:
     rows = [row for row in entry["rows"] if _is(row, data, method) and row["width"] == width and row["task"] == task]
-    values = [row["value"] for row in rows]
+    return _spread([row["value"] for row in rows])
+
+
+def _spread(values: list[float]) -> str:
+    """Mean and standard deviation; the latter of one value is not known."""
     if not values:
         return "-"
     spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
