@@ -55,7 +55,8 @@ def train_step(
     """Train `subnets` on one batch; those that come first teach the others (teacher.py).
 
     The weights move once, by the gradient of the subnets' weighted mean loss, or, where the recipe's `updates` are
-    apart, after each subnet by its own, as they would if each were a network by itself.
+    apart, after each subnet by its own gradient. Even then none is trained as a network by itself would be: all share
+    the optimizer's state, and its momentum and weight decay also move the weights that lie outside a subnet.
 
     `done` is the share of all steps before this one, which says how much is taught. `auxiliary` is the recipe's, the
     same at each step; it may be left out where the recipe needs none. Each subnet's graph is freed before the next

@@ -114,6 +114,17 @@ def test_updates_apart_are_steps_of_each_subnet_by_itself() -> None:
     assert not torch.equal(together.state_dict()["encoder.conv1.weight"], apart.state_dict()["encoder.conv1.weight"])
 
 
+def test_an_update_apart_moves_weights_outside_its_subnet_too() -> None:
+    """By what the optimizer remembers of others: a subnet's own gradient is zero there."""
+
+    def last(subnets: list[SubnetConfig]) -> torch.Tensor:
+        supernet, _ = _train(subnets, 1, "training.distillation.weight=0", "training.updates=apart")
+        return supernet.state_dict()["encoder.layer4.0.conv1.weight"][-1, -1]
+
+    alone, followed = last([SPACE.widest]), last([SPACE.widest, SPACE.narrowest])
+    assert not torch.equal(alone, followed)
+
+
 def test_updates_apart_are_taught_by_the_first_all_the_same() -> None:
     settings = ("training.updates=apart", "training.soft_labels.weight=1")
     for teacher in ("widest", "next"):
