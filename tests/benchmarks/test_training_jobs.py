@@ -142,6 +142,14 @@ def test_a_separate_training_costs_that_of_its_one_width() -> None:
     assert training_macs(supernet, recipe, 7) == 3 * 7 * recipe.batch_size * per_image
 
 
+@pytest.mark.parametrize("name", ["redkitchen", "camvid", "cifar100-mtl"])
+def test_what_is_compared_is_the_recipe_that_users_get(name: str) -> None:
+    """But for size, length and looks at validation images: no lever or rate is the benchmark's own."""
+    shipped, compared = load_recipe(name).training, recipe_of(name, "default", 0).training
+    own = {"epochs": compared.epochs, "validate_every": compared.validate_every}
+    assert compared == shipped.model_copy(update=own)
+
+
 def test_separate_networks_are_trained_by_the_default_recipe() -> None:
     default, separate = recipe_of("redkitchen", "default", 3), recipe_of("redkitchen", "separate", 3, 0.5)
     same = {

@@ -1,4 +1,4 @@
-"""What ships in `recipes/` is fit for its purpose: preferring a task must be able to change something."""
+"""What ships in `recipes/` is fit for its purpose: what was tuned is on, preferring a task can change something."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from pliant.training.prepare import architecture_of, open_split, space_of
 from pliant.training.recipe_file import built_in_recipes, load_recipe
 
 DENSE = sorted(name for name in built_in_recipes() if not name.startswith("cifar"))
+
+
+REAL = ("redkitchen", "redkitchen-resnet18", "camvid", "cifar100-mtl")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_recipes_of_real_data_have_the_levers_that_tuning_kept(name: str) -> None:
+    training = load_recipe(name).training
+    assert (training.sampling, training.full_width) == ("stratified", 0.25)
+    assert (training.widest_weight, training.soft_labels.weight) == (2, 0.5)
 
 
 @pytest.mark.parametrize("name", DENSE)
