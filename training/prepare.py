@@ -19,6 +19,7 @@ from .data import open_data
 from .data.files import find
 from .data.mixture import Mixture
 from .data.sample import Dataset
+from .data.values import Checked
 from .layout import laid_out
 from .pretrained import load_pretrained
 from .recalibrate import recalibration_batches
@@ -94,6 +95,12 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
                 hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
                 raise RecipeError(f"{recipe.name}: {section} names the task {name!r}, which the data has not; {hint}")
     return data
+
+
+def given(data: TrainingData, recipe: Recipe) -> TrainingData:
+    """A user's own data, `checked`, and each sample as it is read: what pliant opens itself has been by its readers."""
+    checked(data, recipe)
+    return TrainingData(Checked(data.train), Checked(data.validation))
 
 
 def check_stages(recipe: Recipe) -> None:

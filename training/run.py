@@ -15,7 +15,7 @@ from .auxiliary import Auxiliary
 from .average import Average
 from .checkpoint import Checkpoint
 from .data.batches import batches_per_epoch
-from .prepare import TrainingData, checked, choose_device, fresh_supernet, open_training_data
+from .prepare import TrainingData, choose_device, fresh_supernet, given, open_training_data
 from .progress import Progress
 from .ranks import Ranks
 from .recipe import Recipe
@@ -69,7 +69,7 @@ def prepared(
     Raises RecipeError where processes were given different recipes or data, or there are more than images in a batch.
     """
     device = choose_device(recipe.training.device, ranks.local)
-    data = _opened(recipe, progress, ranks) if data is None else checked(data, recipe)
+    data = _opened(recipe, progress, ranks) if data is None else given(data, recipe)
     _check_shares(recipe, data, ranks)
     supernet = _begun(recipe, data, progress, ranks) if start is None else start.supernet
     supernet.to(device)

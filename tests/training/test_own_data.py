@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pliant import DataError, RecipeError
+from pliant.training.data.sample import Sample
 from pliant.training.loop import train
 from pliant.training.prepare import TrainingData
 from pliant.training.recipe import Recipe
@@ -33,6 +36,27 @@ def test_splits_of_different_tasks_and_empty_ones_are_refused(tmp_path: Path) ->
         train(recipe_of([]), tmp_path, data=TrainingData(Rooms(10, 0), Rooms(0, 1)))
     with pytest.raises(RecipeError, match="which the data has not; did you mean 'room'"):
         train(recipe_of(["training.losses.rom=2"]), tmp_path, data=TrainingData(Rooms(10, 0), Rooms(4, 1)))
+
+
+def test_a_wrong_sample_of_ones_own_ends_the_training_with_its_index(tmp_path: Path) -> None:
+    """Pictures in 0..1 would be trained on as black ones; a class too many would be an IndexError of torch."""
+
+    class Floats(Rooms):
+        def __getitem__(self, index: int) -> Sample:
+            sample = super().__getitem__(index)
+            return replace(sample, image=(sample.image / 255).astype(np.float32))  # type: ignore[arg-type]
+
+    class OneTooMany(Rooms):
+        def __getitem__(self, index: int) -> Sample:
+            sample = super().__getitem__(index)
+            return replace(sample, targets={"segmentation": np.full((16, 24), 3)}) if index == 3 else sample
+
+    with pytest.raises(DataError, match=r"rooms: sample 0: its image is float32 .* give uint8 RGB from 0 to 255"):
+        train(recipe_of([]), tmp_path, data=TrainingData(Floats(10, 0), Rooms(4, 1)))
+    with pytest.raises(DataError, match="rooms: sample 3: its target of 'segmentation' has the class 3"):
+        train(recipe_of([]), tmp_path, data=TrainingData(OneTooMany(10, 0), Rooms(4, 1)))
+    with pytest.raises(DataError, match="rooms: sample 3: its target of 'segmentation' has the class 3"):
+        train(recipe_of(["training.epochs=1"]), tmp_path / "b", data=TrainingData(Rooms(10, 0), OneTooMany(4, 1)))
 
 
 def test_where_the_data_lies_does_not_bind() -> None:

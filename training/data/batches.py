@@ -18,7 +18,7 @@ from torch import Tensor
 from ...devices.errors import DataError
 from ...runtime.format.tasks import Kind, Task
 from .augment import Augment, Changes, augmented, is_small
-from .sample import IGNORED, Dataset, Sample
+from .sample import IGNORED, Dataset, Sample, target_shape
 
 _TYPES: dict[Kind, type[np.generic]] = {
     "segmentation": np.int64,
@@ -124,7 +124,7 @@ def _changed_batch(
 
 
 def _stack(samples: Sequence[Sample], task: Task) -> npt.NDArray[Any]:
-    shape = _shape(task.kind, samples[0].image.shape[:2])
+    shape = target_shape(task.kind, samples[0].image.shape[:2])
     stacked = np.full((len(samples), *shape), IGNORED[task.kind], dtype=_TYPES[task.kind])
     for number, sample in enumerate(samples):
         target = sample.targets.get(task.name)
@@ -137,9 +137,3 @@ def _stack(samples: Sequence[Sample], task: Task) -> npt.NDArray[Any]:
             )
         stacked[number] = target
     return stacked
-
-
-def _shape(kind: Kind, size: tuple[int, ...]) -> tuple[int, ...]:
-    if kind == "classification":
-        return ()
-    return (*size, 3) if kind == "normals" else size

@@ -6,18 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.format.tasks import Task
 from . import open_data
 from .file_dataset import FileDataset
 from .folder import splits_of
 from .folder_form import read_form
 from .sample import Dataset, Sample
+from .values import wrong_values
 
 Progress = Callable[[str, int, int], None]
 SPLITS = ("train", "validation", "test")
@@ -151,22 +147,6 @@ def _inspected(data: Dataset, index: int) -> tuple[Sample | None, list[str]]:
     tasks = {task.name: task for task in data.tasks}
     wrong = {name: wrong_values(tasks[name], target) for name, target in sample.targets.items()}
     return sample, [f"{data.name}: picture {index}: {name} {said}" for name, said in wrong.items() if said]
-
-
-def wrong_values(task: Task, target: npt.NDArray[Any]) -> str | None:
-    """A phrase for the first value of a target that its task cannot have, else None."""
-    if task.kind in ("segmentation", "classification"):
-        ids = target[target != (255 if task.kind == "segmentation" else -1)].astype(np.int64)
-        wrong = ids[(ids < 0) | (ids >= len(task.classes))]
-        return f"has the class {wrong[0]}, but classes are 0 to {len(task.classes) - 1}" if wrong.size else None
-    if task.kind == "edges":
-        return None if np.isin(target, (0, 1, 255)).all() else "has values other than 0, 1 and 255"
-    if not np.isfinite(target).all():
-        return "has values that are not finite"
-    if task.kind == "depth":
-        return "has negative values" if (target < 0).any() else None
-    square = (target.astype(np.float32) ** 2).sum(-1)
-    return "has vectors that are not of length one" if ((square > 0) & (np.abs(square - 1) > 0.02)).any() else None
 
 
 def _check_names(found: Found, data: FileDataset, split: str, split_of: dict[str, str]) -> None:

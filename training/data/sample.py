@@ -16,6 +16,13 @@ Targets = dict[str, npt.NDArray[Any]]
 IGNORED: dict[Kind, int] = {"segmentation": 255, "depth": 0, "normals": 0, "edges": 255, "classification": -1}
 
 
+def target_shape(kind: Kind, size: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a target whose image has `size` (height, width)."""
+    if kind == "classification":
+        return ()
+    return (*size, 3) if kind == "normals" else size
+
+
 @dataclass(frozen=True)
 class Sample:
     """One image with its labels.

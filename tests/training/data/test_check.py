@@ -12,7 +12,8 @@ from pliant.runtime.format.tasks import Task
 from pliant.training.checking import check
 from pliant.training.data import check as checking
 from pliant.training.data import cifar100, cifar_files
-from pliant.training.data.check import Found, wrong_values
+from pliant.training.data.check import Found
+from pliant.training.data.values import wrong_values
 
 from . import layouts
 from .test_real import camvid, cifar, kitchen
