@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pliant.models.supernet import stages_of
 from pliant.training.recipe import Recipe
 from pliant.training.recipe_file import load_recipe
 
@@ -22,10 +23,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Method:
-    """What a method changes of a recipe. A `separate` one trains a network of its own for every width."""
+    """What a method changes of a recipe. A `separate` one trains a network of its own for every width.
+
+    `last_stages` is how many of the encoder's last stages CI-KD compares, None for all: encoders have 3 or 4.
+    """
 
     settings: tuple[str, ...] = ()
     separate: bool = False
+    last_stages: int | None = None
     about: str = field(default="", compare=False)
 
 
@@ -74,8 +79,10 @@ METHODS = {
     "projection": Method(("training.distillation.form=projection",)),
     "attention": Method(("training.distillation.form=attention",)),
     "relational": Method(("training.distillation.form=relational",)),
+    "standardized": Method(("training.distillation.kind=standardized",), about="CI-KD by the correlation of channels"),
+    "last-stages": Method(last_stages=2, about="CI-KD on the encoder's last two stages only"),
     "sandwich": Method(
-        ("training.sampling=sandwich", "training.subnets=1"), about="three subnets a step, one of any width"
+        ("training.sampling=sandwich", "training.subnets=2"), about="two draws a step of any width, none by brackets"
     ),
     "uniform": Method(("training.uniform=1",), about="no step with an encoder of mixed widths"),
     "no-curriculum": Method(("training.full_width=0",), about="no steps of the widest alone"),
@@ -83,6 +90,9 @@ METHODS = {
     "updates-apart": Method(
         ("training.widest_weight=1", "training.updates=apart", "training.lr=0.002"),
         about="the weights move after each subnet, at half the rate",
+    ),
+    "encoder-rate": Method(
+        ("training.encoder_lr=1",), about="pretrained encoders at the full rate, not half; CIFAR's has it anyway"
     ),
     "unsorted": Method(("model.sort=none",), about="pretrained channels in the order of the file"),
     "ema": Method(("training.ema=0.998",)),
@@ -96,4 +106,9 @@ def recipe_of(data: str, method: str, seed: int, width: float | None = None) -> 
     """The recipe of a job; of a separate method's network of one width where that is given."""
     subject, changes = SUBJECTS[data], METHODS[method]
     own = [f"training.seed={seed}", *([] if width is None else [f"training.only={width}"])]
-    return load_recipe(subject.recipe, [*subject.settings, *changes.settings, *own])
+    recipe = load_recipe(subject.recipe, [*subject.settings, *changes.settings, *own])
+    if changes.last_stages is None:
+        return recipe
+    count = stages_of(recipe.model.encoder)
+    stages = list(range(count - changes.last_stages, count))
+    return recipe.with_overrides([f"training.distillation.stages={stages}"])

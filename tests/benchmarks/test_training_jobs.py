@@ -118,6 +118,22 @@ def test_every_method_makes_a_recipe_and_no_two_the_same() -> None:
     assert len(set(digests.values())) == len(digests), digests
 
 
+def test_a_row_of_the_ablation_changes_one_lever() -> None:
+    """`sandwich` the drawing alone, not how many are drawn; the last stages are the last two of any encoder."""
+
+    def changed(data: str, method: str) -> dict[str, Any]:
+        default, other = (binding(recipe_of(data, name, 0)) for name in ("default", method))
+        return {key: value for key, value in other.items() if value != default[key]}
+
+    assert changed("redkitchen", "sandwich") == {"training.sampling": "sandwich"}
+    assert changed("camvid", "encoder-rate") == {"training.encoder_lr": 1.0}
+    for data, stages in (("redkitchen", [2, 3]), ("cifar100-mtl", [1, 2])):
+        found = changed(data, "last-stages")
+        assert found.keys() == {"training.distillation"}
+        assert found["training.distillation"]["stages"] == stages
+    assert changed("redkitchen", "standardized")["training.distillation"]["kind"] == "standardized"
+
+
 def test_the_digest_follows_the_seed_and_not_the_place_of_files() -> None:
     job = Job("scenes", "default", 0)
     assert job.digest == Job("scenes", "default", 0).digest
