@@ -121,6 +121,8 @@ def _all_steps(run: Run, log: MetricsLog | NoLog, stop: AfterTheStep) -> Path | 
     """Train the remaining steps; the folder of the last checkpoint, None where no step remained."""
     pace, folder = Pace(run.images_per_step), None
     settings = run.recipe.training
+    if run.ranks.same(lambda: run.first and not log.has_quality(run.first)):
+        _validate(run, log, run.first)  # what was killed between a checkpoint and its epoch's validation
     for epoch in range(run.first // run.steps_per_epoch, settings.epochs):
         begin = epoch * run.steps_per_epoch
         skip = max(0, run.first - begin)
@@ -135,11 +137,16 @@ def _all_steps(run: Run, log: MetricsLog | NoLog, stop: AfterTheStep) -> Path | 
                 folder = _save(run, done)
             if stopping:
                 raise KeyboardInterrupt
-        if settings.validate_every and (epoch + 1) % settings.validate_every == 0 and epoch + 1 < settings.epochs:
-            judged = landmark_subnets(run.supernet.space, settings.only)
-            ends = list(dict.fromkeys((judged[0], judged[-1])))
-            _report_quality(run, log, begin + run.steps_per_epoch, ends)
+        _validate(run, log, begin + run.steps_per_epoch)
     return folder
+
+
+def _validate(run: Run, log: MetricsLog | NoLog, step: int) -> None:
+    """Judge the ends of the space where an epoch that is to be validated ends at `step`; the last is judged anyway."""
+    every = run.recipe.training.validate_every * run.steps_per_epoch
+    if every and step % every == 0 and step < run.steps:
+        judged = landmark_subnets(run.supernet.space, run.recipe.training.only)
+        _report_quality(run, log, step, list(dict.fromkeys((judged[0], judged[-1]))))
 
 
 def _save(run: Run, step: int) -> Path:
@@ -170,7 +177,8 @@ def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: i
         run.average.update(run.supernet, step)
     speed, left = pace.tick(run.steps - step - 1)
     at = (step + 1, run.steps, epoch)
-    report = StepReport(*at, losses.tasks, losses.total, losses.distillation, rate, speed, left, losses.soft_labels)
+    taught, norm = losses.soft_labels, losses.gradient_norm
+    report = StepReport(*at, losses.tasks, losses.total, losses.distillation, rate, speed, left, taught, norm)
     log.step(report)
     run.progress.step(report)
 

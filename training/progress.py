@@ -19,8 +19,9 @@ VERSION = 1
 class StepReport:
     """After a step: `losses` by task of its first subnet, the widest; the rest averaged over the step's subnets.
 
-    `total` is the weighted sum that is trained, `distillation` is CI-KD, `soft_labels` those of the outputs. `step`
-    counts finished steps out of `steps`; `seconds_left` is None until it can be told.
+    `total` is the weighted sum that is trained, `distillation` is CI-KD, `soft_labels` those of the outputs.
+    `gradient_norm` is that before clipping, of the step's largest update. `step` counts finished steps out of `steps`;
+    `seconds_left` is None until it can be told.
     """
 
     step: int
@@ -33,6 +34,7 @@ class StepReport:
     images_per_second: float
     seconds_left: float | None
     soft_labels: float = 0.0
+    gradient_norm: float = 0.0
 
 
 class Progress(Protocol):
@@ -108,7 +110,8 @@ class MetricsLog:
             taught = {"ci-kd": report.distillation, "soft labels": report.soft_labels}
             for name, value in {**report.losses, "total": report.total, **taught}.items():
                 self._board.add_scalar(f"loss/{name}", value, report.step)
-            self._board.add_scalar("learning_rate", report.learning_rate, report.step)
+            for name in ("learning_rate", "gradient_norm"):
+                self._board.add_scalar(name, getattr(report, name), report.step)
 
     def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
         """Log measured quality."""
@@ -119,6 +122,11 @@ class MetricsLog:
                 for task, value in row["quality"].items():
                     if value is not None:
                         self._board.add_scalar(f"quality/{task}/{widths}", value, step)
+
+    def has_quality(self, step: int) -> bool:
+        """Whether quality was logged at a step, by this run or the one that it goes on from."""
+        with self._path.open(encoding="utf-8") as lines:
+            return any(entry.get("kind") == "quality" and entry["step"] == step for entry in map(json.loads, lines))
 
     def close(self) -> None:
         """Finish both."""
@@ -142,6 +150,10 @@ class NoLog:
 
     def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
         """Nothing."""
+
+    def has_quality(self, step: int) -> bool:
+        """Asked of the leading process only."""
+        return False
 
     def close(self) -> None:
         """Nothing."""

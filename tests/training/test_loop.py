@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def test_training_learns_and_says_so(tmp_path: Path) -> None:
     assert last < 0.9 * first
     assert all(report.images_per_second > 0 for report in watcher.reports)
     assert watcher.reports[-1].seconds_left == 0.0
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all(line["gradient_norm"] > 0 for line in lines if line["kind"] == "step")
     assert [step for step, _ in watcher.rows] == [18, 36, 48]
     assert len(watcher.rows[0][1]) == 2
     assert result.quality == watcher.rows[-1][1] == load_checkpoint(tmp_path).metrics["quality"]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,6 +27,21 @@ import sys
 from pliant.tests.training.tiny import tiny_recipe
 from pliant.training.loop import train
 train(tiny_recipe(), sys.argv[1], resume=True)
+"""
+DIES_IN_VALIDATION = """
+import os, signal, sys
+from pliant.tests.training.tiny import tiny_recipe
+from pliant.training import loop
+class Dying(loop.Evaluator):
+    def quality(self, config):
+        if len(told) == 2 and config == self.supernet.space.narrowest:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().quality(config)
+class Told(loop.Silent):
+    def quality(self, step, rows):
+        told.append(step)
+told, loop.Evaluator = [], Dying
+loop.train(tiny_recipe("training.validate_every=1"), sys.argv[1], progress=Told())
 """
 STEPS = 24
 
@@ -81,6 +97,30 @@ def test_a_killed_run_ends_in_the_same_weights(whole: Path, tmp_path: Path) -> N
     assert load_checkpoint(tmp_path).metrics == load_checkpoint(whole).metrics
     assert [_losses(line) for line in _log(tmp_path)] == [_losses(line) for line in _log(whole)]
     assert not list(tmp_path.glob("checkpoints/.*"))
+
+
+def test_a_kill_during_a_validation_costs_no_point_of_the_curve(tmp_path: Path) -> None:
+    """The checkpoint is of that very step: whoever only trains on never judges it."""
+    process = subprocess.Popen([sys.executable, "-c", DIES_IN_VALIDATION, str(tmp_path / "killed")])
+    assert process.wait(120) == -signal.SIGKILL
+    assert steps(tmp_path / "killed")[0].name == "step-000018"
+    for out in ("whole", "killed"):
+        assert train(tiny_recipe("training.validate_every=1"), tmp_path / out, resume=out == "killed").steps == STEPS
+    whole, killed = ([_losses(line) for line in _log(tmp_path / out)] for out in ("whole", "killed"))
+    assert killed == whole
+    assert [json.loads(line)["step"] for line in _log(tmp_path / "killed") if "quality" in line] == [6, 12, 18, 24]
+    assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
+
+
+def test_what_was_judged_is_not_judged_again(tmp_path: Path) -> None:
+    class Stopping(Silent):
+        def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe("training.validate_every=1"), tmp_path, progress=Stopping())
+    train(tiny_recipe("training.validate_every=1"), tmp_path, resume=True)
+    assert [json.loads(line)["step"] for line in _log(tmp_path) if "quality" in line] == [6, 12, 18, 24]
 
 
 def test_terminated_it_keeps_the_step_that_ran(whole: Path, tmp_path: Path) -> None:
