@@ -1,13 +1,15 @@
-"""Which task and subnet a gradient that is not finite comes from; asked only after a training has stopped for it."""
+"""Why a step failed, found out once it has: whose gradient is not finite, or that a batch is too small."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from ..devices.errors import RecipeError
 from ..models.reduction import HERE, Reduction
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
@@ -40,3 +42,20 @@ def gradient_fault(
                 if size > largest:
                     largest, where = size, name
     return f"of all losses together, largest at {where}"
+
+
+@contextmanager
+def enough_values(images: int) -> Iterator[None]:
+    """RecipeError where a batch of `images` has features of one value a channel, of which there is no variance.
+
+    Which sizes of pictures end in 1x1 features, only the network knows: so torch is let to find it at the first step.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise RecipeError(
+            f"a batch of {images} leaves batch norm one value a channel, so small are the pictures where they are 1x1: "
+            "raise training.batch_size (and have as many training images), or data.size"
+        ) from error

@@ -29,6 +29,7 @@ from .data.batches import Batch, epoch_batches
 from .disk import check_writable
 from .evaluate import landmark_subnets, load_batches, quality_row
 from .evaluator import Evaluator
+from .faults import enough_values
 from .interrupt import AfterTheStep
 from .layout import inputs_of
 from .prepare import TrainingData
@@ -170,9 +171,10 @@ def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: i
     done = step / run.steps
     inputs = inputs_of(run.supernet, batch)
     beside, whole = run.auxiliary, run.ranks.batch
-    losses = train_step(
-        run.supernet, run.optimizer, inputs, subnets, settings, step, done=done, auxiliary=beside, batch=whole
-    )
+    with enough_values(len(batch)):
+        losses = train_step(
+            run.supernet, run.optimizer, inputs, subnets, settings, step, done=done, auxiliary=beside, batch=whole
+        )
     if run.average is not None:
         run.average.update(run.supernet, step)
     speed, left = pace.tick(run.steps - step - 1)

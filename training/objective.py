@@ -21,6 +21,8 @@ from .soft_labels import soft_label_loss
 from .teacher import Teacher, teacher_of
 
 DISTILLATION, SOFT_LABELS, TOTAL = "distillation", "soft labels", "total"
+LOSSES = (DISTILLATION, SOFT_LABELS, TOTAL, "ci-kd")
+"""Names that a task cannot have: those of the other losses, the last in TensorBoard."""
 Losses = dict[str, Tensor]
 
 

@@ -21,6 +21,7 @@ from .data.mixture import Mixture
 from .data.sample import Dataset
 from .data.values import Checked
 from .layout import laid_out
+from .objective import LOSSES
 from .pretrained import load_pretrained
 from .recalibrate import recalibration_batches
 from .recipe import Recipe
@@ -82,8 +83,8 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
         raise DataError(f"{data.train.name}: train and validation must have the same tasks, in the same order")
     known = [task.name for task in data.tasks]
     for name in known:
-        # A decoder is a module under its task's name.
-        if "." in name or not name or hasattr(torch.nn.ModuleDict, name):
+        # A decoder is a module under its task's name, and a task's loss stands under it among the others of the log.
+        if "." in name or not name or name in LOSSES or hasattr(torch.nn.ModuleDict, name):
             raise RecipeError(f"{recipe.name}: a task cannot be called {name!r}: give it another name")
     for section, names in (
         ("training.losses", recipe.training.losses),

@@ -19,6 +19,9 @@ from ..devices.errors import DataError
 
 # Where training programs keep the weights in what they save, averaged ones first: they are the better ones.
 _INNER = ("state_dict_ema", "model_ema", "state_dict", "model")
+# Not quantized, float8 or complex ones: torch cannot tell whether all of those are finite, nor put them into a network.
+_PLAIN = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
+_PLAIN |= {torch.int8, torch.int16, torch.int32, torch.int64}
 _KINDS = ".safetensors, .npz, .pt, .pth or .bin"
 
 
@@ -26,7 +29,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Tensors by name, on the CPU, from a file whose suffix says what it is.
 
     `.safetensors`; `.npz` without pickles; `.pt`, `.pth` and `.bin` with `weights_only`, the tensors on top or under
-    `state_dict` or `model`. Raises DataError where the file is missing, of another kind, damaged, or not finite.
+    `state_dict` or `model`. Raises DataError where the file is missing, of another kind, damaged, not finite, or
+    holds tensors that are not plain numbers in memory.
     """
     if not path.exists():
         raise DataError(f"no pretrained weights at {path}: put the file there, or set model.pretrained=null")
@@ -38,10 +42,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = reader(path)
     except (OSError, SafetensorError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} holds no plain tensors: {_short(error)}") from error
+    for name, tensor in weights.items():
+        if tensor.dtype not in _PLAIN or tensor.layout != torch.strided or tensor.is_meta:
+            raise DataError(f"{path}: {name} is {_kind(tensor)}: save the weights as plain float32 tensors")
     spoilt = [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]
     if spoilt:
         raise DataError(f"{path} is damaged: {spoilt[0]} is not finite; get the file again")
     return weights
+
+
+def _kind(tensor: Tensor) -> str:
+    if tensor.is_meta:
+        return "a meta tensor, which has a shape and no values"
+    layout = "" if tensor.layout == torch.strided else f" ({tensor.layout})"
+    return f"{tensor.dtype}{layout}".replace("torch.", "")
 
 
 def _npz(path: Path) -> dict[str, Tensor]:

@@ -34,8 +34,8 @@ class Method:
     about: str = field(default="", compare=False)
 
 
-# The recipes' levers are what is compared. Smaller images, narrower networks and more epochs: on two cores three seeds of
-# every method come near their plateau; and a look at the validation images on the way, for the curves.
+# The recipes' levers are what is compared. Smaller images, narrower networks and more epochs: so three seeds of every
+# method come near their plateau on two cores. Validation images are looked at on the way, for the curves.
 _CURVE = "training.validate_every=10"
 _CIFAR = ("data.counts={train: 10000}", "model.channels=16", "space.multiple=4", "training.epochs=40", _CURVE)
 SUBJECTS = {

@@ -19,7 +19,8 @@ from .job import Entry, Job
 from .methods import DEFAULT, METHODS
 
 VERSION = 1
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def load(folder: Path, job: Job) -> Entry | None:

@@ -95,6 +95,20 @@ def test_the_pace_counts_the_images_there_are(tmp_path: Path, monkeypatch: pytes
     assert told == [3]
 
 
+@pytest.mark.parametrize(
+    "settings", [("training.batch_size=1",), ("data.counts={train: 1, validation: 1}",)], ids=["batch", "data"]
+)
+def test_a_batch_too_small_for_batch_norm_is_refused(settings: tuple[str, ...], tmp_path: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"a batch of 1 leaves .* one value a channel.*: raise training\.batch_size .* or data\.size"
+    ):
+        train(tiny_recipe("data.size=[8, 8]", *settings), tmp_path)
+
+
+def test_a_batch_of_one_picture_that_is_large_enough_is_trained_on(tmp_path: Path) -> None:
+    assert train(tiny_recipe("training.batch_size=1", "training.epochs=1"), tmp_path).steps == 24
+
+
 def test_a_stage_that_the_encoder_has_not_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"stages names the stage 9; resnet10 has stages 0 to 3"):
         train(tiny_recipe("training.distillation.stages=[0, 9]"), tmp_path)

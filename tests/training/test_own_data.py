@@ -38,13 +38,24 @@ def test_splits_of_different_tasks_and_empty_ones_are_refused(tmp_path: Path) ->
         train(recipe_of(["training.losses.rom=2"]), tmp_path, data=TrainingData(Rooms(10, 0), Rooms(4, 1)))
 
 
+@pytest.mark.parametrize("name", ["total", "distillation", "soft labels", "ci-kd"])
+def test_a_task_called_like_another_loss_is_refused(name: str, tmp_path: Path) -> None:
+    """Its own loss would vanish from the log."""
+
+    class Named(Rooms):
+        tasks = (replace(TASKS[1], name=name),)
+
+    with pytest.raises(RecipeError, match=f"a task cannot be called '{name}': give it another name"):
+        train(recipe_of([]), tmp_path, data=TrainingData(Named(10, 0), Named(4, 1)))
+
+
 def test_a_wrong_sample_of_ones_own_ends_the_training_with_its_index(tmp_path: Path) -> None:
     """Pictures in 0..1 would be trained on as black ones; a class too many would be an IndexError of torch."""
 
     class Floats(Rooms):
         def __getitem__(self, index: int) -> Sample:
             sample = super().__getitem__(index)
-            return replace(sample, image=(sample.image / 255).astype(np.float32))  # type: ignore[arg-type]
+            return replace(sample, image=(sample.image / 255).astype(np.float32))
 
     class OneTooMany(Rooms):
         def __getitem__(self, index: int) -> Sample:

@@ -119,7 +119,7 @@ def test_an_update_apart_moves_weights_outside_its_subnet_too() -> None:
 
     def last(subnets: list[SubnetConfig]) -> torch.Tensor:
         supernet, _ = _train(subnets, 1, "training.distillation.weight=0", "training.updates=apart")
-        return supernet.state_dict()["encoder.layer4.0.conv1.weight"][-1, -1]
+        return supernet.encoder.get_parameter("layer4.0.conv1.weight").detach()[-1, -1]
 
     alone, followed = last([SPACE.widest]), last([SPACE.widest, SPACE.narrowest])
     assert not torch.equal(alone, followed)

@@ -110,3 +110,31 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     spoilt = {"conv1.weight": torch.tensor([1.0, float("nan")])}
     with pytest.raises(DataError, match=r"conv1\.weight is not finite"):
         read_weights(_write(tmp_path / "a.safetensors", spoilt))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (torch.zeros(2, 3).to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (torch.zeros(2, 3, dtype=torch.complex64), "complex64"),
+        (torch.zeros(2, 3, device="meta"), "a meta tensor, which has a shape and no values"),
+        (torch.zeros(2, 3).to_sparse(), r"float32 \(sparse_coo\)"),
+    ],
+)
+def test_tensors_that_are_not_plain_numbers_are_named(tensor: torch.Tensor, said: str, tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.pt", {"conv1.weight": tensor})
+    with pytest.raises(DataError, match=rf"a\.pt: conv1\.weight is {said}: save the weights as plain float32 tensors"):
+        read_weights(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation functions.*are deprecated")
+def test_quantized_tensors_are_named(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.pt", {"a": torch.quantize_per_tensor(torch.ones(2, 3), 0.1, 0, torch.qint8)})
+    with pytest.raises(DataError, match="a is qint8: save the weights as plain float32"):
+        read_weights(path)
+
+
+def test_float8_in_safetensors_is_named(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.safetensors", {"a": torch.zeros(2).to(torch.float8_e5m2)})
+    with pytest.raises(DataError, match="a is float8_e5m2: save the weights as plain float32"):
+        read_weights(path)
