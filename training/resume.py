@@ -34,6 +34,7 @@ _NESTED = (
     "subnets",
     "sampling",
     "uniform",
+    "coupled",
     "full_width",
     "widest_weight",
     "updates",

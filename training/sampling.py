@@ -7,18 +7,31 @@ encoder width (`stratified`; Scala, NeurIPS 2024), so that no step leaves a whol
 
 A share of the draws, `uniform`, has one width for the whole encoder and independent decoders: drawing every stage
 independently almost never gives the uniform encoders, which searches favour and people compare. That width is never the
-widest or the narrowest, where there are others: those are trained at each step as it is.
+widest or the narrowest, where there are others: those are trained at each step as it is. Of these a share, `coupled`,
+has decoders of that width too, as a slimmable network would: with four widths and four tasks independent ones are that
+once in 256 draws.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..models.space import SearchSpace, SubnetConfig
 from .recipe import TrainingRecipe
 
 _TRIES = 200
+
+
+class Shares(NamedTuple):
+    """Of the draws, how many have one width for the encoder; and of these, how many have it for the decoders too."""
+
+    uniform: float = 0.5
+    coupled: float = 0.0
+
+
+HALF = Shares()
 
 
 def subnets_at(space: SearchSpace, recipe: TrainingRecipe, step: int, steps: int) -> list[SubnetConfig]:
@@ -32,12 +45,13 @@ def subnets_at(space: SearchSpace, recipe: TrainingRecipe, step: int, steps: int
     if step < alone:
         return [space.widest]
     stratified = recipe.sampling == "stratified"
-    subnets = step_subnets(space, recipe.seed, step, recipe.subnets, stratified=stratified, uniform=recipe.uniform)
+    shares = Shares(recipe.uniform, recipe.coupled)
+    subnets = step_subnets(space, recipe.seed, step, recipe.subnets, stratified=stratified, shares=shares)
     return sorted(subnets, key=_mean_widths, reverse=True) if recipe.teacher == "next" else subnets
 
 
 def step_subnets(
-    space: SearchSpace, seed: int, step: int, count: int, *, stratified: bool = False, uniform: float = 0.5
+    space: SearchSpace, seed: int, step: int, count: int, *, stratified: bool = False, shares: Shares = HALF
 ) -> list[SubnetConfig]:
     """Widest, narrowest and `count` random subnets, in the order in which they are trained; deterministic."""
     rng = random.Random(f"subnets/{seed}/{step}")
@@ -45,8 +59,8 @@ def step_subnets(
     if space.narrowest != space.widest:
         subnets.append(space.narrowest)
     if stratified:
-        return [*subnets, *(_draw_between(space, rng, uniform, low, high) for low, high in brackets(space, count))]
-    return [*subnets, *(_draw(space, rng, uniform, _inner(space)) for _ in range(count))]
+        return [*subnets, *(_draw_between(space, rng, shares, low, high) for low, high in brackets(space, count))]
+    return [*subnets, *(_draw(space, rng, shares, _inner(space)) for _ in range(count))]
 
 
 def brackets(space: SearchSpace, count: int) -> list[tuple[float, float]]:
@@ -62,20 +76,23 @@ def _inner(space: SearchSpace) -> tuple[float, ...]:
     return space.encoder_widths[1:-1] or space.encoder_widths
 
 
-def _draw(space: SearchSpace, rng: random.Random, uniform: float, widths: Sequence[float]) -> SubnetConfig:
-    """Any subnet; with the probability `uniform` one whose encoder has one of the `widths` everywhere."""
+def _draw(space: SearchSpace, rng: random.Random, shares: Shares, widths: Sequence[float]) -> SubnetConfig:
+    """Any subnet; with the probability `shares.uniform` one whose encoder has one of the `widths` everywhere."""
     drawn = space.sample(rng)
-    if rng.random() >= uniform:
+    if rng.random() >= shares.uniform:
         return drawn
-    return SubnetConfig((rng.choice(widths),) * space.stages, drawn.decoders)
+    width = rng.choice(widths)
+    if shares.coupled and rng.random() < shares.coupled:
+        return space.uniform(width, min(space.decoder_widths, key=lambda each: abs(each - width)))
+    return SubnetConfig((width,) * space.stages, drawn.decoders)
 
 
-def _draw_between(space: SearchSpace, rng: random.Random, uniform: float, low: float, high: float) -> SubnetConfig:
+def _draw_between(space: SearchSpace, rng: random.Random, shares: Shares, low: float, high: float) -> SubnetConfig:
     """A draw whose mean encoder width lies in the bracket; the nearest found where the space has none."""
     within = [width for width in _inner(space) if low <= width < high]
     nearest, centre = space.widest, (low + high) / 2
-    if rng.random() < uniform and within:
-        return _draw(space, rng, 1.0, within)
+    if rng.random() < shares.uniform and within:
+        return _draw(space, rng, shares._replace(uniform=1.0), within)
     for _ in range(_TRIES):
         drawn = space.sample(rng)
         width = mean_width(drawn)

@@ -28,7 +28,12 @@ from .compute import training_macs
 from .methods import METHODS, WIDTHS, recipe_of
 
 Entry = dict[str, Any]
-_LATER = {"training.quantization_aware": 0.0, "training.updates": "together", "model.classifier": "pooled"}
+_LATER = {
+    "training.quantization_aware": 0.0,
+    "training.updates": "together",
+    "training.coupled": 0.0,
+    "model.classifier": "pooled",
+}
 
 
 @dataclass(frozen=True)

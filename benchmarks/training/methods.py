@@ -85,6 +85,7 @@ METHODS = {
         ("training.sampling=sandwich", "training.subnets=2"), about="two draws a step of any width, none by brackets"
     ),
     "uniform": Method(("training.uniform=1",), about="no step with an encoder of mixed widths"),
+    "coupled": Method(("training.coupled=0.5",), about="half of the uniform draws have decoders of the same width too"),
     "no-curriculum": Method(("training.full_width=0",), about="no steps of the widest alone"),
     "long-curriculum": Method(("training.full_width=0.5",), about="half of the steps of the widest alone"),
     "updates-apart": Method(

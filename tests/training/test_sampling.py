@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pliant.models.space import SearchSpace
-from pliant.training.sampling import brackets, label, mean_width, step_subnets, subnets_at
+from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.training.sampling import Shares, brackets, label, mean_width, step_subnets, subnets_at
 
 from .tiny import SPACE, tiny_recipe
 
@@ -43,10 +44,10 @@ def test_every_width_is_drawn() -> None:
 
 def test_uniform_draws_are_between_the_ends() -> None:
     for rule in ({}, {"stratified": True}):
-        drawn = [step_subnets(WIDE, 0, step, 2, uniform=1.0, **rule)[2:] for step in range(100)]
+        drawn = [step_subnets(WIDE, 0, step, 2, shares=Shares(uniform=1.0), **rule)[2:] for step in range(100)]
         assert {config.encoder for pair in drawn for config in pair} == {(0.5,) * 4, (0.75,) * 4}
     assert all({config.encoder[0] for config in pair} == {0.5, 0.75} for pair in drawn), "one in each bracket"
-    mixed = [step_subnets(WIDE, 0, step, 1, uniform=0.0)[2] for step in range(100)]
+    mixed = [step_subnets(WIDE, 0, step, 1, shares=Shares(uniform=0.0))[2] for step in range(100)]
     assert sum(len(set(config.encoder)) == 1 for config in mixed) < 10
     recipe = tiny_recipe("training.uniform=1", "training.full_width=0").training
     assert len(set(subnets_at(WIDE, recipe, 3, 10)[2].encoder)) == 1
@@ -83,6 +84,19 @@ def test_stratified_draws_have_uniform_encoders_as_often_and_every_width() -> No
     for stage in range(WIDE.stages):
         assert {config.encoder[stage] for config in drawn} == set(WIDE.encoder_widths)
     assert drawn != [config for step in range(200) for config in step_subnets(WIDE, 0, step, 2)[2:]]
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_coupled_draws_have_decoders_of_the_encoders_width(stratified: bool) -> None:
+    space = SearchSpace(4, WIDE.tasks, WIDE.encoder_widths, WIDE.encoder_widths, multiple=4)
+
+    def drawn(coupled: float) -> list[SubnetConfig]:
+        how, shares = {"stratified": stratified}, Shares(uniform=1.0, coupled=coupled)
+        return [each for step in range(200) for each in step_subnets(space, 0, step, 2, **how, shares=shares)[2:]]
+
+    same = [each == space.uniform(each.encoder[0], each.encoder[0]) for each in drawn(0.5)]
+    assert 0.4 < sum(same) / len(same) < 0.7
+    assert all(each == space.uniform(each.encoder[0], each.encoder[0]) for each in drawn(1.0))
 
 
 def test_a_bracket_that_the_space_cannot_fill_gets_the_nearest() -> None:
