@@ -1,7 +1,8 @@
 """From (budget, preference) to subnets: preferences, true evaluation, the algorithms, the front.
 
 what is asked    preference, floors;  score, hypervolume, control  how good subnets and choices are
-what is known    archive  true evaluations, log  on disk, identity  of what;  parts  costs, predictor  quality of others
+what is known    archive  true evaluations, log (log_reading)  on disk, identity  of what;  parts  costs
+                 predictor  quality of others
 latency          timing, profiled  measured, pace  all at one, clock  where
                  latency  of others, staircase  by width, confirm  at the end
 algorithms       algorithm  their interface;  factorized (knapsack), ecmt (evolution), joint
