@@ -15,6 +15,7 @@ from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.policy import Policy
 from ..runtime.format.tasks import Task
+from .front_checks import check_front
 
 VERSION = 2
 Kind = Literal["measured", "estimated"]
@@ -190,17 +191,7 @@ def _front(values: dict[str, Any]) -> Front:
         Provenance(**origin),
         by_name(values["policies"], Policy.from_json),
     )
-    configs = {entry.config for entry in front.entries}
-    if any(config not in front.space for config in configs):
-        raise InputError("a front has a subnet that its space has not")
-    for name, policy in front.policies.items():
-        if policy.name != name:
-            raise InputError(f"a front's policy {name!r} is called {policy.name!r}")
-    named = {entry.config.precision for entry in front.entries} - {"fp32"}
-    if front.policies and named != set(front.policies):
-        raise InputError(f"a front has policies for {sorted(front.policies)}, and its subnets name {sorted(named)}")
-    if not {front.space.widest, front.space.narrowest} <= configs:
-        raise InputError("a front lacks its widest or its narrowest subnet")
+    check_front(front)
     return front
 
 
