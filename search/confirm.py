@@ -10,6 +10,7 @@ from ..runtime.format.tasks import Task
 from .clock import NONE, Clock, Policies
 from .front import Front, FrontEntry, Latency
 from .latency import LEAST, LatencyModel
+from .parts import NANOSECONDS
 from .preference import Preference
 from .score import Yardstick
 from .staircase import stairs
@@ -66,9 +67,9 @@ def confirm(front: Front, clock: Clock, models: Mapping[str, LatencyModel], note
     if not models:
         return front.measured(measured.get)
     quantile = next((each.quantile for each in measured.values()), 0.5)
-    estimated = {
-        each: Latency(models[each.precision](each), "estimated", clock.where, quantile) for each in [*configs, *twins]
-    }
+    # What is learned is linear, and far from what was measured it may come out below nothing.
+    guessed = {each: max(models[each.precision](each), 1.0 / NANOSECONDS) for each in [*configs, *twins]}
+    estimated = {each: Latency(value, "estimated", clock.where, quantile) for each, value in guessed.items()}
     timed, left_out = with_latencies(front, {**estimated, **measured})
     if note is not None:
         for line in left_out:

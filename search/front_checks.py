@@ -44,6 +44,9 @@ def _wrong(front: Front, entry: FrontEntry, tasks: list[str]) -> Iterator[str]:
             yield f"has {value} {name}"
     if entry.beats is not None and entry.beats < 0:
         yield f"beats {entry.beats} others"
+    for each in entry.beaten:
+        if set(each.quality) != set(tasks) or each.cost <= 0.0:
+            yield "beats one whose qualities are not those of its tasks, or that costs nothing"
     if (latency := entry.latency) is not None:
         if latency.value <= 0.0:
             yield f"takes {latency.value:g} ms"

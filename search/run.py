@@ -18,6 +18,7 @@ from ..training.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device, open_split
 from ..training.recalibrate import recalibration_batches
 from . import FRONT_SIZE
+from .account import accounted
 from .algorithm import Algorithm, Problem, Progress, TableSource
 from .assemble import make_front
 from .clock import Clock, ThisMachine
@@ -115,7 +116,7 @@ def run_search(
         budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
         front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
         if clock is not None:
-            front = confirm(front, clock, latency, note)
+            front = accounted(confirm(front, clock, latency, note), found)
         # After measuring, which may leave out all subnets of a precision.
         named = {entry.config.precision for entry in front.entries}
         front = replace(front, policies={name: each for name, each in policies.items() if name in named})

@@ -69,6 +69,12 @@ def test_a_front_of_the_first_version_is_read() -> None:
     assert Front.from_json({**old, "_version": 1}) == front()
 
 
+def test_a_front_that_does_not_say_what_its_cost_is_is_read() -> None:
+    whole = front().to_json()
+    del whole["provenance"]["cost"]
+    assert Front.from_json(whole).provenance.cost is None
+
+
 def test_files_give_back_an_equal_front(tmp_path: Path) -> None:
     front().save(tmp_path / "new" / "front.json")
     assert Front.load(tmp_path / "new" / "front.json") == front()
@@ -123,6 +129,10 @@ def test_ends_are_found_by_their_configuration() -> None:
         ((), "preferences", {"equal": {"depth": 1.0}}, "preference 'equal' is about depth, and its tasks are"),
         (("preferences", "equal"), "depth", 0.0, "preference of 'depth' must be a number over 0"),
         (("space",), "tasks", ["depth"], "a front's space is about depth"),
+        (("provenance",), "cost", "felt", "a front's cost is one of macs, measured latency"),
+        (("provenance",), "cost", ["macs"], "a front's cost is one of"),
+        (("entries", 0), "beaten", [{}], "Beaten has no"),
+        (("entries", 0), "beaten", [{"config": SPACE.widest.to_json(), "quality": {}, "cost": 1.0}], "beats one whose"),
         ((), "policies", {"mixed": {}}, "not a precision policy"),
         ((), "policies", {"mixed": Policy().to_json()}, "called 'int8'"),
     ],
