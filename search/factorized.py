@@ -33,8 +33,8 @@ TWINS = 4
 ROUND = 4
 """Encoders measured between two predictions."""
 MOST, FEWEST = 512, 16
-"""Choices of decoders that are kept on an encoder, over all preferences, and for each at least. Where tasks are many
-there are more, at costs so near to each other that no budget tells them apart."""
+"""Choices of decoders that are kept on an encoder, divided among the preferences, and for each at least. Where tasks
+are many there are more, at costs so near to each other that no budget tells them apart."""
 POOL = 1024
 """Encoders looked at in a round, where there are more."""
 
