@@ -46,7 +46,8 @@ def accounted(front: Front, found: Found) -> Front:
     theirs = _in_shares(found.candidates, volume.yardstick, every[front.space.widest].cost)
     entries = []
     for entry, row in zip(front.entries, own, strict=True):
-        worse = [i for i in np.flatnonzero((theirs >= row).all(1)) if found.candidates[i].config != entry.config]
+        at_least = [int(index) for index in np.flatnonzero((theirs >= row).all(1))]
+        worse = [index for index in at_least if found.candidates[index].config != entry.config]
         entries.append(replace(entry, beats=len(worse), beaten=_nearest(found.candidates, worse, theirs, row)))
     return replace(front, entries=tuple(entries), provenance=origin)
 

@@ -1,4 +1,4 @@
-"""The result file, `search-HARDWARE-DATE.json`: one for a machine and a day, which runs on single data sets fill in turn.
+"""The result file, `search-HARDWARE-DATE.json`: one for a machine and a day, which runs on single data sets share.
 
 python -m pliant.benchmarks.search.results FILE ... --results FOLDER        # brings files of one day together
 """

@@ -37,7 +37,7 @@ class StoredTimes:
         self._path, self._head, self._measure = path, dict(head), measure
         entries = _entries(path)
         self._others = [entry for entry in entries if not self._mine(entry)]
-        mine = next(filter(self._mine, entries), {"pace": None, "rows": {}})
+        mine: Entry = next(filter(self._mine, entries), {"pace": None, "rows": {}})
         self._pace: float | None = mine["pace"]
         self._known: dict[SubnetConfig, Timed] = mine["rows"]
 
