@@ -73,7 +73,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A subnet whose quality (the metric, by task) was measured; `macs` of one image, `bytes` of fp32 weights.
+    """A subnet whose quality (the metric, by task) was measured; `macs` of one image, `bytes` of its weights.
 
     `nanoseconds` is its estimated latency where the search is for latency.
     """

@@ -58,8 +58,10 @@ class Beaten:
 
 @dataclass(frozen=True)
 class FrontEntry:
-    """One subnet: the metric by task, multiply-adds of one image, bytes of fp32 weights, latency where there is one.
+    """One subnet: the metric by task, multiply-adds of one image, bytes, latency where there is one.
 
+    `bytes` are those of its weights in its precision, as a suite holds them (in fronts whose provenance says no cost,
+    of earlier versions, of fp32 weights whatever the precision).
     `preferences` names those whose own front, of score over cost, it lies on; `beats` is how many of the subnets that
     the search measured cost no less and are nowhere better, and `beaten` those of them that are nearest (None and none
     in fronts of earlier versions).

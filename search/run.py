@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..devices.errors import BudgetError, CheckpointError, DataError
-from ..models.cost import CostModel
+from ..models.cost import Cost
+from ..models.space import SubnetConfig
 from ..quantize.policy import Policy
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.data.batches import Batch
@@ -33,7 +35,11 @@ from .latency import LatencyModel
 from .log import EvaluationLog
 from .places import check_front_path, log_path, page_path, plot_path, stairs_path
 from .preference import Preference, standard_preferences
+from .sizes import PrecisionCosts
 from .source import ByPrecision, EncoderSource
+
+if TYPE_CHECKING:
+    from .integers import IntegerEvaluator
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
 DEFAULT = Factorized().name
@@ -110,7 +116,8 @@ def run_search(
         latency = {} if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note, policies)
         with _source(evaluator, data, cluster) as source:
             tables = ByPrecision({"fp32": source, **integers})
-            problem = _problem(checkpoint, tables, wanted, evaluations, seed, progress)
+            cost = PrecisionCosts(checkpoint.supernet, {name: each.lowered for name, each in integers.items()})
+            problem = _problem(checkpoint, cost, tables, wanted, evaluations, seed, progress)
             problem = replace(problem, latency=latency or None, floors=floors, precisions=tuple(latency) or ("fp32",))
             found = chosen.search(problem)
         budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
@@ -197,7 +204,7 @@ def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | No
 
 def _integers(
     checkpoint: Checkpoint, evaluator: Evaluator, data: SearchData, log: EvaluationLog | None
-) -> tuple[dict[str, Policy], Mapping[str, EncoderSource]]:
+) -> tuple[dict[str, Policy], dict[str, IntegerEvaluator]]:
     """Policies of low precision, and where the quality of subnets in each comes from."""
     from .integers import Images, integer_sources
 
@@ -216,6 +223,7 @@ def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> Abst
 
 def _problem(
     checkpoint: Checkpoint,
+    cost: Callable[[SubnetConfig], Cost],
     source: TableSource,
     preferences: tuple[Preference, ...],
     evaluations: int | None,
@@ -226,7 +234,7 @@ def _problem(
     return Problem(
         checkpoint.space,
         checkpoint.tasks,
-        CostModel(checkpoint.supernet),
+        cost,
         source,
         preferences,
         settings.evaluations if evaluations is None else evaluations,
