@@ -18,14 +18,18 @@ from .selection import Chooser, choose, non_dominated
 def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: int, origin: Provenance) -> Front:
     """At most `size` subnets: both ends, the best for each preference and budget, then those that add most.
 
-    The narrowest is there whether it reaches the floors or not: it is what a suite falls back on. `budgets` are shares
-    of the widest's cost; where their answers are more than `size` asks for, only what they add counts. `origin` is
-    filled in with what the result says, by costs as the search knew them (account.py).
+    Both ends are there whether they keep floors and limits or not: the narrowest is what a suite falls back on.
+    `budgets` are shares of the widest's cost; where their answers are more than `size` asks for, only what they add
+    counts. `origin` is filled in with what the result says, by costs as the search knew them (account.py).
     """
     by_config = {each.config: each for each in found.candidates}
     low, high = by_config[problem.space.narrowest], by_config[problem.space.widest]
     volume = Volume.between(Yardstick(problem.tasks, high.quality), problem.preferences, low, high)
-    allowed = [each for each in found.candidates if meets(problem.floors, volume.yardstick, each.quality)]
+    allowed = [
+        each
+        for each in found.candidates
+        if problem.limits.allow(each) and meets(problem.floors, volume.yardstick, each.quality)
+    ]
     best = non_dominated(allowed, volume.yardstick)
     ends = list(dict.fromkeys([low.config, high.config]))
     answers = _answers(best, volume, [share * high.cost for share in budgets])

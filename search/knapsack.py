@@ -30,6 +30,10 @@ class Choices:
         index = int(np.searchsorted(self.costs, budget, side="right")) - 1
         return index if index >= 0 else None
 
+    def where(self, kept: NDArray[np.bool_]) -> Choices:
+        """Those that are marked."""
+        return Choices(self.costs[kept], self.gains[kept], self.options[kept])
+
     def thinned(self, most: int) -> Choices:
         """At most `most` of them, two at least: the cheapest, and the best of each of as many equal ranges of cost.
 

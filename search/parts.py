@@ -62,15 +62,23 @@ class PartCosts:
         """(tasks, decoder widths): what each decoder on a trunk takes of a budget, in the space's order."""
         return self._parts(trunk)[1]
 
+    def macs(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
+        """Multiply-adds of a trunk alone, and (tasks, decoder widths) of each decoder on it, in the space's order."""
+        return self._summed(trunk, lambda part: part.macs)
+
+    def bytes(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
+        """The same in bytes of weights."""
+        return self._summed(trunk, lambda part: part.bytes)
+
     def _parts(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
         if trunk not in self._limited:
-            self._limited[trunk] = self._multiply_adds(trunk) if self._latency is None else self._times(trunk)
+            self._limited[trunk] = self.macs(trunk) if self._latency is None else self._times(trunk)
         return self._limited[trunk]
 
-    def _multiply_adds(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
+    def _summed(self, trunk: Trunk, of: Callable[[PartCost], int]) -> tuple[int, NDArray[np.int64]]:
         known = list(self._of(trunk).values())
-        rows = [[cost.decoders[task].macs for cost in known] for task in self._space.tasks]
-        return known[0].encoder.macs, np.array(rows, np.int64)
+        rows = [[of(cost.decoders[task]) for cost in known] for task in self._space.tasks]
+        return of(known[0].encoder), np.array(rows, np.int64)
 
     def _times(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
         assert self._latency is not None
