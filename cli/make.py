@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from ..search import FRONT_SIZE
-from ..search.limits import Limits
 from .failing import need_building_half
 from .options import Floor, Json, Prefer, Threads, pairs, path_argument, path_option
 from .progress import note, progress_bar
@@ -127,6 +126,8 @@ def search(
       pliant search out/scenes --latency --int8 --prefer depth=2 --floor segmentation=0.6 --out out/front-depth.json
       pliant search out/scenes --out out/front.json --explain 7
     """
+    from ..search.limits import Limits
+
     prefers, floors, drops = pairs("--prefer", prefer), pairs("--floor", floor), pairs("--drop", drop)
     limits = Limits.read(max_latency, max_macs, max_bytes)
     need_building_half("search", *_SEARCH)
