@@ -42,13 +42,15 @@ def main() -> int:
     except PliantError as error:
         print(error, file=sys.stderr)
         return 1
-    failed = [data for data in chosen.data if not _tried(data, chosen, entry)]
-    if not entry["rows"]:
-        return 1
-    print(tables(entry), end="")
-    path = write_results(entry, chosen.results)
-    print(path, plot_results(path), sep="\n", file=sys.stderr)
-    return 1 if failed else 0
+    failed = False
+    for data in chosen.data:
+        failed = not _tried(data, chosen, entry) or failed
+        if entry["rows"]:
+            path = write_results(entry, chosen.results)
+            print(path, plot_results(path), sep="\n", file=sys.stderr)
+    if entry["rows"]:
+        print(tables(entry), end="")
+    return 1 if failed or not entry["rows"] else 0
 
 
 def _tried(data: str, chosen: argparse.Namespace, entry: Entry) -> bool:
