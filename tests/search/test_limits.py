@@ -9,12 +9,13 @@ import pytest
 from pliant.devices.errors import BudgetError
 from pliant.models.cost import Cost, PartCost
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Trunk
+from pliant.search.algorithm import Problem, Trunk
 from pliant.search.archive import Archive
 from pliant.search.assemble import make_front
 from pliant.search.confirm import confirm
 from pliant.search.factorized import Factorized, best_decoders
 from pliant.search.front import FrontEntry, Latency, Provenance
+from pliant.search.limited import Limited
 from pliant.search.limits import Limits
 from pliant.search.run import ALGORITHMS, run_search
 
@@ -31,10 +32,14 @@ def sized(config: SubnetConfig) -> Cost:
     return Cost(PartCost(cost.encoder.macs, each * cost.encoder.macs), decoders)
 
 
+def limited(problem: Problem, limits: Limits) -> Limited:
+    return Limited.of(dataclasses.replace(problem, cost=sized), limits)
+
+
 @pytest.mark.parametrize("name", ALGORITHMS)
 @pytest.mark.parametrize("limits", [Limits(macs=2500), Limits(bytes=9000), Limits(macs=2000, bytes=12000)])
 def test_a_front_has_nothing_over_a_limit_but_its_ends(name: str, limits: Limits) -> None:
-    problem = dataclasses.replace(formula_problem(20)[0], cost=sized, limits=limits)
+    problem = limited(formula_problem(20)[0], limits)
     front = make_front(problem, ALGORITHMS[name].search(problem), (0.25, 0.5, 1.0), 12, ORIGIN)
     between = [entry for entry in front.entries if entry not in (front.narrowest, front.widest)]
     assert len(between) > 3
@@ -43,7 +48,7 @@ def test_a_front_has_nothing_over_a_limit_but_its_ends(name: str, limits: Limits
 
 
 def test_in_int8_more_fits_into_as_many_bytes() -> None:
-    problem = dataclasses.replace(priced(formula_problem(30)[0]), cost=sized, limits=Limits(bytes=5000))
+    problem = limited(priced(formula_problem(30)[0]), Limits(bytes=5000))
     front = make_front(problem, Factorized().search(problem), (0.25, 0.5, 1.0), 16, ORIGIN)
     between = [entry for entry in front.entries if entry not in (front.narrowest, front.widest)]
     assert all(entry.bytes <= 5000 for entry in between)
@@ -54,7 +59,7 @@ def test_in_int8_more_fits_into_as_many_bytes() -> None:
 def test_a_search_under_a_limit_spends_its_choices_below_it() -> None:
     """The decoders that it keeps on an encoder are within the limit, and the best for each preference among them."""
     limit = 9000
-    problem = dataclasses.replace(formula_problem(2)[0], cost=sized, limits=Limits(bytes=limit))
+    problem = limited(formula_problem(2)[0], Limits(bytes=limit))
     archive = Archive(problem, best_decoders)
     encoder = (0.5, 0.5, 0.5, 0.5)
     archive.problem = dataclasses.replace(problem, evaluations=3)
