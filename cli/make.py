@@ -86,6 +86,16 @@ def search(
         list[str] | None,
         typer.Option(metavar="TASK=SHARE", help="Largest loss of a task relative to the widest; may be repeated."),
     ] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Most that a subnet may take, as in 15ms; with --latency or --device."),
+    ] = None,
+    max_macs: Annotated[
+        str | None, typer.Option(metavar="COUNT", help="Most multiply-adds of a subnet, as in 2G.")
+    ] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Most weight bytes of a subnet in its precision, as in 20MB.")
+    ] = None,
     algorithm: Annotated[
         str | None, typer.Option(metavar="NAME", help="factorized, ecmt or joint [default: factorized].")
     ] = None,
@@ -116,16 +126,20 @@ def search(
       pliant search out/scenes --latency --int8 --prefer depth=2 --floor segmentation=0.6 --out out/front-depth.json
       pliant search out/scenes --out out/front.json --explain 7
     """
+    from ..search.limits import Limits
+
     prefers, floors, drops = pairs("--prefer", prefer), pairs("--floor", floor), pairs("--drop", drop)
+    limits = Limits.read(max_latency, max_macs, max_bytes)
     need_building_half("search", *_SEARCH)
     from .searching import Asked, explain, print_front, run
 
     if number is not None:
         explain(out, number, as_json)
         return
-    how = (device, latency, threads, prefers, floors, drops, algorithm, most, evaluations, resume, cluster, int8)
+    wanted = (device, latency, threads, prefers, floors, drops, limits)
+    how = (algorithm, most, evaluations, resume, cluster, int8)
     with progress_bar() as report:
-        front = run(Asked(checkpoint, out, *how), report)
+        front = run(Asked(checkpoint, out, *wanted, *how), report)
     print_front(front, out, as_json)
 
 

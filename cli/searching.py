@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..devices.errors import BudgetError
 from ..devices.words import counted
+from ..search.limits import NONE as UNLIMITED
+from ..search.limits import Limits
 from ..search.places import check_front_path, page_path, plot_path, stairs_path
 from .places import check_file
 from .progress import note
@@ -33,6 +35,7 @@ class Asked:
     prefer: dict[str, float] = field(default_factory=dict)
     floors: dict[str, float] = field(default_factory=dict)
     drops: dict[str, float] = field(default_factory=dict)
+    limits: Limits = UNLIMITED
     algorithm: str | None = None
     size: int | None = None
     evaluations: int | None = None
@@ -71,6 +74,7 @@ def run(asked: Asked, report: Report) -> Front:
             progress=show,
             clock=_clock(asked, loaded, profile, report),
             floors=Floors(asked.floors, asked.drops),
+            limits=asked.limits,
             note=note,
             cluster=asked.cluster,
             int8=asked.int8,

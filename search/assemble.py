@@ -6,25 +6,31 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..models.space import SubnetConfig
+from .account import accounted
 from .algorithm import Candidate, Found, Problem
 from .floors import meets
 from .front import Front, FrontEntry, Provenance
-from .hypervolume import COST_REFERENCE, Volume
+from .hypervolume import Volume
+from .limited import limits_of
 from .score import Yardstick
-from .selection import Chooser, choose, non_dominated, objectives
+from .selection import Chooser, choose, non_dominated
 
 
 def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: int, origin: Provenance) -> Front:
     """At most `size` subnets: both ends, the best for each preference and budget, then those that add most.
 
-    The narrowest is there whether it reaches the floors or not: it is what a suite falls back on. `budgets` are shares
-    of the widest's cost; where their answers are more than `size` asks for, only what they add counts. `origin` is
-    filled in with what the result says.
+    Both ends are there whether they keep floors and limits or not: the narrowest is what a suite falls back on.
+    `budgets` are shares of the widest's cost; where their answers are more than `size` asks for, only what they add
+    counts. `origin` is filled in with what the result says, by costs as the search knew them (account.py).
     """
     by_config = {each.config: each for each in found.candidates}
     low, high = by_config[problem.space.narrowest], by_config[problem.space.widest]
     volume = Volume.between(Yardstick(problem.tasks, high.quality), problem.preferences, low, high)
-    allowed = [each for each in found.candidates if meets(problem.floors, volume.yardstick, each.quality)]
+    allowed = [
+        each
+        for each in found.candidates
+        if limits_of(problem).allow(each) and meets(problem.floors, volume.yardstick, each.quality)
+    ]
     best = non_dominated(allowed, volume.yardstick)
     ends = list(dict.fromkeys([low.config, high.config]))
     answers = _answers(best, volume, [share * high.cost for share in budgets])
@@ -32,28 +38,12 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
     kept = [by_config[config] for config in (always if len(always) <= size else ends)]
     chosen = choose(best, volume, kept, size)
     names = _own_fronts(chosen, volume)
-    origin = replace(
-        origin,
-        evaluations=found.evaluations,
-        candidates=len(found.candidates),
-        hypervolume=volume.of(volume.points(chosen)),
-        references={
-            each.name: (COST_REFERENCE, loss) for each, loss in zip(problem.preferences, volume.reference, strict=True)
-        },
-    )
-    beats = _beaten(chosen, found.candidates, volume.yardstick)
     entries = tuple(
-        FrontEntry(each.config, each.quality, each.macs, each.bytes, None, tuple(names[each.config]), count)
-        for each, count in zip(chosen, beats, strict=True)
+        FrontEntry(each.config, each.quality, each.macs, each.bytes, None, tuple(names[each.config])) for each in chosen
     )
+    origin = replace(origin, evaluations=found.evaluations, candidates=len(found.candidates))
     weights = {each.name: each.to_json() for each in problem.preferences}
-    return Front(entries, problem.tasks, problem.space, weights, origin)
-
-
-def _beaten(chosen: Sequence[Candidate], every: Sequence[Candidate], yardstick: Yardstick) -> list[int]:
-    """For each of the chosen, how many others cost no less and are nowhere better."""
-    theirs = objectives(every, yardstick)
-    return [int((theirs >= mine).all(1).sum()) - 1 for mine in objectives(chosen, yardstick)]
+    return accounted(Front(entries, problem.tasks, problem.space, weights, origin), found)
 
 
 def _answers(best: Sequence[Candidate], volume: Volume, budgets: Sequence[float]) -> list[SubnetConfig]:

@@ -10,6 +10,9 @@ from ..runtime.format.tasks import Task
 from .clock import NONE, Clock, Policies
 from .front import Front, FrontEntry, Latency
 from .latency import LEAST, LatencyModel
+from .limits import NONE as NO_LIMITS
+from .limits import Limits
+from .parts import NANOSECONDS
 from .preference import Preference
 from .score import Yardstick
 from .staircase import stairs
@@ -54,8 +57,12 @@ def _fit(precision: str, known: Mapping[SubnetConfig, float], space: SearchSpace
     return f"{precision} latencies are estimated from {len(known)} measured subnets{told}".strip()
 
 
-def confirm(front: Front, clock: Clock, models: Mapping[str, LatencyModel], note: Note = None) -> Front:
+def confirm(
+    front: Front, clock: Clock, models: Mapping[str, LatencyModel], note: Note = None, limits: Limits = NO_LIMITS
+) -> Front:
     """The front with its latencies, measured where the clock can and said to be estimated where not.
+
+    What then takes longer than the limit is left out, but the ends.
 
     Without models those that cannot be measured have none. The fp32 twins of subnets of low precision are measured too:
     one that is not faster than its twin has no place on a front.
@@ -66,10 +73,12 @@ def confirm(front: Front, clock: Clock, models: Mapping[str, LatencyModel], note
     if not models:
         return front.measured(measured.get)
     quantile = next((each.quantile for each in measured.values()), 0.5)
-    estimated = {
-        each: Latency(models[each.precision](each), "estimated", clock.where, quantile) for each in [*configs, *twins]
-    }
+    # What is learned is linear, and far from what was measured it may come out below nothing.
+    guessed = {each: max(models[each.precision](each), 1.0 / NANOSECONDS) for each in [*configs, *twins]}
+    estimated = {each: Latency(value, "estimated", clock.where, quantile) for each, value in guessed.items()}
     timed, left_out = with_latencies(front, {**estimated, **measured})
+    timed, slow = _within(timed, limits)
+    left_out += slow
     if note is not None:
         for line in left_out:
             note(line)
@@ -97,6 +106,18 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
     kept = [entry for entry in entries if entry.config in ends or entry.config not in gone]
     lines = [slow.get(entry.config) or _line(entry, better.get(entry.config)) for entry in entries if entry not in kept]
     return replace(front, entries=tuple(_named(kept, front, yardstick))), lines
+
+
+def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
+    """The front without subnets that are over the limit of latency, and a line for each."""
+    most, ends = limits.latency_ms, (front.space.narrowest, front.space.widest)
+    slow = [each for each in front.entries if most is not None and _milliseconds(each) > most]
+    slow = [each for each in slow if each.config not in ends]
+    kept = _named(
+        [each for each in front.entries if each not in slow], front, Yardstick(front.tasks, front.widest.quality)
+    )
+    lines = [f"left out {_widths(each.config)}: {_milliseconds(each):.3g} ms, over {most:g} ms" for each in slow]
+    return replace(front, entries=tuple(kept)), lines
 
 
 def _better(entry: FrontEntry, others: Sequence[FrontEntry], yardstick: Yardstick) -> FrontEntry | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..devices.errors import BudgetError
+from ..models.space import SubnetConfig
 from ..runtime.planning.budget import LATENCY, MACS
 from .front import Front, FrontEntry
 from .preference import Preference
@@ -43,11 +45,11 @@ def explain(front: Front, number: int) -> Explanation:
 
 
 class _Teller:
-    """Compares the subnets of one front by its cost: latency where all have one, else multiply-adds."""
+    """Compares the subnets of one front by its cost: latency where all have one and it was searched by, else macs."""
 
     def __init__(self, front: Front):
         self.front = front
-        self.by_latency = all(entry.latency for entry in front.entries)
+        self.by_latency = all(entry.latency for entry in front.entries) and front.provenance.cost != "macs"
         self.yardstick = Yardstick(front.tasks, front.widest.quality)
         self.cheap_first = sorted(front.entries, key=self.cost)
 
@@ -72,14 +74,13 @@ class _Teller:
         return own, min((cost for cost, score in others if score > mine), default=None)
 
     def headline(self, number: int, entry: FrontEntry) -> str:
-        encoder = "-".join(f"{width:g}" for width in entry.config.encoder)
-        decoders = ", ".join(f"{task} {width:g}" for task, width in entry.config.decoders)
-        latency = f" ({entry.latency.kind})" if self.by_latency and entry.latency else ""
         share = self.cost(entry) / self.cost(self.front.widest)
-        return (
-            f"{number}: encoder {encoder}; decoders {decoders}; {self.shown(self.cost(entry))}{latency}, "
-            f"{share:.0%} of the widest's"
-        )
+        return f"{number}: {_widths(entry.config)}; {self.told(entry)}, {share:.0%} of the widest's"
+
+    def told(self, entry: FrontEntry) -> str:
+        """The cost, and of a latency how it is known."""
+        kind = f" ({entry.latency.kind})" if self.by_latency and entry.latency else ""
+        return f"{self.shown(self.cost(entry))}{kind}"
 
     def why(self, entry: FrontEntry, best: dict[str, tuple[float, float | None]]) -> list[str]:
         lines = [self._compared("against the widest", entry, self.front.widest)]
@@ -90,11 +91,35 @@ class _Teller:
             until = "without limit" if high is None else f"up to {self.shown(high)}"
             lines.append(f"the best for {name} from {self.shown(low)} {until}")
         if not best:
-            lines.append("the best for none of the searched preferences, and no other is cheaper and nowhere worse")
-        if entry.beats is not None:
-            measured = self.front.provenance.candidates
+            lines.append(f"the best for none of the searched preferences, and {self._rivals(entry)}")
+        return lines + self._beaten(entry)
+
+    def _rivals(self, entry: FrontEntry) -> str:
+        """Whether another subnet of the front is nowhere worse and no dearer, and which."""
+        mine, own = self.yardstick.relative([entry.quality])[0], self.cost(entry)
+        for number, other in enumerate(self.front.entries, 1):
+            theirs = self.yardstick.relative([other.quality])[0]
+            if other is not entry and self.cost(other) <= own and bool((theirs >= mine).all()):
+                doubt = "" if self._known(entry, other) else ", as far as estimated latencies tell"
+                return f"{number} ({self.told(other)}) is no dearer and nowhere worse{doubt}"
+        return "no other on the front is as cheap and nowhere worse"
+
+    def _known(self, *entries: FrontEntry) -> bool:
+        return not self.by_latency or all(each.latency and each.latency.kind == "measured" for each in entries)
+
+    def _beaten(self, entry: FrontEntry) -> list[str]:
+        """How many others the subnet beats, and by what it beats the nearest."""
+        if not entry.beats:
+            return [] if entry.beats is None else ["beats no other subnet that was measured"]
+        measured = self.front.provenance.candidates
+        by = " by their estimated latencies" if self.by_latency else ""
+        lines = [f"beats {entry.beats} of {measured} measured subnets: they cost no less{by} and are nowhere better"]
+        share = self.cost(entry) / self.cost(self.front.widest)
+        kind = " (estimated)" if self.by_latency else ""
+        for other in entry.beaten:
+            dearer = f"cost {other.cost / share - 1.0:+.1%}{kind}"
             lines.append(
-                f"beats {entry.beats} of {measured} measured subnets: they cost no less and are nowhere better"
+                f"the nearest of them, {_widths(other.config)}: {dearer}, {self._gains(other.quality, entry.quality)}"
             )
         return lines
 
@@ -105,13 +130,20 @@ class _Teller:
             if 0 <= other < len(self.cheap_first):
                 each = self.cheap_first[other]
                 name = self.front.entries.index(each) + 1
-                lines.append(
-                    self._compared(f"against {name}, the next {word} ({self.shown(self.cost(each))})", entry, each)
-                )
+                lines.append(self._compared(f"against {name}, the next {word} ({self.told(each)})", entry, each))
         return lines
 
     def _compared(self, what: str, entry: FrontEntry, other: FrontEntry) -> str:
-        mine, theirs = self.yardstick.relative([entry.quality, other.quality])
+        return f"{what}: {self._gains(entry.quality, other.quality)}"
+
+    def _gains(self, quality: Mapping[str, float], other: Mapping[str, float]) -> str:
+        """By task, how much better (+) a quality is than another."""
+        mine, theirs = self.yardstick.relative([quality, other])
         gains = mine / np.maximum(theirs, 1e-9) - 1.0
-        parts = [f"{task.name} {gain:+.1%}" for task, gain in zip(self.front.tasks, gains, strict=True)]
-        return f"{what}: {', '.join(parts)}"
+        return ", ".join(f"{task.name} {gain:+.1%}" for task, gain in zip(self.front.tasks, gains, strict=True))
+
+
+def _widths(config: SubnetConfig) -> str:
+    decoders = ", ".join(f"{task} {width:g}" for task, width in config.decoders)
+    precision = "" if config.precision == "fp32" else f"; in {config.precision}"
+    return f"encoder {'-'.join(f'{width:g}' for width in config.encoder)}; decoders {decoders}{precision}"

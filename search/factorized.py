@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import moocore
 import numpy as np
+from numpy.typing import NDArray
 
 from .algorithm import Found, Problem, Trunk
 from .archive import Archive
@@ -22,6 +23,8 @@ from .ecmt import first_encoders
 from .floors import SLACK
 from .hypervolume import Points
 from .knapsack import Choices, best_choices
+from .limited import limits_of
+from .parts import NANOSECONDS
 from .predictor import Matrix, Predictor
 from .preference import Decoders
 
@@ -33,8 +36,8 @@ TWINS = 4
 ROUND = 4
 """Encoders measured between two predictions."""
 MOST, FEWEST = 512, 16
-"""Choices of decoders that are kept on an encoder, over all preferences, and for each at least. Where tasks are many
-there are more, at costs so near to each other that no budget tells them apart."""
+"""Choices of decoders that are kept on an encoder, divided among the preferences, and for each at least. Where tasks
+are many there are more, at costs so near to each other that no budget tells them apart."""
 POOL = 1024
 """Encoders looked at in a round, where there are more."""
 
@@ -117,14 +120,32 @@ def _relative(archive: Archive, trunk: Trunk) -> Matrix:
 
 
 def _choices(archive: Archive, trunk: Trunk, relative: Matrix) -> list[Choices]:
-    """The best decoders that reach the floors, for each preference and all budgets."""
+    """The best decoders that reach the floors and keep the limits, for each preference and all budgets.
+
+    Limits are held to afterwards: exactly, but of choices that cost as much and gain more, one over a limit has hidden
+    others that keep it.
+    """
     costs, tasks = archive.costs.decoders(trunk), archive.problem.space.tasks
     least = np.array([[archive.least.get(task, -np.inf)] for task in tasks])
     relative = np.where(relative >= least - SLACK, relative, -np.inf)
     shares = [each.simplex for each in archive.problem.preferences]
     most = max(FEWEST, MOST // len(shares))
     weights = [np.array([[share[task]] for task in tasks]) for share in shares]
-    return [best_choices(relative * each, costs).thinned(most) for each in weights]
+    best = (best_choices(relative * each, costs) for each in weights)
+    return [each.where(_within(archive, trunk, each)).thinned(most) for each in best]
+
+
+def _within(archive: Archive, trunk: Trunk, choices: Choices) -> NDArray[np.bool_]:
+    """Which of them keep the limits: all parts add up."""
+    limits, kept = limits_of(archive.problem), np.ones(len(choices.costs), np.bool_)
+    tasks = np.arange(choices.options.shape[1])
+    for limit, parts in ((limits.macs, archive.costs.macs), (limits.bytes, archive.costs.bytes)):
+        if limit is not None:
+            base, decoders = parts(trunk)
+            kept &= base + decoders[tasks, choices.options].sum(1) <= limit
+    if limits.latency_ms is not None:
+        kept &= archive.costs.trunk(trunk) + choices.costs <= limits.latency_ms * NANOSECONDS
+    return kept
 
 
 def _planes(archive: Archive, trunk: Trunk, relative: Matrix) -> Planes:

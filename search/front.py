@@ -15,9 +15,12 @@ from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.policy import Policy
 from ..runtime.format.tasks import Task
+from .front_checks import check_front
 
 VERSION = 2
 Kind = Literal["measured", "estimated"]
+COSTS = ("macs", "measured latency", "estimated latency", "partly estimated latency")
+"""What a front's subnets are compared by."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,33 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class FrontEntry:
-    """One subnet: the metric by task, multiply-adds of one image, bytes of fp32 weights, latency where there is one.
+class Beaten:
+    """A subnet that was measured and is not worth having: its metrics, and its cost as a share of the widest's."""
 
+    config: SubnetConfig
+    quality: Mapping[str, float]
+    cost: float
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON object."""
+        return {"config": self.config.to_json(), "quality": dict(self.quality), "cost": self.cost}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Beaten:
+        """Read what `to_json` wrote."""
+        values = _fields(cls, entry)
+        return cls(SubnetConfig.from_json(values["config"]), by_name(values["quality"], real), real(values["cost"]))
+
+
+@dataclass(frozen=True)
+class FrontEntry:
+    """One subnet: the metric by task, multiply-adds of one image, bytes, latency where there is one.
+
+    `bytes` are those of its weights in its precision, as a suite holds them (in fronts whose provenance says no cost,
+    of earlier versions, of fp32 weights whatever the precision).
     `preferences` names those whose own front, of score over cost, it lies on; `beats` is how many of the subnets that
-    the search measured cost no less and are nowhere better (None in fronts of earlier versions).
+    the search measured cost no less and are nowhere better, and `beaten` those of them that are nearest (None and none
+    in fronts of earlier versions).
     """
 
     config: SubnetConfig
@@ -49,6 +74,7 @@ class FrontEntry:
     latency: Latency | None = None
     preferences: tuple[str, ...] = ()
     beats: int | None = None
+    beaten: tuple[Beaten, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -61,18 +87,20 @@ class FrontEntry:
             "latency": latency,
             "preferences": list(self.preferences),
             "beats": self.beats,
+            "beaten": [each.to_json() for each in self.beaten],
         }
 
     @classmethod
     def from_json(cls, entry: Any) -> FrontEntry:
         """Read what `to_json` wrote."""
-        values = _fields(cls, {"beats": None, **entry} if isinstance(entry, dict) else entry)
+        values = _fields(cls, {"beats": None, "beaten": [], **entry} if isinstance(entry, dict) else entry)
         if values["latency"] is not None:
             values["latency"] = Latency(**_checked(Latency, values["latency"]))
         values["config"] = SubnetConfig.from_json(values["config"])
         values["quality"] = by_name(values["quality"], real)
         values["preferences"] = each(values["preferences"], text)
         values["beats"] = nothing_or(values["beats"], whole)
+        values["beaten"] = each(values["beaten"], Beaten.from_json)
         return cls(**{**values, "macs": whole(values["macs"]), "bytes": whole(values["bytes"])})
 
 
@@ -82,7 +110,9 @@ class Provenance:
 
     `supernet` is its sha256 (`identity.supernet_digest`), `images` the validation images that quality was measured on,
     `evaluations` the encoders that were truly evaluated, `candidates` the subnets whose quality that gave.
-    `hypervolume` and `references` (macs share, loss) are those of hypervolume.py, the latter by preference.
+    `hypervolume` of the front and its `references` (share of the widest's cost, loss), by preference, are those of
+    hypervolume.py, by the front's own costs: `cost` says which, one of COSTS (None in fronts of earlier versions, whose
+    hypervolume is by multiply-adds or, before anything was measured, by estimated latency).
     """
 
     algorithm: str
@@ -96,6 +126,11 @@ class Provenance:
     candidates: int
     hypervolume: float
     references: Mapping[str, tuple[float, float]]
+    cost: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.cost not in (None, *COSTS):
+            raise InputError(f"a front's cost is one of {', '.join(COSTS)}, not {self.cost!r}")
 
 
 @dataclass(frozen=True)
@@ -180,7 +215,8 @@ class Front:
 
 
 def _front(values: dict[str, Any]) -> Front:
-    origin = _checked(Provenance, values["provenance"])
+    given = values["provenance"]
+    origin = _checked(Provenance, {"cost": None, **given} if isinstance(given, dict) else given)
     origin["references"] = by_name(origin["references"], _pair)
     front = Front(
         each(values["entries"], FrontEntry.from_json),
@@ -190,17 +226,7 @@ def _front(values: dict[str, Any]) -> Front:
         Provenance(**origin),
         by_name(values["policies"], Policy.from_json),
     )
-    configs = {entry.config for entry in front.entries}
-    if any(config not in front.space for config in configs):
-        raise InputError("a front has a subnet that its space has not")
-    for name, policy in front.policies.items():
-        if policy.name != name:
-            raise InputError(f"a front's policy {name!r} is called {policy.name!r}")
-    named = {entry.config.precision for entry in front.entries} - {"fp32"}
-    if front.policies and named != set(front.policies):
-        raise InputError(f"a front has policies for {sorted(front.policies)}, and its subnets name {sorted(named)}")
-    if not {front.space.widest, front.space.narrowest} <= configs:
-        raise InputError("a front lacks its widest or its narrowest subnet")
+    check_front(front)
     return front
 
 

@@ -27,6 +27,7 @@ from ..export.mixing import Mixer
 from ..export.quality import Labelled, measure_quality
 from ..models.space import SubnetConfig
 from ..quantize.calibrate import calibrate
+from ..quantize.lowering import Lowered
 from ..quantize.policy import Policy
 from ..quantize.ranges import Range
 from ..training.data.batches import Batch
@@ -82,6 +83,11 @@ class IntegerEvaluator:
         self.encoders = 0
         for encoder, table in known:
             self._learn(encoder, table)
+
+    @property
+    def lowered(self) -> Lowered:
+        """The widest graph in this precision."""
+        return self._forms.lowered[self._precision]
 
     def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
         """A table for each, in this order, one measured after the other as they are taken."""

@@ -30,14 +30,22 @@ class Choices:
         index = int(np.searchsorted(self.costs, budget, side="right")) - 1
         return index if index >= 0 else None
 
+    def where(self, kept: NDArray[np.bool_]) -> Choices:
+        """Those that are marked."""
+        return Choices(self.costs[kept], self.gains[kept], self.options[kept])
+
     def thinned(self, most: int) -> Choices:
-        """At most `most` of them: the best of each of as many equal ranges of cost."""
+        """At most `most` of them, two at least: the cheapest, and the best of each of as many equal ranges of cost.
+
+        So the cheapest and the best of all are always there.
+        """
         if len(self.costs) <= most:
             return self
         low, high = self.costs[0], self.costs[-1]
-        ranges = ((self.costs - low) * most // (high - low + 1)).astype(np.int64)
+        ranges = ((self.costs - low) * max(1, most - 1) // (high - low + 1)).astype(np.int64)
         # The last of a range gains most.
-        kept = np.flatnonzero(np.append(np.diff(ranges) > 0, True))
+        last = np.flatnonzero(np.append(np.diff(ranges) > 0, True))
+        kept = np.union1d([0], last)
         return Choices(self.costs[kept], self.gains[kept], self.options[kept])
 
 

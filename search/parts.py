@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..models.cost import Cost, PartCost
 from ..models.space import SearchSpace, SubnetConfig
-from ..training.evaluator import Encoder, Table
+from ..training.evaluator import Table
 from .algorithm import Candidate, Trunk
 from .latency import LatencyModel
 
@@ -30,12 +30,12 @@ class PartCosts:
         latency: Mapping[str, LatencyModel] | None = None,
     ):
         self._space, self._cost, self._latency = space, cost, latency
-        self._known: dict[Encoder, dict[float, Cost]] = {}
+        self._known: dict[Trunk, dict[float, Cost]] = {}
         self._limited: dict[Trunk, tuple[int, NDArray[np.int64]]] = {}
 
     def __call__(self, config: SubnetConfig) -> PartCost:
         """Multiply-adds and bytes of a subnet, the same as `cost` says."""
-        known = self._of(config.encoder)
+        known = self._of(Trunk.of(config))
         encoder = known[self._space.decoder_widths[0]].encoder
         return sum((known[width].decoders[task] for task, width in config.decoders), encoder)
 
@@ -62,15 +62,23 @@ class PartCosts:
         """(tasks, decoder widths): what each decoder on a trunk takes of a budget, in the space's order."""
         return self._parts(trunk)[1]
 
+    def macs(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
+        """Multiply-adds of a trunk alone, and (tasks, decoder widths) of each decoder on it, in the space's order."""
+        return self._summed(trunk, lambda part: part.macs)
+
+    def bytes(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
+        """The same in bytes of weights."""
+        return self._summed(trunk, lambda part: part.bytes)
+
     def _parts(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
         if trunk not in self._limited:
-            self._limited[trunk] = self._multiply_adds(trunk.encoder) if self._latency is None else self._times(trunk)
+            self._limited[trunk] = self.macs(trunk) if self._latency is None else self._times(trunk)
         return self._limited[trunk]
 
-    def _multiply_adds(self, encoder: Encoder) -> tuple[int, NDArray[np.int64]]:
-        known = list(self._of(encoder).values())
-        rows = [[cost.decoders[task].macs for cost in known] for task in self._space.tasks]
-        return known[0].encoder.macs, np.array(rows, np.int64)
+    def _summed(self, trunk: Trunk, of: Callable[[PartCost], int]) -> tuple[int, NDArray[np.int64]]:
+        known = list(self._of(trunk).values())
+        rows = [[of(cost.decoders[task]) for cost in known] for task in self._space.tasks]
+        return of(known[0].encoder), np.array(rows, np.int64)
 
     def _times(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
         assert self._latency is not None
@@ -78,12 +86,12 @@ class PartCosts:
         decoders = model.decoders(trunk.encoder, self._space.decoder_widths)
         return round(model.encoder(trunk.encoder) * NANOSECONDS), np.rint(decoders * NANOSECONDS).astype(np.int64)
 
-    def _of(self, encoder: Encoder) -> dict[float, Cost]:
+    def _of(self, trunk: Trunk) -> dict[float, Cost]:
         """Costs by the width of all decoders."""
-        if encoder not in self._known:
+        if trunk not in self._known:
             tasks = self._space.tasks
-            self._known[encoder] = {
-                width: self._cost(SubnetConfig(encoder, tuple((task, width) for task in tasks)))
+            self._known[trunk] = {
+                width: self._cost(trunk.config(tuple((task, width) for task in tasks)))
                 for width in self._space.decoder_widths
             }
-        return self._known[encoder]
+        return self._known[trunk]

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..devices.errors import BudgetError, CheckpointError, DataError
-from ..models.cost import CostModel
+from ..devices.errors import BudgetError, DataError
+from ..models.cost import Cost
+from ..models.space import SubnetConfig
 from ..quantize.policy import Policy
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.data.batches import Batch
@@ -18,6 +20,7 @@ from ..training.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device, open_split
 from ..training.recalibrate import recalibration_batches
 from . import FRONT_SIZE
+from .account import accounted
 from .algorithm import Algorithm, Problem, Progress, TableSource
 from .assemble import make_front
 from .clock import Clock, ThisMachine
@@ -29,10 +32,17 @@ from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .joint import Joint
 from .latency import LatencyModel
+from .limits import NONE as UNLIMITED
+from .limits import Limits
 from .log import EvaluationLog
 from .places import check_front_path, log_path, page_path, plot_path, stairs_path
 from .preference import Preference, standard_preferences
+from .run_checks import check_clock, check_counts, check_nested, limited
+from .sizes import PrecisionCosts
 from .source import ByPrecision, EncoderSource
+
+if TYPE_CHECKING:
+    from .integers import IntegerEvaluator
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
 DEFAULT = Factorized().name
@@ -66,6 +76,7 @@ def run_search(
     data_root: Path | None = None,
     clock: Clock | None = None,
     floors: Floors = NONE,
+    limits: Limits = UNLIMITED,
     note: Callable[[str], None] | None = None,
     cluster: str | None = None,
     int8: bool = False,
@@ -77,19 +88,19 @@ def run_search(
     written there, its plot to FRONT.png, its page to FRONT.html, and evaluations to FRONT.log.jsonl as they are made;
     `resume` goes on from that log, without it a log that is there is refused. With a `clock` the search is for latency
     on its device instead of multiply-adds, the front's own latencies are measured, or marked as estimated, and the
-    staircase goes to FRONT-latency.png; `floors` are limits of quality. `note` is told in a line what there is to know
-    beside the front. `cluster` is the address of a Ray cluster that evaluates in fp32 (cluster.py). With `int8`, which
-    needs a clock that measures, widths and precision are searched together.
+    staircase goes to FRONT-latency.png; `floors` are limits of quality, `limits` of cost. `note` is told in a line what
+    there is to know beside the front. `cluster` is the address of a Ray cluster that evaluates in fp32 (cluster.py).
+    With `int8`, which needs a clock that measures, widths and precision are searched together.
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
     BudgetError (a preference for no task, a count that leaves nothing, a front that its plot or page would overwrite).
     """
     if out is not None:
         check_front_path(out)
-    _check_counts(evaluations, front_size, images)
-    _check_int8(int8, clock, algorithm)
+    check_counts(evaluations, front_size, images)
+    check_clock(int8, limits, clock, algorithm)
     checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
-    _check_nested(checkpoint)
+    check_nested(checkpoint)
     chosen = _algorithm(algorithm)
     floors.check(checkpoint.space.tasks)
     given = checkpoint.recipe.search.preferences if preferences is None else tuple(preferences)
@@ -109,13 +120,17 @@ def run_search(
         latency = {} if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note, policies)
         with _source(evaluator, data, cluster) as source:
             tables = ByPrecision({"fp32": source, **integers})
-            problem = _problem(checkpoint, tables, wanted, evaluations, seed, progress)
+            cost = PrecisionCosts(checkpoint.supernet, {name: each.lowered for name, each in integers.items()})
+            problem = _problem(checkpoint, cost, tables, wanted, evaluations, seed, progress)
             problem = replace(problem, latency=latency or None, floors=floors, precisions=tuple(latency) or ("fp32",))
+            problem = limited(problem, limits, clock)
             found = chosen.search(problem)
         budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
         front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
         if clock is not None:
-            front = confirm(front, clock, latency, note)
+            front = accounted(confirm(front, clock, latency, note, limits), found)
+        if note is not None and limits != UNLIMITED and len(front.entries) <= 2:
+            note("no subnet keeps the limits: the front has both ends alone")
         # After measuring, which may leave out all subnets of a precision.
         named = {entry.config.precision for entry in front.entries}
         front = replace(front, policies={name: each for name, each in policies.items() if name in named})
@@ -141,27 +156,6 @@ def open_search_data(checkpoint: Checkpoint, images: int | None = None, root: Pa
         recalibration_batches(open_split(recipe, "train"), recipe.training),
         load_batches(open_split(recipe, "validation"), limit),
     )
-
-
-def _check_nested(checkpoint: Checkpoint) -> None:
-    only = checkpoint.recipe.training.only
-    if only is not None:
-        raise CheckpointError(
-            f"only the width {only:g} was trained (training.only), so there is nothing to search: train without `only`"
-        )
-
-
-def _check_counts(evaluations: int | None, front_size: int | None, images: int | None) -> None:
-    for name, value, least in (("evaluations", evaluations, 2), ("front_size", front_size, 2), ("images", images, 1)):
-        if value is not None and value < least:
-            raise BudgetError(f"{name} must be at least {least}, not {value}")
-
-
-def _check_int8(int8: bool, clock: Clock | None, algorithm: str) -> None:
-    if int8 and not isinstance(clock, ThisMachine):
-        raise BudgetError("int8 saves no multiply-adds: search for it by latency, measured on this machine (--latency)")
-    if int8 and algorithm == Ecmt().name:
-        raise BudgetError("ECMT's rule knows no precision: search with --algorithm factorized or joint")
 
 
 def _algorithm(name: str) -> Algorithm:
@@ -196,7 +190,7 @@ def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | No
 
 def _integers(
     checkpoint: Checkpoint, evaluator: Evaluator, data: SearchData, log: EvaluationLog | None
-) -> tuple[dict[str, Policy], Mapping[str, EncoderSource]]:
+) -> tuple[dict[str, Policy], dict[str, IntegerEvaluator]]:
     """Policies of low precision, and where the quality of subnets in each comes from."""
     from .integers import Images, integer_sources
 
@@ -215,6 +209,7 @@ def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> Abst
 
 def _problem(
     checkpoint: Checkpoint,
+    cost: Callable[[SubnetConfig], Cost],
     source: TableSource,
     preferences: tuple[Preference, ...],
     evaluations: int | None,
@@ -225,7 +220,7 @@ def _problem(
     return Problem(
         checkpoint.space,
         checkpoint.tasks,
-        CostModel(checkpoint.supernet),
+        cost,
         source,
         preferences,
         settings.evaluations if evaluations is None else evaluations,

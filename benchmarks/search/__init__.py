@@ -6,9 +6,10 @@ Supernets are those of the training benchmark (default recipe, seed 0). What was
 and serves all methods and seeds, as are the latencies measured here.
 
 - subjects.py: the data sets: their supernets, the groups that tasks are taken in
-- truth.py: the stored evaluations and latencies
+- truth.py, times.py: the stored evaluations, and latencies by machine
 - methods.py: what is compared, and what each offers for a preference
 - score.py: hypervolume over measured latency, uniformity, control
+- results.py: the dated file, and how runs of a day come together in it
 - report.py: tables and plots
 - steadiness.py: which statistic of a latency repeats best, and is learned best
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from dataclasses import replace
@@ -18,17 +17,17 @@ from pliant.search.archive import Archive
 from ..dated import hardware_name
 from ..training.methods import SUBJECTS
 from .methods import METHODS
-from .report import plot, tables
+from .report import tables
+from .results import new_entry, plot_results, with_kept, write_results
 from .score import Ends, control, hypervolume, protocol
-from .subjects import REAL, Groups, trained
+from .subjects import REAL, Groups, NotTrained, trained
 from .truth import Truth
 
-VERSION = 1
 Entry = dict[str, Any]
 
 
 def main() -> int:
-    """Run all; 1 where a supernet is missing."""
+    """Run all; 1 where none of the supernets is trained, or one of them could not be run to the end."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m pliant.benchmarks.search")
     parser.add_argument("--data", nargs="+", choices=SUBJECTS, default=list(REAL))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
@@ -37,26 +36,31 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where supernets were trained")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     chosen = parser.parse_args()
-    entry: Entry = {
-        "_version": VERSION,
-        "command": _command(chosen),
-        "hardware": hardware_name(),
-        "date": time.strftime("%Y-%m-%d"),
-        "evaluations": chosen.evaluations,
-        "rows": [],
-        "latency": {},
-        "quality": {},
-    }
-    missing = False
+    entry = new_entry(_command(chosen), hardware_name(), time.strftime("%Y-%m-%d"), chosen.evaluations)
+    try:
+        with_kept(entry, chosen.results)  # what cannot be brought together is found out before the work
+    except PliantError as error:
+        print(error, file=sys.stderr)
+        return 1
+    failed = False
     for data in chosen.data:
-        try:
-            _run(data, chosen, entry)
-        except PliantError as error:
-            print(f"{data} is left out: {error}", file=sys.stderr)
-            missing = True
+        failed = not _tried(data, chosen, entry) or failed
+        if entry["rows"]:
+            path = write_results(entry, chosen.results)
+            print(path, plot_results(path), sep="\n", file=sys.stderr)
     if entry["rows"]:
-        _write(entry, chosen.results)
-    return 1 if missing else 0
+        print(tables(entry), end="")
+    return 1 if failed or not entry["rows"] else 0
+
+
+def _tried(data: str, chosen: argparse.Namespace, entry: Entry) -> bool:
+    """Run on one data set; whether that went well, as it also does where there is no supernet to run on."""
+    try:
+        _run(data, chosen, entry)
+    except PliantError as error:
+        print(f"{data} is left out: {error}", file=sys.stderr)
+        return isinstance(error, NotTrained)
+    return True
 
 
 def _command(chosen: argparse.Namespace) -> str:
@@ -88,11 +92,17 @@ def _run(data: str, chosen: argparse.Namespace, entry: Entry) -> None:
         ends = Ends(both.narrowest, both.widest)
         for name in chosen.methods:
             for seed in chosen.seeds:
-                entry["rows"].append(_row(data, name, seed, problem, ends, groups, truth))
+                add(entry, _row(data, name, seed, problem, ends, groups, truth), chosen.results)
         if (learned := truth.quality_fit()) is not None:
             entry["quality"][data] = {"held_out_error": learned.error, "held_out_tau": learned.tau}
     finally:
         truth.close()
+
+
+def add(entry: Entry, row: Entry, folder: Path) -> None:
+    """Add a row, and write it down at once: what fails later loses nothing of it."""
+    entry["rows"].append(row)
+    write_results(entry, folder)
 
 
 def _row(data: str, name: str, seed: int, problem: Problem, ends: Ends, groups: Groups, truth: Truth) -> Entry:
@@ -119,14 +129,6 @@ def _row(data: str, name: str, seed: int, problem: Problem, ends: Ends, groups: 
         flush=True,
     )
     return row
-
-
-def _write(entry: Entry, folder: Path) -> None:
-    print(tables(entry), end="")
-    path = folder / f"search-{hardware_name()}-{entry['date']}.json"
-    path.write_text(json.dumps(entry, indent=1) + "\n")
-    plot(entry, path.with_suffix(".png"))
-    print(path, path.with_suffix(".png"), sep="\n", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -51,12 +51,16 @@ class Groups:
         return {name: fmean(of_tasks[task.name] for task in part) for name, part in self.members.items()}
 
 
+class NotTrained(PliantError):
+    """A data set's supernet is not there yet; the message has the command that trains it."""
+
+
 def trained(data: str, work: Path) -> Checkpoint:
-    """The supernet that the training benchmark trained by the default recipe with seed 0; PliantError without one."""
+    """The supernet that the training benchmark trained by the default recipe with seed 0; NotTrained without one."""
     job = Job(data, DEFAULT, 0)
     folder = work / f"{job.name}-{job.digest}" / "nested"
     if not steps(folder):
-        raise PliantError(
+        raise NotTrained(
             f"the supernet of {data} is not trained: "
             f'make bench-training ARGS="--data {data} --methods {DEFAULT} --seeds 0 --work {work}"'
         )

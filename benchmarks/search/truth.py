@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from pliant.search.identity import batches_digest, supernet_digest
 from pliant.search.integers import Images, integer_sources
 from pliant.search.latency import LatencyModel
 from pliant.search.log import EvaluationLog
-from pliant.search.pace import Timed, at_one_pace, pace_of
 from pliant.search.predictor import Fit, Predictor
 from pliant.search.run import NO_LOSS, open_search_data
 from pliant.search.source import ByPrecision
@@ -27,7 +24,8 @@ from pliant.search.timing import STATISTIC, Timer
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
 
-Timings = dict[SubnetConfig, Timed]
+from .times import StoredTimes
+
 HELD_OUT = 20
 """Encoders that were not learned from, without which a fit says nothing."""
 
@@ -113,36 +111,3 @@ class Truth:
     def close(self) -> None:
         """Close the log."""
         self._log.close()
-
-
-class StoredTimes:
-    """Measured latencies in a file, all at the pace of those that were measured first.
-
-    `measure` times what the file lacks; a file whose `head` says something else counts for nothing.
-    """
-
-    def __init__(self, path: Path, head: Mapping[str, Any], measure: Callable[[list[SubnetConfig]], Timings]):
-        self._path, self._head, self._measure = path, head, measure
-        self._known: Timings = {}
-        self._pace: float | None = None
-        if path.exists():
-            entry = json.loads(path.read_text())
-            if all(entry.get(key) == value for key, value in head.items()):
-                self._pace = entry["pace"]
-                self._known = {SubnetConfig.from_json(row["config"]): _timed(row) for row in entry["rows"]}
-
-    def __call__(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, float]:
-        """Milliseconds of each; what is measured now is in the file when this returns."""
-        missing = [config for config in dict.fromkeys(configs) if config not in self._known]
-        if missing:
-            measured = self._measure(missing)
-            self._known |= measured
-            self._pace = self._pace or pace_of(measured.values())
-            rows = [{"config": config.to_json(), **asdict(each)} for config, each in self._known.items()]
-            self._path.write_text(json.dumps({**self._head, "pace": self._pace, "rows": rows}) + "\n")
-        milliseconds = at_one_pace(self._known, self._pace)
-        return {config: milliseconds[config] for config in configs}
-
-
-def _timed(row: Mapping[str, Any]) -> Timed:
-    return Timed(row["milliseconds"], row["pace"])

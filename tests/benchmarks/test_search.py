@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,9 @@ from pliant.benchmarks.search.methods import INTEGERS, METHODS, Outcome
 from pliant.benchmarks.search.report import control_ratio, tables
 from pliant.benchmarks.search.score import Ends, control, protocol
 from pliant.benchmarks.search.subjects import Groups
-from pliant.benchmarks.search.truth import StoredTimes
-from pliant.models.space import SubnetConfig
 from pliant.runtime.format.tasks import Task
 from pliant.search.algorithm import Problem
 from pliant.search.archive import Archive
-from pliant.search.pace import Timed
 
 from ..search.making import TASKS, formula_problem, priced
 
@@ -35,23 +31,6 @@ def problem_of(evaluations: int = 20) -> tuple[Problem, Ends]:
 def outcomes() -> dict[str, Outcome]:
     problem, _ = problem_of()
     return {name: method(problem) for name, method in METHODS.items()}
-
-
-def test_stored_latencies_do_not_change_when_others_are_measured_at_another_pace(tmp_path: Path) -> None:
-    space, asked = problem_of()[0].space, []
-
-    def measure(configs: list[SubnetConfig]) -> dict[SubnetConfig, Timed]:
-        asked.append(configs)
-        return {config: Timed(2.0 * len(asked), 10.0 * len(asked)) for config in configs}
-
-    times = StoredTimes(tmp_path / "times.json", {"statistic": "one"}, measure)
-    assert times([space.widest]) == {space.widest: 2.0}
-    assert times([space.widest, space.narrowest]) == {space.widest: 2.0, space.narrowest: 2.0}
-    again = StoredTimes(tmp_path / "times.json", {"statistic": "one"}, measure)
-    assert again([space.narrowest, space.widest]) == {space.widest: 2.0, space.narrowest: 2.0}
-    assert asked == [[space.widest], [space.narrowest]]
-    StoredTimes(tmp_path / "times.json", {"statistic": "other"}, measure)([space.widest])
-    assert len(asked) == 3
 
 
 def test_no_method_evaluates_more_than_is_allowed(outcomes: dict[str, Outcome]) -> None:

@@ -51,6 +51,7 @@ MISUSES: list[tuple[str, str]] = [
     ("extract {suite} s01-fp32", "--out"),
     ("train", "RECIPE"),
     ("search folder --prefer depth=x --out front.json", "depth"),
+    ("search folder --max-bytes 20 --out front.json", "bytes 20 has no unit"),
 ]
 
 FAILURES: list[tuple[str, str]] = [

@@ -116,6 +116,7 @@ def test_a_search_for_latency_measures_its_front_here(tmp_path: Path) -> None:
         out=tmp_path / "front.json",
     )
     assert all(entry.latency is not None and entry.latency.kind == "measured" for entry in front.entries)
+    assert front.provenance.cost == "measured latency"
     assert notes[0].startswith("latencies are estimated from 20 measured subnets: held out, they are ")
     assert Front.load(tmp_path / "front.json") == front
     assert (tmp_path / "front-latency.png").stat().st_size > 10_000
@@ -131,6 +132,7 @@ def test_a_profile_of_another_machine_serves_and_what_it_has_not_is_estimated(tm
     assert len(kinds) == len(front.entries)
     assert kinds.count("estimated") == len(kinds) - sum(entry.config in clock.probe() for entry in front.entries)
     assert "estimated" in kinds
+    assert front.provenance.cost == ("partly estimated latency" if "measured" in kinds else "estimated latency")
     assert any("latencies are estimated: export a suite" in line for line in notes)
 
 
@@ -159,6 +161,7 @@ def test_of_a_profile_of_few_subnets_only_what_it_has_is_told(tmp_path: Path) ->
     clock = Profiled(make_profile(checkpoint.supernet, probes(checkpoint.space, 3)), checkpoint.supernet)
     front = run_search(checkpoint, data=make_data(), clock=clock, note=notes.append)
     assert any("latencies of 3 subnets, of fewer than 8: searching by multiply-adds" in line for line in notes)
+    assert front.provenance.cost == "macs"
     known = clock.probe()
     assert {entry.config: entry.latency for entry in front.entries} == {
         entry.config: known.get(entry.config) for entry in front.entries

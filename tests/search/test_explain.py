@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import pytest
 
@@ -67,14 +68,60 @@ def test_what_is_beaten_is_counted_by_comparing_all() -> None:
         assert entry.beats == len(beaten)
 
 
-def test_where_all_latencies_are_known_budgets_are_times() -> None:
-    timed = dataclasses.replace(
-        FRONT,
-        entries=tuple(
-            dataclasses.replace(entry, latency=Latency(entry.macs / 1000, "measured", "here"))
-            for entry in FRONT.entries
-        ),
+def in_time(front: Front, kind: Literal["measured", "estimated"]) -> Front:
+    """A millisecond for a thousand multiply-adds."""
+    entries = tuple(
+        dataclasses.replace(entry, latency=Latency(entry.macs / 1000, kind, "here")) for entry in front.entries
     )
+    origin = dataclasses.replace(front.provenance, cost=f"{kind} latency")
+    return dataclasses.replace(front, entries=entries, provenance=origin)
+
+
+def test_the_two_nearest_of_those_that_are_beaten_are_named_and_by_what() -> None:
+    widest = FRONT.widest.macs
+    for number, entry in enumerate(FRONT.entries, 1):
+        lines = [line for line in explain(FRONT, number).lines if line.startswith("the nearest of them, ")]
+        assert len(lines) == len(entry.beaten) == min(2, entry.beats or 0)
+        for line, other in zip(lines, entry.beaten, strict=True):
+            (found,) = [each for each in FOUND.candidates if each.config == other.config]
+            assert (other.quality, other.cost) == (found.quality, found.macs / widest)
+            assert f": cost {found.macs / entry.macs - 1:+.1%}, surfaces " in line
+            assert all(found.quality[name] <= entry.quality[name] for name in ("surfaces", "edges"))
+    assert len(FRONT.entries[3].beaten) == 2
+
+
+def test_a_subnet_and_its_twin_in_another_precision_are_told_apart() -> None:
+    entry = FRONT.entries[4]
+    twin = dataclasses.replace(entry, config=dataclasses.replace(entry.config, precision="int8"))
+    front = dataclasses.replace(FRONT, entries=(*FRONT.entries[:5], twin, *FRONT.entries[5:]))
+    assert "; in int8; " in explain(front, 6).lines[0]
+    assert "int8" not in explain(front, 5).lines[0]
+
+
+def test_that_no_other_is_cheaper_and_nowhere_worse_is_said_only_where_it_is_true() -> None:
+    """The fifth as it is, and once more, a little dearer and a little worse."""
+    entry = FRONT.entries[4]
+    config = dataclasses.replace(entry.config, precision="int8")
+    quality = {**entry.quality, "surfaces": entry.quality["surfaces"] * 0.99}
+    beaten = dataclasses.replace(entry, config=config, quality=quality, macs=entry.macs + 1)
+    front = dataclasses.replace(FRONT, entries=(*FRONT.entries[:5], beaten, *FRONT.entries[5:]))
+    assert "and 5 (1.936 k multiply-adds) is no dearer and nowhere worse" in explain(front, 6).text
+    guessed = explain(in_time(front, "estimated"), 6).text
+    assert "and 5 (1.936 ms (estimated)) is no dearer and nowhere worse, as far as estimated latencies tell" in guessed
+    better = dataclasses.replace(beaten, quality={**quality, "depth": entry.quality["depth"] * 0.999})
+    front = dataclasses.replace(front, entries=(*FRONT.entries[:5], better, *FRONT.entries[5:]))
+    assert "is no dearer" not in explain(front, 6).text
+
+
+def test_what_others_cost_is_said_to_be_estimated_where_it_is() -> None:
+    text = explain(in_time(FRONT, "measured"), 4).text
+    assert "measured subnets: they cost no less by their estimated latencies and are nowhere better" in text
+    assert "% (estimated), surfaces " in text
+    assert "estimated" not in explain(FRONT, 4).text
+
+
+def test_where_all_latencies_are_known_budgets_are_times() -> None:
+    timed = in_time(FRONT, "measured")
     assert Front.from_json(timed.to_json()) == timed
     assert " ms (measured), " in explain(timed, 4).text
     assert "multiply-adds" not in explain(timed, 4).text
@@ -89,6 +136,7 @@ def test_a_number_that_is_not_on_the_front_is_one_line(number: int) -> None:
 def test_a_front_of_an_earlier_version_is_read() -> None:
     entry = FRONT.to_json()
     for each in entry["entries"]:
-        del each["beats"]
+        del each["beats"], each["beaten"]
+    del entry["provenance"]["cost"]
     assert {each.beats for each in Front.from_json(entry).entries} == {None}
     assert "beats" not in explain(Front.from_json(entry), 2).text

@@ -23,7 +23,9 @@ from .making import NAMES, TASKS
 SPACE = SearchSpace(4, NAMES)
 ORIGIN = Provenance("ecmt", "ab" * 32, "noise", "validation", 4, 8, 0, 3, 9, 0.25, {"equal": (1.1, 0.3)})
 numbers = st.floats(0.0, 100.0)
-latencies = st.none() | st.builds(Latency, numbers, st.sampled_from(["measured", "estimated"]), st.text(max_size=5))
+latencies = st.none() | st.builds(
+    Latency, st.floats(0.125, 100.0), st.sampled_from(["measured", "estimated"]), st.text(max_size=5)
+)
 
 
 def entry(config: SubnetConfig, quality: float = 0.5, latency: Latency | None = None) -> FrontEntry:
@@ -37,7 +39,11 @@ def front(*more: FrontEntry, tasks: tuple[Task, ...] = TASKS) -> Front:
     return Front(entries, tasks, SPACE, weights, ORIGIN)
 
 
-@given(st.lists(st.builds(entry, configs(SPACE), numbers, latencies), max_size=4))
+ENDS = (SPACE.narrowest, SPACE.widest)
+between = configs(SPACE).filter(lambda config: config not in ENDS)
+
+
+@given(st.lists(st.builds(entry, between, numbers, latencies), max_size=4, unique_by=lambda each: each.config))
 def test_json_gives_back_an_equal_front(entries: list[FrontEntry]) -> None:
     whole = front(*entries)
     assert Front.from_json(json.loads(json.dumps(whole.to_json()))) == whole
@@ -61,6 +67,12 @@ def test_a_policy_that_no_subnet_has_and_a_subnet_without_its_policy_are_refused
 def test_a_front_of_the_first_version_is_read() -> None:
     old = {key: value for key, value in front().to_json().items() if key != "policies"}
     assert Front.from_json({**old, "_version": 1}) == front()
+
+
+def test_a_front_that_does_not_say_what_its_cost_is_is_read() -> None:
+    whole = front().to_json()
+    del whole["provenance"]["cost"]
+    assert Front.from_json(whole).provenance.cost is None
 
 
 def test_files_give_back_an_equal_front(tmp_path: Path) -> None:
@@ -104,6 +116,23 @@ def test_ends_are_found_by_their_configuration() -> None:
         (("space",), "tasks", "depth", "no list"),
         (("space",), "multiple", 10**400, "an enormous number"),
         ((), "tasks", {"depth": {}}, "depth"),
+        (("entries", 1), "quality", {"depth": 0.5, "edges": 0.5}, "subnet 2 of a front has no quality of 'surfaces'"),
+        (("entries", 0, "quality"), "normals", 0.5, "quality of 'normals', which is no task"),
+        (("entries", 0), "preferences", ["depth=9"], "best for 'depth=9', which is no preference"),
+        (("entries", 0), "macs", 0, "has 0 multiply-adds"),
+        (("entries", 1), "macs", -5, "has -5 multiply-adds"),
+        (("entries", 0), "bytes", 0, "has 0 bytes"),
+        (("entries", 0), "beats", -1, "beats -1 others"),
+        (("entries", 0), "latency", {"value": 0.0, "kind": "measured", "profile": "", "quantile": 0.5}, "takes 0 ms"),
+        (("entries", 0), "latency", {"value": 1.0, "kind": "measured", "profile": "", "quantile": 7.0}, "quantile 7"),
+        (("entries", 0), "config", SPACE.widest.to_json(), "subnets 1 and 2 of a front are the same"),
+        ((), "preferences", {"equal": {"depth": 1.0}}, "preference 'equal' is about depth, and its tasks are"),
+        (("preferences", "equal"), "depth", 0.0, "preference of 'depth' must be a number over 0"),
+        (("space",), "tasks", ["depth"], "a front's space is about depth"),
+        (("provenance",), "cost", "felt", "a front's cost is one of macs, measured latency"),
+        (("provenance",), "cost", ["macs"], "a front's cost is one of"),
+        (("entries", 0), "beaten", [{}], "Beaten has no"),
+        (("entries", 0), "beaten", [{"config": SPACE.widest.to_json(), "quality": {}, "cost": 1.0}], "beats one whose"),
         ((), "policies", {"mixed": {}}, "not a precision policy"),
         ((), "policies", {"mixed": Policy().to_json()}, "called 'int8'"),
     ],

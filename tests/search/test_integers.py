@@ -12,6 +12,7 @@ from pliant.devices.dialect import get_dialect
 from pliant.export.engine import Engine
 from pliant.export.forms import Forms
 from pliant.export.quality import measure_quality
+from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
@@ -95,6 +96,9 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
     front = run_search(checkpoint, data=data, out=out, clock=clock, int8=True, note=notes.append)
     assert Front.load(out) == front, "whatever subnets were left out after they were measured"
     assert {entry.config.precision for entry in front.entries} <= {"fp32", "int8", "mixed"}
+    weights = CostModel(checkpoint.supernet)
+    for entry in front.entries:
+        assert (entry.bytes < weights(entry.config).bytes) == (entry.config.precision != "fp32")
     assert all(entry.latency and entry.latency.kind == "measured" for entry in front.entries)
     log = (tmp_path / "front.log.jsonl").read_text()
     assert '"precision": "int8-' in log
@@ -107,14 +111,18 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
 
 
 def test_a_search_for_latency_that_was_killed_walks_the_same_path(tmp_path: Path) -> None:
-    """Its probes are in the log, so all that was estimated is as before; the front's own times alone are new."""
+    """Its probes are in the log, so all that was estimated is as before; the front's own times alone are new, and what
+    it is worth by them."""
     checkpoint, data, out = make_checkpoint(tmp_path), make_data(), tmp_path / "front.json"
     clocks = [ThisMachine(checkpoint.supernet, threads=1, count=10) for _ in range(2)]
     whole = run_search(checkpoint, data=data, out=out, clock=clocks[0])
     log = tmp_path / "front.log.jsonl"
-    log.write_text("".join(log.read_text().splitlines(keepends=True)[: 1 + 10 + 3]))
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[: 1 + 10 + 3]))
     found = run_search(checkpoint, data=data, out=out, clock=clocks[1], resume=True)
-    assert found.provenance == whole.provenance
+    again = log.read_text().splitlines(keepends=True)
+    assert [line for line in again if '"quality"' in line] == [line for line in lines if '"quality"' in line]
+    assert replace(found.provenance, hypervolume=0.0) == replace(whole.provenance, hypervolume=0.0)
 
 
 def test_precision_without_latency_is_refused(tmp_path: Path) -> None:

@@ -46,15 +46,30 @@ def test_a_choice_is_what_its_options_add_up_to_and_none_is_beaten(problem: tupl
     assert (np.diff(found.gains) > 0).all()
 
 
-@given(problems, st.integers(1, 6))
-def test_thinned_the_most_gain_stays_and_no_more_than_asked_for(
+@given(problems, st.integers(2, 6))
+def test_thinned_the_cheapest_and_the_best_of_all_stay_and_no_more_than_asked_for(
     problem: tuple[np.ndarray, np.ndarray], most: int
 ) -> None:
-    whole = best_choices(*problem)
+    gains, costs = problem
+    tasks = np.arange(len(gains))
+    every = [np.array(choice) for choice in itertools.product(range(gains.shape[1]), repeat=len(gains))]
+    bought = [(costs[tasks, choice].sum(), gains[tasks, choice].sum()) for choice in every]
+    whole = best_choices(gains, costs)
     found = whole.thinned(most)
-    assert 1 <= len(found.costs) <= max(most, 1)
-    assert found.gains[-1] == whole.gains[-1]
+    assert len(found.costs) <= most
     assert set(found.costs) <= set(whole.costs)
+    cheapest = min(cost for cost, _ in bought)
+    assert found.costs[0] == cheapest
+    assert found.gains[0] == max(gain for cost, gain in bought if cost == cheapest)
+    assert found.gains[-1] == max(gain for _, gain in bought)
+
+
+def test_what_is_kept_of_many_is_spread_over_all_costs() -> None:
+    rng = np.random.default_rng(0)
+    whole = best_choices(np.sort(rng.random((8, 4))), np.sort(rng.integers(1, 10**6, (8, 4))))
+    found = whole.thinned(24)
+    assert 20 < len(found.costs) <= 24 < len(whole.costs)
+    assert np.diff(found.costs).max() < 3 * (whole.costs[-1] - whole.costs[0]) / 23
 
 
 def test_twenty_tasks_with_decoders_of_one_shape_take_no_time() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
-from pliant import CheckpointError
+from pliant import CheckpointError, DataError
 from pliant.models import Supernet
 from pliant.quantize.policy import Policy
 from pliant.search.identity import batches_digest, supernet_digest
@@ -92,12 +93,65 @@ def test_a_log_of_something_else_is_refused_and_not_touched(
     assert path.read_bytes() == before
 
 
-def test_a_damaged_log_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", [b"hello", b"{", b'{"_version": 1, "kind": "pliant search log", "supernet": "c', b"[" * 9]
+)
+def test_a_file_without_a_newline_is_gone_on_with_only_where_it_is_our_own_torn_first_line(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "log"
-    EvaluationLog(path, {}).close()
-    path.write_bytes(path.read_bytes() + b'{"encoder": [1.0]}\n')
-    with pytest.raises(CheckpointError, match="damaged"):
+    EvaluationLog(path, {"supernet": "a"}).close()
+    ours = path.read_bytes().startswith(content)
+    path.write_bytes(content)
+    if ours:
+        EvaluationLog(path, {"supernet": "a"}, resume=True).close()
+        assert path.read_bytes().endswith(b'"a"}\n')
+        return
+    with pytest.raises(CheckpointError, match="not the log of a search: choose another --out"):
+        EvaluationLog(path, {"supernet": "a"}, resume=True)
+    assert path.read_bytes() == content
+
+
+DAMAGED = {
+    "torn in the middle": b'{"encoder": [0.5], "qual',
+    "a value is missing": b'{"encoder": [1.0]}',
+    "nested without end": b"[" * 100_000,
+    "no object": b'"latency"',
+    "a width of 400 digits": b'{"encoder": [1%s], "quality": {}}' % (b"0" * 400),
+    "no number": b'{"encoder": [1.0], "quality": {"depth": [[1.0, NaN]]}}',
+    "without end": b'{"encoder": [1.0], "quality": {"depth": [[1.0, 1e999]]}}',
+    "a time without end": b'{"clock": "c", "config": {}, "timed": {"milliseconds": 1e999, "pace": 1.0}}',
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_damaged_line_is_named_and_what_is_said_of_it_keeps_the_others(tmp_path: Path, what: str) -> None:
+    path, line = tmp_path / "a log", DAMAGED[what]
+    log = EvaluationLog(path, {})
+    known = [((width,), {"depth": {1.0: width}}) for width in (0.5, 1.0)]
+    for encoder, table in known:
+        log.append(encoder, table)
+    log.close()
+    first, second, third = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([first, second, line, third, b""]))
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match=r"line 3 of .* is damaged: `(.*)` takes that line out") as caught:
         EvaluationLog(path, {}, resume=True)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+    subprocess.run(str(caught.value).split("`")[1], shell=True, check=True)
+    again = EvaluationLog(path, {}, resume=True)
+    again.close()
+    assert again.entries == known
+    assert (tmp_path / "a log.bak").read_bytes() == before
+
+
+def test_a_quality_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    log = EvaluationLog(tmp_path / "log", {})
+    with pytest.raises(DataError, match="'depth' is measured as"):
+        log.append((0.5,), {"depth": {1.0: float("inf")}})
+    log.close()
+    EvaluationLog(tmp_path / "log", {}, resume=True).close()
 
 
 def test_digests_see_one_changed_value() -> None:

@@ -1,0 +1,64 @@
+"""What a subnet of a front may cost at most, beside what the search weighs quality against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..devices.errors import BudgetError
+from ..runtime.planning.budget import BYTES, LATENCY, MACS
+
+if TYPE_CHECKING:
+    from ..models.cost import PartCost
+    from .algorithm import Candidate
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Most milliseconds and multiply-adds of one image, and most bytes of weights; None where there is no limit.
+
+    Both ends of a front stay on it, whatever they cost: the narrowest is what a suite falls back on, and the widest is
+    what all are measured by.
+    """
+
+    latency_ms: float | None = None
+    macs: int | None = None
+    bytes: int | None = None
+
+    @classmethod
+    def read(cls, latency: str | None = None, macs: str | None = None, size: str | None = None) -> Limits:
+        """Limits as people write them, `15ms`, `2G`, `20MB`; BudgetError for what cannot be understood."""
+        return cls(
+            None if latency is None else LATENCY.parse(latency),
+            None if macs is None else max(1, math.floor(MACS.parse(macs))),
+            None if size is None else max(1, math.floor(BYTES.parse(size))),
+        )
+
+    def allow(self, candidate: Candidate) -> bool:
+        """Whether a subnet keeps them; its latency as it is estimated."""
+        nanoseconds = math.inf if candidate.nanoseconds is None else candidate.nanoseconds
+        return (
+            (self.macs is None or candidate.macs <= self.macs)
+            and (self.bytes is None or candidate.bytes <= self.bytes)
+            and (self.latency_ms is None or nanoseconds <= self.latency_ms * 1e6)
+        )
+
+    def check(self, narrowest: Sequence[PartCost]) -> None:
+        """Raise BudgetError where even the narrowest subnet, in whatever precision, has more than is allowed."""
+        least = min(each.macs for each in narrowest)
+        if self.macs is not None and least > self.macs:
+            raise BudgetError(
+                f"even the narrowest subnet has {MACS.format(least)} multiply-adds, over the limit "
+                f"{MACS.format(self.macs)}: allow more"
+            )
+        least = min(each.bytes for each in narrowest)
+        if self.bytes is not None and least > self.bytes:
+            raise BudgetError(
+                f"even the narrowest subnet has {BYTES.format(least)}, over the limit {BYTES.format(self.bytes)}: "
+                "allow more"
+            )
+
+
+NONE = Limits()

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+
+from pliant.devices.errors import BudgetError
+from pliant.models.cost import Cost, PartCost
+from pliant.models.space import SubnetConfig
+from pliant.search.algorithm import Problem, Trunk
+from pliant.search.archive import Archive
+from pliant.search.assemble import make_front
+from pliant.search.confirm import confirm
+from pliant.search.factorized import Factorized, best_decoders
+from pliant.search.front import FrontEntry, Latency, Provenance
+from pliant.search.limited import Limited
+from pliant.search.limits import Limits
+from pliant.search.run import ALGORITHMS, run_search
+
+from .making import formula_cost, formula_problem, make_checkpoint, make_data, priced
+from .test_confirm import made_front
+
+ORIGIN = Provenance("", "", "", "", 1, 1, 0, 0, 0, 0.0, {})
+
+
+def sized(config: SubnetConfig) -> Cost:
+    """The formula's multiply-adds; a byte for each of them in int8, four in fp32."""
+    cost, each = formula_cost(config), 1 if config.precision == "int8" else 4
+    decoders = {task: PartCost(part.macs, each * part.macs) for task, part in cost.decoders.items()}
+    return Cost(PartCost(cost.encoder.macs, each * cost.encoder.macs), decoders)
+
+
+def limited(problem: Problem, limits: Limits) -> Limited:
+    return Limited.of(dataclasses.replace(problem, cost=sized), limits)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("limits", [Limits(macs=2500), Limits(bytes=9000), Limits(macs=2000, bytes=12000)])
+def test_a_front_has_nothing_over_a_limit_but_its_ends(name: str, limits: Limits) -> None:
+    problem = limited(formula_problem(20)[0], limits)
+    front = make_front(problem, ALGORITHMS[name].search(problem), (0.25, 0.5, 1.0), 12, ORIGIN)
+    between = [entry for entry in front.entries if entry not in (front.narrowest, front.widest)]
+    assert len(between) > 3
+    assert all(entry.macs <= (limits.macs or entry.macs) for entry in between)
+    assert all(entry.bytes <= (limits.bytes or entry.bytes) for entry in between)
+
+
+def test_in_int8_more_fits_into_as_many_bytes() -> None:
+    problem = limited(priced(formula_problem(30)[0]), Limits(bytes=5000))
+    front = make_front(problem, Factorized().search(problem), (0.25, 0.5, 1.0), 16, ORIGIN)
+    between = [entry for entry in front.entries if entry not in (front.narrowest, front.widest)]
+    assert all(entry.bytes <= 5000 for entry in between)
+    assert max(entry.macs for entry in between if entry.config.precision == "int8") > 2500
+    assert all(entry.macs <= 1250 for entry in between if entry.config.precision == "fp32")
+
+
+def test_a_search_under_a_limit_spends_its_choices_below_it() -> None:
+    """The decoders that it keeps on an encoder are within the limit, and the best for each preference among them."""
+    limit = 9000
+    problem = limited(formula_problem(2)[0], Limits(bytes=limit))
+    archive = Archive(problem, best_decoders)
+    encoder = (0.5, 0.5, 0.5, 0.5)
+    archive.problem = dataclasses.replace(problem, evaluations=3)
+    archive.evaluate([Trunk(encoder)])
+    kept = [each for each in archive.candidates.values() if each.config.encoder == encoder]
+    assert kept
+    assert max(each.bytes for each in kept) <= limit
+    tasks, widths = problem.space.tasks, problem.space.decoder_widths
+    every = [
+        archive.candidate(SubnetConfig(encoder, tuple(zip(tasks, chosen, strict=True))))
+        for chosen in itertools.product(widths, repeat=len(tasks))
+    ]
+    for preference in problem.preferences:
+        best, found = (
+            max(archive.yardstick.score(preference, each.quality) for each in those if each.bytes <= limit)
+            for those in (every, kept)
+        )
+        assert found == pytest.approx(best)
+
+
+def test_what_is_measured_to_be_over_the_limit_of_latency_is_left_out_and_said() -> None:
+    front, times = made_front([(0.5, 4.0), (0.6, 6.0), (0.8, 8.0)])
+
+    class Known:
+        where = "here"
+
+        def probe(self, policies: object = None) -> dict[SubnetConfig, Latency]:
+            return times
+
+        def confirm(self, configs: object) -> dict[SubnetConfig, Latency]:
+            return times
+
+    def model(config: SubnetConfig) -> float:
+        return 1.0
+
+    notes: list[str] = []
+    models = {"fp32": model}
+    found = confirm(front, Known(), models, notes.append, Limits(latency_ms=5.0))  # type: ignore[arg-type]
+
+    def milliseconds(entry: FrontEntry) -> float:
+        assert entry.latency
+        return entry.latency.value
+
+    assert [milliseconds(entry) for entry in found.entries] == [1.0, 4.0, 10.0]
+    assert [line.rsplit(": ", 1)[1] for line in notes] == ["6 ms, over 5 ms", "8 ms, over 5 ms"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(macs=10), "even the narrowest subnet has .* multiply-adds, over the limit 10: allow more"),
+        (Limits(bytes=1000), r"even the narrowest subnet has 465\.8 kB, over the limit 1 kB: allow more"),
+        (Limits(latency_ms=5.0), "a limit of latency needs latencies: search by --latency or --device"),
+    ],
+)
+def test_a_limit_that_nothing_keeps_is_one_line_before_the_search(tmp_path: Path, limits: Limits, message: str) -> None:
+    with pytest.raises(BudgetError, match=message):
+        run_search(make_checkpoint(tmp_path), data=make_data(), limits=limits)
+
+
+def test_a_real_search_keeps_a_limit_of_bytes(tmp_path: Path) -> None:
+    notes: list[str] = []
+    checkpoint, data = make_checkpoint(tmp_path), make_data()
+    front = run_search(checkpoint, data=data, limits=Limits(bytes=900_000), note=notes.append)
+    assert len(front.entries) > 2
+    assert all(entry.bytes <= 900_000 for entry in front.entries if entry != front.widest)
+    front = run_search(checkpoint, data=data, limits=Limits(bytes=front.narrowest.bytes), note=notes.append)
+    assert notes == ["no subnet keeps the limits: the front has both ends alone"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("15ms", "2G", "20MB"), Limits(15.0, 2_000_000_000, 20_000_000)),
+        ((None, None, "1 MiB"), Limits(bytes=1 << 20)),
+        ((None, None, None), Limits()),
+    ],
+)
+def test_limits_are_read_as_people_write_them(given: tuple[str | None, ...], expected: Limits) -> None:
+    assert Limits.read(*given) == expected
+
+
+def test_a_limit_without_a_unit_says_which_to_write() -> None:
+    with pytest.raises(BudgetError, match="bytes 20 has no unit"):
+        Limits.read(size="20")
