@@ -17,7 +17,7 @@ from ..training.evaluator import Encoder
 from .algorithm import Found, Problem, Trunk
 from .archive import Archive
 from .evolution import Evolution, Genes
-from .preference import Preference, decoder_widths, rule_variants
+from .preference import Preference, ceilings, decoder_widths, rule_variants
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class _Run:
         problem = archive.problem
         self.archive, self.preference, self.told = archive, preference, 0
         space = problem.space
-        levels = [len(space.encoder_widths)] * space.stages + [len(space.decoder_widths)]
+        self._decoders = [decoder_widths(space, preference, each) for each in ceilings(space, preference)]
+        levels = [len(space.encoder_widths)] * space.stages + [len(self._decoders)]
         # A round over all preferences costs about one population.
         offspring = max(2, math.ceil(problem.population / len(problem.preferences)))
         seed = problem.seed * 1009 + index
@@ -60,15 +61,11 @@ class _Run:
         fresh = self.archive.trunks[self.told :]
         self.told = len(self.archive.trunks)
         if fresh:
-            individuals = [(trunk.encoder, ceiling) for trunk in fresh for ceiling in range(self._ceilings)]
+            individuals = [(trunk.encoder, ceiling) for trunk in fresh for ceiling in range(len(self._decoders))]
             genes = [self._genes(encoder, ceiling) for encoder, ceiling in individuals]
             self.evolution.tell(genes, [self._objectives(*each) for each in individuals])
         brood = self.evolution.ask(lambda genes: Trunk(self._encoder(genes)) not in self.archive.tables)
         self.archive.evaluate(Trunk(self._encoder(genes)) for genes in brood)
-
-    @property
-    def _ceilings(self) -> int:
-        return len(self.archive.problem.space.decoder_widths)
 
     def _encoder(self, genes: Genes) -> Encoder:
         widths = self.archive.problem.space.encoder_widths
@@ -79,9 +76,7 @@ class _Run:
         return (*(widths.index(width) for width in encoder), ceiling)
 
     def _objectives(self, encoder: Encoder, ceiling: int) -> tuple[float, float]:
-        space = self.archive.problem.space
-        decoders = decoder_widths(space, self.preference, space.decoder_widths[ceiling])
-        candidate = self.archive.candidates[SubnetConfig(encoder, decoders)]
+        candidate = self.archive.candidates[SubnetConfig(encoder, self._decoders[ceiling])]
         loss = 1.0 - self.archive.yardstick.score(self.preference, candidate.quality)
         return loss, candidate.cost / self.archive.widest.cost
 

@@ -33,10 +33,15 @@ def evolved(
     population: int,
     generations: int,
     seed: int,
+    start: Sequence[Genes] = (),
 ) -> list[Genes]:
-    """Non-dominated individuals of a whole evolution whose objectives, (n, k) and minimised, cost next to nothing."""
+    """Non-dominated individuals of a whole evolution whose objectives, (n, k) and minimised, cost next to nothing.
+
+    It begins with those of `start`, and random ones beside them.
+    """
     rng = np.random.default_rng(seed)
-    first = list(dict.fromkeys(tuple(int(gene) for gene in rng.integers(0, levels)) for _ in range(population)))
+    drawn = (tuple(int(gene) for gene in rng.integers(0, levels)) for _ in range(population))
+    first = list(dict.fromkeys([*start, *drawn]))[: max(population, len(start))]
     known = dict(zip(first, objectives(first), strict=True))
     evolution = Evolution(levels, len(known[first[0]]), population, population, seed)
     evolution.tell(first, list(known.values()))

@@ -1,9 +1,10 @@
 """Joint search over all widths of a subnet and its precision at once, by predictors (SimQ-NAS, arXiv 2312.13301, 2023).
 
 Rounds: some subnets are truly evaluated; predictors of each task's quality are trained on all of them; an NSGA-II on
-the predictors (pymoo; no true evaluation) evolves a population for all tasks and the cost together; of its
-non-dominated subnets those are evaluated next that lie farthest from what is known. Nothing of the network's structure
-is used: an evaluation is one subnet.
+the predictors (pymoo; no true evaluation) evolves a population, begun with all that is known, for quality and the cost
+together. Of its non-dominated subnets half of a round are those predicted to add most hypervolume, the other half those
+farthest from each other, from which the predictors learn more. Nothing of the network's structure is used: an
+evaluation is one subnet.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from ..models.space import SubnetConfig
 from ..training.evaluator import Table
 from .algorithm import Candidate, Found, Problem, Trunk
 from .evolution import Genes, evolved
-from .hypervolume import Volume
+from .genes import Coding
+from .hypervolume import Points, Volume
 from .parts import PartCosts
 from .predictor import Predictor
 from .score import Yardstick
-from .selection import spread
+from .selection import by_volume, spread
 
 FIRST = 16
 """Subnets evaluated before anything is predicted."""
@@ -31,6 +33,9 @@ ROUND = 8
 """Subnets evaluated between two predictions."""
 POPULATION, GENERATIONS = 100, 40
 """Of the inner evolution."""
+AXES = 4
+"""Objectives of quality. More tasks than these are taken in as many groups, by their means: of twenty objectives nearly
+every subnet is best at something, and nothing is selected."""
 
 
 @dataclass(frozen=True)
@@ -107,24 +112,12 @@ def _first(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
 
 def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
     """What to evaluate next; random subnets make up for what the evolution finds too few of."""
-    problem = known.problem
-    space = problem.space
-    levels = [len(space.encoder_widths)] * space.stages + [len(space.decoder_widths)] * len(space.tasks)
-    levels += [len(problem.precisions)] * (len(problem.precisions) > 1)
-    configs = list(known.candidates)
-    relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
-    predict = Predictor([_features(config, problem.precisions) for config in configs], relative)
-    high = known.candidates[space.widest]
-
-    def objectives(population: list[Genes]) -> NDArray[np.float64]:
-        found = [_config(problem, genes) for genes in population]
-        costs = np.array([known.costs.limited(config) for config in found]) / high.cost
-        return np.column_stack([costs, 1.0 - predict([_features(config, problem.precisions) for config in found])])
-
-    seed = problem.seed * 1009 + len(known.candidates)
-    front = evolved(levels, objectives, POPULATION, GENERATIONS, seed)
-    fresh = [genes for genes in front if _config(problem, genes) not in known.candidates]
-    chosen = [_config(problem, fresh[index]) for index in spread(objectives(fresh), count)] if fresh else []
+    problem, estimate = known.problem, _Estimate(known)
+    coding, seed = estimate.coding, problem.seed * 1009 + len(known.candidates)
+    start = [coding.genes(config) for config in known.candidates]
+    front = evolved(coding.levels, estimate.objectives, POPULATION, GENERATIONS, seed, start)
+    fresh = [genes for genes in front if coding.config(genes) not in known.candidates]
+    chosen = [coding.config(fresh[index]) for index in _promising(known, estimate, fresh, count)]
     while len(chosen) < min(count, known.unknown):
         drawn = known.draw(rng)
         if drawn not in known.candidates and drawn not in chosen:
@@ -132,16 +125,50 @@ def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
     return chosen
 
 
-def _config(problem: Problem, genes: Genes) -> SubnetConfig:
-    space = problem.space
-    last = space.stages + len(space.tasks)
-    encoder = tuple(space.encoder_widths[gene] for gene in genes[: space.stages])
-    decoders = (space.decoder_widths[gene] for gene in genes[space.stages : last])
-    precision = problem.precisions[genes[last] if len(genes) > last else 0]
-    return SubnetConfig(encoder, tuple(zip(space.tasks, decoders, strict=True)), precision)
+def _promising(known: _Known, estimate: _Estimate, fresh: list[Genes], count: int) -> list[int]:
+    """Half of them by the hypervolume that they are predicted to add, the others far from each other."""
+    if not fresh:
+        return []
+    measured = known.volume.points(list(known.candidates.values()))
+    size = measured.shape[1]
+    points = np.concatenate([measured, estimate.points(fresh)], axis=1)
+    chosen = [
+        index - size
+        for index in by_volume(points, known.volume, range(size), range(size, size + len(fresh)), -(-count // 2))
+    ]
+    rest = [index for index in range(len(fresh)) if index not in chosen]
+    if rest and len(chosen) < count:
+        far = spread(estimate.objectives([fresh[index] for index in rest]), count - len(chosen))
+        chosen += [rest[index] for index in far]
+    return chosen
 
 
-def _features(config: SubnetConfig, precisions: tuple[str, ...]) -> tuple[float, ...]:
-    """Widths, and which of the precisions it is where there are several."""
-    flags = (float(config.precision == each) for each in precisions[1:])
-    return (*config.encoder, *(width for _, width in config.decoders), *flags)
+class _Estimate:
+    """What subnets are worth by all that was evaluated so far."""
+
+    def __init__(self, known: _Known):
+        problem = known.problem
+        self.coding = Coding(problem.space, problem.precisions)
+        self._costs, self._most = known.costs, known.candidates[problem.space.widest].cost
+        relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
+        self._relative = Predictor([self.coding.features(config) for config in known.candidates], relative)
+        order = [task.name for task in problem.tasks]
+        self._shares = np.array([[each.simplex[task] for task in order] for each in problem.preferences], np.float64)
+        self._groups = np.array_split(np.arange(len(order)), min(AXES, len(order)))
+
+    def objectives(self, population: list[Genes]) -> NDArray[np.float64]:
+        """(n, 1 + groups of tasks), minimised: share of the widest's cost, and mean losses."""
+        costs, losses = self._of(population)
+        return np.column_stack([costs, *(losses[:, group].mean(1) for group in self._groups)])
+
+    def points(self, population: list[Genes]) -> Points:
+        """(preferences, n, 2), as `Volume.points` makes them of what was measured."""
+        costs, losses = self._of(population)
+        by_preference = self._shares @ losses.T
+        return np.stack([np.broadcast_to(costs, by_preference.shape), by_preference], axis=2)
+
+    def _of(self, population: list[Genes]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n,) shares of the widest's cost, and (n, tasks) losses."""
+        found = [self.coding.config(genes) for genes in population]
+        costs = np.array([self._costs.limited(config) for config in found], np.float64) / self._most
+        return costs, 1.0 - self._relative([self.coding.features(config) for config in found])

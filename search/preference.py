@@ -1,13 +1,14 @@
 """Task preferences, and ECMT's rule that turns one into decoder widths (Aich et al., ICCV 2023).
 
-The rule, for preferences `w_t > 0` and a *ceiling* `c`, one of the allowed decoder widths:
+The rule, for preferences `w_t > 0` and a *ceiling* `c > 0`:
 
     width_t = snap(c * w_t / max_u w_u)
 
 where `snap` is the nearest allowed width, the narrower of two that are equally near. So the most preferred task gets
-the ceiling, the others their share in proportion. At one ceiling, raising a task's preference never narrows its decoder
-and never widens another's. The ceiling itself is searched together with the encoder, under the budget: a wide one is
-paid for with a narrower encoder, and measured quality decides.
+the ceiling, the others their share in proportion; above the widest width the ceiling goes on, for those that are
+preferred less: else they would stay narrow where there is budget for all. At one ceiling, raising a task's preference
+never narrows its decoder and never widens another's. The ceiling itself is searched together with the encoder, under
+the budget: a wide one is paid for with a narrower encoder, and measured quality decides.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace
@@ -84,7 +86,18 @@ def decoder_widths(space: SearchSpace, preference: Preference, ceiling: float) -
     return tuple((task, snap(ceiling * weight / most, space.decoder_widths)) for task, weight in preference.weights)
 
 
+def ceilings(space: SearchSpace, preference: Preference) -> list[float]:
+    """A ceiling for each different set of widths that the rule gives, from all narrowest to all widest."""
+    most = max(weight for _, weight in preference.weights)
+    steps = [(low + high) / 2 for low, high in pairwise(space.decoder_widths)]
+    changes = sorted({step * most / weight for step in steps for _, weight in preference.weights})
+    between = [(low + high) / 2 for low, high in pairwise([0.0, *changes])]
+    last = [2 * changes[-1]] if changes else [space.decoder_widths[0]]
+    found = {decoder_widths(space, preference, ceiling): ceiling for ceiling in (*between, *last)}
+    return list(found.values())
+
+
 def rule_variants(space: SearchSpace, preferences: Iterable[Preference]) -> list[Decoders]:
     """Decoder widths that ECMT's rule gives for these preferences, at every ceiling; each once."""
-    found = [decoder_widths(space, each, ceiling) for each in preferences for ceiling in space.decoder_widths]
+    found = [decoder_widths(space, each, ceiling) for each in preferences for ceiling in ceilings(space, each)]
     return list(dict.fromkeys(found))

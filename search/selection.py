@@ -63,14 +63,17 @@ def choose(front: Sequence[Candidate], volume: Volume, always: Sequence[Candidat
     points = volume.points(members)
     chosen = list(range(len(always)))
     rest = list(range(len(always), len(members)))
-    chosen += _by_volume(points, volume, chosen, rest, size - len(chosen))
+    chosen += by_volume(points, volume, chosen, rest, size - len(chosen))
     rest = [index for index in rest if index not in chosen]
     chosen += _by_distance(_scaled(objectives(members, volume.yardstick)), chosen, rest, size - len(chosen))
     return sorted((members[index] for index in chosen), key=_order)
 
 
-def _by_volume(points: Points, volume: Volume, chosen: Sequence[int], rest: Sequence[int], room: int) -> list[int]:
-    """Indices in the order in which they add most; lazily: gains only shrink, so an old one is a bound."""
+def by_volume(points: Points, volume: Volume, chosen: Sequence[int], rest: Sequence[int], room: int) -> list[int]:
+    """At most `room` indices of `rest` that add hypervolume to `chosen`, in the order in which they add most.
+
+    Lazily: gains only shrink, so an old one is a bound.
+    """
     picked: list[int] = []
     base = volume.of(points[:, list(chosen)])
     heap = [(-volume.of(points[:, [*chosen, index]]) + base, index) for index in rest]

@@ -49,6 +49,18 @@ def test_a_space_smaller_than_asked_for_is_searched_wholly() -> None:
     assert len(found.candidates) == found.evaluations == len(space) == 32
 
 
+def test_an_evolution_begun_at_the_front_keeps_it() -> None:
+    """Sixteen ones in a row are not found by twenty individuals in one generation; told, they are kept."""
+
+    def objectives(found: list[Genes]) -> np.ndarray:
+        genes = np.array(found, float)
+        return np.column_stack([-genes.prod(1), genes[:, 0]])
+
+    known = (1,) * 16
+    assert known not in evolved([2] * 16, objectives, 20, 1, seed=0)
+    assert known in evolved([2] * 16, objectives, 20, 1, seed=0, start=[known])
+
+
 def test_the_inner_evolution_finds_the_front_of_a_known_plane() -> None:
     """Ones at the front cost, and gain the more the earlier they stand: the front is known."""
 

@@ -1,21 +1,23 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pliant import BudgetError
 from pliant.models.space import SearchSpace
-from pliant.search.preference import Preference, decoder_widths, snap, standard_preferences
+from pliant.search.preference import Preference, ceilings, decoder_widths, rule_variants, snap, standard_preferences
 
 TASKS = ("depth", "edges", "normals", "surfaces")
 SPACE = SearchSpace(4, TASKS)
 weights = st.floats(0.01, 100.0)
 preferences = st.tuples(*[weights] * len(TASKS)).map(lambda ws: Preference(tuple(zip(TASKS, ws, strict=True))))
-ceilings = st.sampled_from(SPACE.decoder_widths)
+allowed = st.sampled_from(SPACE.decoder_widths)
 
 
-@given(preferences, ceilings)
+@given(preferences, allowed)
 def test_the_most_preferred_gets_the_ceiling_and_all_widths_are_allowed(preference: Preference, ceiling: float) -> None:
     widths = dict(decoder_widths(SPACE, preference, ceiling))
     most = max(preference.weights, key=lambda pair: pair[1])[0]
@@ -23,7 +25,7 @@ def test_the_most_preferred_gets_the_ceiling_and_all_widths_are_allowed(preferen
     assert set(widths.values()) <= set(SPACE.decoder_widths)
 
 
-@given(preferences, ceilings, st.sampled_from(TASKS), st.floats(1.0, 50.0))
+@given(preferences, st.floats(0.1, 1000.0), st.sampled_from(TASKS), st.floats(1.0, 50.0))
 def test_raising_a_preference_narrows_no_decoder_of_its_own_and_widens_none_of_others(
     preference: Preference, ceiling: float, task: str, factor: float
 ) -> None:
@@ -33,10 +35,36 @@ def test_raising_a_preference_narrows_no_decoder_of_its_own_and_widens_none_of_o
     assert all(after[other] <= before[other] for other in TASKS if other != task)
 
 
-@given(preferences, ceilings, st.sampled_from([0.5, 2.0, 4.0]))
+@given(preferences, allowed, st.sampled_from([0.5, 2.0, 4.0]))
 def test_only_ratios_of_weights_matter(preference: Preference, ceiling: float, factor: float) -> None:
     scaled = Preference(tuple((task, w * factor) for task, w in preference.weights))
     assert decoder_widths(SPACE, scaled, ceiling) == decoder_widths(SPACE, preference, ceiling)
+
+
+@given(preferences)
+def test_ceilings_lead_from_all_narrowest_to_all_widest_and_never_back(preference: Preference) -> None:
+    found = [dict(decoder_widths(SPACE, preference, ceiling)) for ceiling in ceilings(SPACE, preference)]
+    narrow, wide = SPACE.decoder_widths[0], SPACE.decoder_widths[-1]
+    assert found[0] == dict.fromkeys(TASKS, narrow)
+    assert found[-1] == dict.fromkeys(TASKS, wide)
+    for before, after in pairwise(found):
+        assert after != before
+        assert all(after[task] >= before[task] for task in TASKS)
+    weights = dict(preference.weights)
+    for widths in found:
+        assert all(widths[a] >= widths[b] for a in TASKS for b in TASKS if weights[a] > weights[b])
+
+
+@given(preferences, st.floats(0.05, 20.0))
+def test_no_ceiling_gives_what_is_not_among_them(preference: Preference, ceiling: float) -> None:
+    at_edge = {round(ceiling * weight / max(w for _, w in preference.weights), 6) for _, weight in preference.weights}
+    assume(not at_edge & {0.375, 0.625, 0.875})
+    assert decoder_widths(SPACE, preference, ceiling) in rule_variants(SPACE, [preference])
+
+
+def test_one_decoder_width_has_one_ceiling() -> None:
+    space = SearchSpace(4, TASKS, decoder_widths=(1.0,))
+    assert rule_variants(space, [Preference.of(TASKS)]) == [tuple((task, 1.0) for task in TASKS)]
 
 
 def test_a_preference_makes_a_difference() -> None:
