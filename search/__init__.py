@@ -5,7 +5,7 @@ what is known    archive  true evaluations, log (log_reading)  on disk, identity
                  sizes  bytes by precision, predictor  quality of others
 latency          timing, profiled  measured, pace  all at one, clock  where
                  latency  of others, staircase  by width, confirm  at the end
-algorithms       algorithm, limited  their interface;  factorized (knapsack), ecmt (evolution), joint
+algorithms       algorithm  their interface;  factorized (knapsack), ecmt and joint (evolution, genes)
 the front        selection, assemble, account  what it is worth;  front (front_checks)  as JSON
                  plot, page, explain  for people, places  of its files
 all of it        run, run_checks  what it refuses

@@ -12,6 +12,8 @@ from ..runtime.format.tasks import Task
 from ..training.evaluator import Demand, Encoder, Table
 from .floors import NONE, Floors
 from .latency import LatencyModel
+from .limits import NONE as UNLIMITED
+from .limits import Limits
 from .preference import Decoders, Preference
 
 Progress = Callable[[int, int, float], None]
@@ -53,7 +55,8 @@ class Problem:
     """What to search.
 
     `evaluations` bounds the trunks that are truly evaluated, `population` is that of an evolution. With a `latency`, of
-    each of the `precisions`, budgets are of latency, else of multiply-adds. Below its `floors` nothing is worth having.
+    each of the `precisions`, budgets are of latency, else of multiply-adds. Below its `floors`, and over its `limits`,
+    nothing is worth having.
     The result depends on this and on nothing else: same problem, same candidates.
     """
 
@@ -69,11 +72,12 @@ class Problem:
     latency: Mapping[str, LatencyModel] | None = None
     floors: Floors = NONE
     precisions: tuple[str, ...] = ("fp32",)
+    limits: Limits = UNLIMITED
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A subnet whose quality (the metric, by task) was measured; `macs` of one image, `bytes` of fp32 weights.
+    """A subnet whose quality (the metric, by task) was measured; `macs` of one image, `bytes` of weights.
 
     `nanoseconds` is its estimated latency where the search is for latency.
     """

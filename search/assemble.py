@@ -11,7 +11,6 @@ from .algorithm import Candidate, Found, Problem
 from .floors import meets
 from .front import Front, FrontEntry, Provenance
 from .hypervolume import Volume
-from .limited import limits_of
 from .score import Yardstick
 from .selection import Chooser, choose, non_dominated
 
@@ -29,7 +28,7 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
     allowed = [
         each
         for each in found.candidates
-        if limits_of(problem).allow(each) and meets(problem.floors, volume.yardstick, each.quality)
+        if problem.limits.allow(each) and meets(problem.floors, volume.yardstick, each.quality)
     ]
     best = non_dominated(allowed, volume.yardstick)
     ends = list(dict.fromkeys([low.config, high.config]))

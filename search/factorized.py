@@ -23,7 +23,6 @@ from .ecmt import first_encoders
 from .floors import SLACK
 from .hypervolume import Points
 from .knapsack import Choices, best_choices
-from .limited import limits_of
 from .parts import NANOSECONDS
 from .predictor import Matrix, Predictor
 from .preference import Decoders
@@ -137,7 +136,7 @@ def _choices(archive: Archive, trunk: Trunk, relative: Matrix) -> list[Choices]:
 
 def _within(archive: Archive, trunk: Trunk, choices: Choices) -> NDArray[np.bool_]:
     """Which of them keep the limits: all parts add up."""
-    limits, kept = limits_of(archive.problem), np.ones(len(choices.costs), np.bool_)
+    limits, kept = archive.problem.limits, np.ones(len(choices.costs), np.bool_)
     tasks = np.arange(choices.options.shape[1])
     for limit, parts in ((limits.macs, archive.costs.macs), (limits.bytes, archive.costs.bytes)):
         if limit is not None:

@@ -9,7 +9,6 @@ from ..training.checkpoint import Checkpoint
 from .algorithm import Problem
 from .clock import Clock, ThisMachine
 from .ecmt import Ecmt
-from .limited import Limited
 from .limits import Limits
 
 
@@ -39,10 +38,10 @@ def check_clock(int8: bool, limits: Limits, clock: Clock | None, algorithm: str)
         raise BudgetError("a limit of latency needs latencies: search by --latency or --device")
 
 
-def limited(problem: Problem, limits: Limits, clock: Clock | None) -> Limited:
+def limited(problem: Problem, limits: Limits, clock: Clock | None) -> Problem:
     """The problem with limits; BudgetError where nothing can keep them."""
     if limits.latency_ms is not None and problem.latency is None and clock is not None:
         raise BudgetError(f"too few latencies are known of {clock.where} to keep a limit: search without --max-latency")
     narrowest = [replace(problem.space.narrowest, precision=each) for each in problem.precisions]
     limits.check([problem.cost(config).total for config in narrowest])
-    return Limited.of(problem, limits)
+    return replace(problem, limits=limits)

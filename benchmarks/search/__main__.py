@@ -16,6 +16,7 @@ from pliant.search.archive import Archive
 
 from ..dated import hardware_name
 from ..training.methods import SUBJECTS
+from .effort import Counted
 from .methods import METHODS
 from .report import tables
 from .results import new_entry, plot_results, with_kept, write_results
@@ -107,7 +108,8 @@ def add(entry: Entry, row: Entry, folder: Path) -> None:
 
 def _row(data: str, name: str, seed: int, problem: Problem, ends: Ends, groups: Groups, truth: Truth) -> Entry:
     began, ran = time.perf_counter(), truth.measured
-    outcome = METHODS[name](replace(problem, seed=seed))
+    counted = Counted(problem.source, problem)
+    outcome = METHODS[name](replace(problem, seed=seed, source=counted))
     seconds, fresh = time.perf_counter() - began, truth.measured - ran
     steered = control(problem, outcome, ends, groups)
     row = {
@@ -115,6 +117,7 @@ def _row(data: str, name: str, seed: int, problem: Problem, ends: Ends, groups: 
         "method": name,
         "seed": seed,
         "evaluations": outcome.found.evaluations,
+        "evaluated_macs": counted.macs,
         **hypervolume(problem, outcome, ends, groups, truth),
         "uniformity": steered.uniformity,
         "control": steered.control,

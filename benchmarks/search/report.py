@@ -29,7 +29,7 @@ def tables(entry: Entry) -> str:
 
 
 def _of_data(entry: Entry, data: str) -> str:
-    head = ["method", CONTROL, *MEASURES[1:], f"control over {BASE}", "95 % interval"]
+    head = ["method", "evaluations", CONTROL, *MEASURES[1:], f"control over {BASE}", "95 % interval"]
     lines = [
         f"### {data}",
         "",
@@ -42,9 +42,18 @@ def _of_data(entry: Entry, data: str) -> str:
         rows = _rows(entry, data, method)
         if rows:
             lines.append(
-                table_line([method, *(_mean(rows, measure) for measure in MEASURES), *_over(entry, data, method)])
+                table_line(
+                    [method, _effort(rows), *(_mean(rows, name) for name in MEASURES), *_over(entry, data, method)]
+                )
             )
     return "\n".join([*lines, *_rule(entry, data)])
+
+
+def _effort(rows: list[Entry]) -> str:
+    """How many evaluations, and what they are worth: multiply-adds of one image through all of them."""
+    count = f"{statistics.fmean(row['evaluations'] for row in rows):.0f}"
+    macs = [row["evaluated_macs"] for row in rows if "evaluated_macs" in row]
+    return f"{count} ({statistics.fmean(macs) / 1e9:.1f} G)" if macs else count
 
 
 def _rule(entry: Entry, data: str) -> list[str]:

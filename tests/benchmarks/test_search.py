@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from pliant.benchmarks.search.effort import Counted
 from pliant.benchmarks.search.methods import INTEGERS, METHODS, Outcome
 from pliant.benchmarks.search.report import control_ratio, tables
 from pliant.benchmarks.search.score import Ends, control, protocol
 from pliant.benchmarks.search.subjects import Groups
 from pliant.runtime.format.tasks import Task
-from pliant.search.algorithm import Problem
+from pliant.search.algorithm import Problem, Trunk
 from pliant.search.archive import Archive
 
 from ..search.making import TASKS, formula_problem, priced
@@ -36,6 +37,21 @@ def outcomes() -> dict[str, Outcome]:
 def test_no_method_evaluates_more_than_is_allowed(outcomes: dict[str, Outcome]) -> None:
     assert all(outcome.found.evaluations <= 20 for outcome in outcomes.values())
     assert outcomes["uniform-width"].found.evaluations == 4
+
+
+def test_an_encoder_with_all_its_decoders_is_more_work_than_a_subnet() -> None:
+    problem, _ = problem_of()
+    counted, space = Counted(problem.source, problem), problem.space
+    list(counted.evaluate([(Trunk.of(space.widest), dict.fromkeys(space.tasks, space.decoder_widths))]))
+    whole = [problem.cost(space.uniform(1.0, width)) for width in space.decoder_widths]
+    assert counted.macs == whole[0].encoder.macs + sum(sum(d.macs for d in each.decoders.values()) for each in whole)
+
+
+def test_the_work_of_one_subnet_is_its_multiply_adds() -> None:
+    problem, _ = problem_of()
+    counted, config = Counted(problem.source, problem), problem.space.widest
+    list(counted.evaluate([(Trunk.of(config), {task: (width,) for task, width in config.decoders})]))
+    assert counted.macs == problem.cost(config).macs
 
 
 def test_each_offers_what_its_rule_allows(outcomes: dict[str, Outcome]) -> None:
@@ -79,7 +95,14 @@ def test_many_tasks_are_taken_in_four_groups() -> None:
 
 def row(method: str, seed: int, values: list[float]) -> dict[str, Any]:
     mean = sum(values) / len(values)
-    numbers = {"control": mean, "hypervolume": 0.2, "uniformity": 0.9, "response": 0.5}
+    numbers = {
+        "evaluations": 40,
+        "evaluated_macs": 2_000_000_000,
+        "control": mean,
+        "hypervolume": 0.2,
+        "uniformity": 0.9,
+        "response": 0.5,
+    }
     return {"data": "redkitchen", "method": method, "seed": seed, "control_by_budget": values, **numbers}
 
 
@@ -98,6 +121,7 @@ def test_a_method_is_compared_with_a_slimmable_networks_knob_and_its_interval_ho
     }
     against = {**entry, "rows": [*base, *mine, row("random", 0, [1.0, 1.0, 1.0])]}
     assert "Control of ecmt: +193.3% over random (+" in tables(against)
-    assert "| ecmt | 2933.333 ± 33.333 | 0.2000 ± 0.0000 | 0.9000 ± 0.0000 | 0.5000 ± 0.0000 | +46.7% |" in tables(
-        entry
+    assert (
+        "| ecmt | 40 (2.0 G) | 2933.333 ± 33.333 | 0.2000 ± 0.0000 | 0.9000 ± 0.0000 | 0.5000 ± 0.0000 | +46.7% |"
+        in tables(entry)
     )

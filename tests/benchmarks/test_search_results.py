@@ -16,7 +16,7 @@ from pliant.benchmarks.search.subjects import NotTrained
 
 
 def row(data: str, method: str, seed: int = 0, control: float = 0.1) -> dict[str, Any]:
-    numbers = {"hypervolume": 0.2, "uniformity": 0.9, "response": 0.5, "control": control}
+    numbers = {"evaluations": 40, "hypervolume": 0.2, "uniformity": 0.9, "response": 0.5, "control": control}
     return {"data": data, "method": method, "seed": seed, "control_by_budget": [control] * 10, **numbers}
 
 

@@ -15,7 +15,6 @@ from pliant.search.assemble import make_front
 from pliant.search.confirm import confirm
 from pliant.search.factorized import Factorized, best_decoders
 from pliant.search.front import FrontEntry, Latency, Provenance
-from pliant.search.limited import Limited
 from pliant.search.limits import Limits
 from pliant.search.run import ALGORITHMS, run_search
 
@@ -32,8 +31,8 @@ def sized(config: SubnetConfig) -> Cost:
     return Cost(PartCost(cost.encoder.macs, each * cost.encoder.macs), decoders)
 
 
-def limited(problem: Problem, limits: Limits) -> Limited:
-    return Limited.of(dataclasses.replace(problem, cost=sized), limits)
+def limited(problem: Problem, limits: Limits) -> Problem:
+    return dataclasses.replace(problem, cost=sized, limits=limits)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
