@@ -49,6 +49,8 @@ class Joint:
         known = _Known(problem)
         rng = random.Random(f"joint/{problem.seed}")
         known.evaluate(_first(known, min(known.left, FIRST - len(known.candidates)), rng))
+        if known.left >= known.unknown:  # nothing to choose
+            known.evaluate(_first(known, known.unknown, rng))
         while known.left and known.unknown:
             known.evaluate(_next(known, min(ROUND, known.left), rng))
         return Found(tuple(known.candidates.values()), len(known.candidates))
