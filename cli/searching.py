@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..devices.errors import BudgetError
 from ..devices.words import counted
-from ..search.limits import NONE as UNLIMITED
-from ..search.limits import Limits
+from ..search.limits import UNLIMITED, Limits
 from ..search.places import check_front_path, page_path, plot_path, stairs_path
 from .places import check_file
 from .progress import note

@@ -96,6 +96,10 @@ class SearchSpace:
         width = encoder if decoder is None else decoder
         return SubnetConfig((encoder,) * self.stages, tuple((task, width) for task in self.tasks))
 
+    def even(self, width: float) -> SubnetConfig:
+        """One width of the encoder everywhere, and decoders of the allowed width nearest to it, the narrower of two."""
+        return self.uniform(width, min(self.decoder_widths, key=lambda each: abs(each - width)))
+
     @property
     def widest(self) -> SubnetConfig:
         """The supernet itself."""

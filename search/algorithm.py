@@ -12,8 +12,7 @@ from ..runtime.format.tasks import Task
 from ..training.evaluator import Demand, Encoder, Table
 from .floors import NONE, Floors
 from .latency import LatencyModel
-from .limits import NONE as UNLIMITED
-from .limits import Limits
+from .limits import UNLIMITED, Limits
 from .preference import Decoders, Preference
 
 Progress = Callable[[int, int, float], None]
@@ -56,8 +55,7 @@ class Problem:
 
     `evaluations` bounds the trunks that are truly evaluated, `population` is that of an evolution. With a `latency`, of
     each of the `precisions`, budgets are of latency, else of multiply-adds. Below its `floors`, and over its `limits`,
-    nothing is worth having.
-    The result depends on this and on nothing else: same problem, same candidates.
+    nothing is worth having. The result depends on this and on nothing else: same problem, same candidates.
     """
 
     space: SearchSpace

@@ -10,8 +10,7 @@ from ..runtime.format.tasks import Task
 from .clock import NONE, Clock, Policies
 from .front import Front, FrontEntry, Latency
 from .latency import LEAST, LatencyModel
-from .limits import NONE as NO_LIMITS
-from .limits import Limits
+from .limits import UNLIMITED, Limits
 from .parts import NANOSECONDS
 from .preference import Preference
 from .score import Yardstick
@@ -58,7 +57,7 @@ def _fit(precision: str, known: Mapping[SubnetConfig, float], space: SearchSpace
 
 
 def confirm(
-    front: Front, clock: Clock, models: Mapping[str, LatencyModel], note: Note = None, limits: Limits = NO_LIMITS
+    front: Front, clock: Clock, models: Mapping[str, LatencyModel], note: Note = None, limits: Limits = UNLIMITED
 ) -> Front:
     """The front with its latencies, measured where the clock can and said to be estimated where not.
 
@@ -111,8 +110,9 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
 def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
     """The front without subnets that are over the limit of latency, and a line for each."""
     most, ends = limits.latency_ms, (front.space.narrowest, front.space.widest)
-    slow = [each for each in front.entries if most is not None and _milliseconds(each) > most]
-    slow = [each for each in slow if each.config not in ends]
+    if most is None:
+        return front, []
+    slow = [each for each in front.entries if _milliseconds(each) > most and each.config not in ends]
     kept = _named(
         [each for each in front.entries if each not in slow], front, Yardstick(front.tasks, front.widest.quality)
     )

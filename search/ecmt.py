@@ -17,7 +17,7 @@ from ..training.evaluator import Encoder
 from .algorithm import Found, Problem, Trunk
 from .archive import Archive
 from .evolution import Evolution, Genes
-from .preference import Preference, ceilings, decoder_widths, rule_variants
+from .preference import Preference, rule_variants
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Run:
         problem = archive.problem
         self.archive, self.preference, self.told = archive, preference, 0
         space = problem.space
-        self._decoders = [decoder_widths(space, preference, each) for each in ceilings(space, preference)]
+        self._decoders = rule_variants(space, [preference])
         levels = [len(space.encoder_widths)] * space.stages + [len(self._decoders)]
         # A round over all preferences costs about one population.
         offspring = max(2, math.ceil(problem.population / len(problem.preferences)))

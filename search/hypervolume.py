@@ -44,8 +44,12 @@ class Volume:
 
     def points(self, candidates: Sequence[Candidate]) -> Points:
         """(preferences, candidates, 2): share of the widest's cost, and loss."""
-        losses = self.yardstick.losses(self.preferences, [each.quality for each in candidates])
-        costs = np.array([each.cost / self.widest_cost for each in candidates])
+        relative = self.yardstick.relative([each.quality for each in candidates])
+        return self.planes(np.array([each.cost / self.widest_cost for each in candidates]), relative)
+
+    def planes(self, costs: NDArray[np.float64], relative: NDArray[np.float64]) -> Points:
+        """The same of shares of the widest's cost (n,) and relative quality (n, tasks), measured or predicted."""
+        losses = self.yardstick.weighed(self.preferences, relative)
         return np.stack([np.broadcast_to(costs, losses.T.shape), losses.T], axis=2)
 
     def of(self, planes: Iterable[Points]) -> float:

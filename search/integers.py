@@ -190,7 +190,7 @@ def find_policies(
     shown = images.quality.images[:PARITY_IMAGES]
     layers: dict[tuple[str, str], None] = {}
     for width in space.encoder_widths:
-        config = space.uniform(width, min(space.decoder_widths, key=lambda each: abs(each - width)))
+        config = space.even(width)
         feed = forms.fp32(config, fp32.statistics(config))
         expected = Engine(feed, names, "a subnet in fp32")(shown)
         mixture = mixer.find(feed, _ranges(forms, feed, images), expected, shown)

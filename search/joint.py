@@ -154,23 +154,20 @@ class _Estimate:
         self._costs, self._most = known.costs, known.candidates[problem.space.widest].cost
         relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
         self._relative = Predictor([self.coding.features(config) for config in known.candidates], relative)
-        order = [task.name for task in problem.tasks]
-        self._shares = np.array([[each.simplex[task] for task in order] for each in problem.preferences], np.float64)
-        self._groups = np.array_split(np.arange(len(order)), min(AXES, len(order)))
+        self._volume, count = known.volume, len(problem.tasks)
+        self._groups = np.array_split(np.arange(count), min(AXES, count))
 
     def objectives(self, population: list[Genes]) -> NDArray[np.float64]:
         """(n, 1 + groups of tasks), minimised: share of the widest's cost, and mean losses."""
-        costs, losses = self._of(population)
-        return np.column_stack([costs, *(losses[:, group].mean(1) for group in self._groups)])
+        costs, relative = self._of(population)
+        return np.column_stack([costs, *((1.0 - relative[:, group]).mean(1) for group in self._groups)])
 
     def points(self, population: list[Genes]) -> Points:
         """(preferences, n, 2), as `Volume.points` makes them of what was measured."""
-        costs, losses = self._of(population)
-        by_preference = self._shares @ losses.T
-        return np.stack([np.broadcast_to(costs, by_preference.shape), by_preference], axis=2)
+        return self._volume.planes(*self._of(population))
 
     def _of(self, population: list[Genes]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(n,) shares of the widest's cost, and (n, tasks) losses."""
+        """(n,) shares of the widest's cost, and (n, tasks) of relative quality."""
         found = [self.coding.config(genes) for genes in population]
         costs = np.array([self._costs.limited(config) for config in found], np.float64) / self._most
-        return costs, 1.0 - self._relative([self.coding.features(config) for config in found])
+        return costs, self._relative([self.coding.features(config) for config in found])

@@ -30,8 +30,8 @@ class Choices:
         index = int(np.searchsorted(self.costs, budget, side="right")) - 1
         return index if index >= 0 else None
 
-    def where(self, kept: NDArray[np.bool_]) -> Choices:
-        """Those that are marked."""
+    def where(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Choices:
+        """Those that are marked, or at these indices."""
         return Choices(self.costs[kept], self.gains[kept], self.options[kept])
 
     def thinned(self, most: int) -> Choices:
@@ -45,8 +45,7 @@ class Choices:
         ranges = ((self.costs - low) * max(1, most - 1) // (high - low + 1)).astype(np.int64)
         # The last of a range gains most.
         last = np.flatnonzero(np.append(np.diff(ranges) > 0, True))
-        kept = np.union1d([0], last)
-        return Choices(self.costs[kept], self.gains[kept], self.options[kept])
+        return self.where(np.union1d([0], last))
 
 
 def best_choices(gains: NDArray[np.float64], costs: NDArray[np.int64]) -> Choices:

@@ -61,4 +61,4 @@ class Limits:
             )
 
 
-NONE = Limits()
+UNLIMITED = Limits()

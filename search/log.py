@@ -8,7 +8,6 @@ A kill can tear the last line only; a torn line is cut off when the log is opene
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from ..devices.errors import CheckpointError, DataError, PliantError
 from ..models.space import SubnetConfig
 from ..quantize.policy import Policy
 from ..training.evaluator import Encoder, Entry, Table
-from .log_reading import FP32, Contents, holds_something, read_log
+from .log_reading import FP32, Contents, holds_something, line_of, read_log
 from .pace import Timed
 
 VERSION = 1
@@ -91,7 +90,7 @@ class EvaluationLog:
 
     def _write(self, entry: dict[str, Any]) -> None:
         try:
-            self._file.write((json.dumps(entry) + "\n").encode())
+            self._file.write(line_of(entry))
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:

@@ -32,9 +32,9 @@ class Contents:
     policies: dict[str, tuple[Policy, ...]] = field(default_factory=dict)
 
 
-def first_line(header: dict[str, Any]) -> bytes:
-    """The line that says what a log belongs to."""
-    return (json.dumps(header) + "\n").encode()
+def line_of(entry: dict[str, Any]) -> bytes:
+    """A line of a log."""
+    return (json.dumps(entry) + "\n").encode()
 
 
 def holds_something(path: Path) -> bool:
@@ -52,7 +52,7 @@ def read_log(path: Path, header: dict[str, Any]) -> tuple[Contents, int]:
     whole = data.rfind(b"\n") + 1
     if not whole:
         # A search that was killed at once leaves a part of its own first line; anything else is somebody's file.
-        if not first_line(header).startswith(data):
+        if not line_of(header).startswith(data):
             raise _no_log(path)
         return Contents(), 0
     head, *lines = data[: whole - 1].split(b"\n")

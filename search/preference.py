@@ -13,10 +13,10 @@ the budget: a wide one is paid for with a narrower encoder, and measured quality
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace
@@ -86,18 +86,16 @@ def decoder_widths(space: SearchSpace, preference: Preference, ceiling: float) -
     return tuple((task, snap(ceiling * weight / most, space.decoder_widths)) for task, weight in preference.weights)
 
 
-def ceilings(space: SearchSpace, preference: Preference) -> list[float]:
-    """A ceiling for each different set of widths that the rule gives, from all narrowest to all widest."""
-    most = max(weight for _, weight in preference.weights)
-    steps = [(low + high) / 2 for low, high in pairwise(space.decoder_widths)]
-    changes = sorted({step * most / weight for step in steps for _, weight in preference.weights})
-    between = [(low + high) / 2 for low, high in pairwise([0.0, *changes])]
-    last = [2 * changes[-1]] if changes else [space.decoder_widths[0]]
-    found = {decoder_widths(space, preference, ceiling): ceiling for ceiling in (*between, *last)}
-    return list(found.values())
-
-
 def rule_variants(space: SearchSpace, preferences: Iterable[Preference]) -> list[Decoders]:
-    """Decoder widths that ECMT's rule gives for these preferences, at every ceiling; each once."""
-    found = [decoder_widths(space, each, ceiling) for each in preferences for ceiling in ceilings(space, each)]
-    return list(dict.fromkeys(found))
+    """Decoders that ECMT's rule gives at any ceiling, each once; for one preference, as its ceiling rises."""
+    return list(dict.fromkeys(itertools.chain.from_iterable(_at_every_ceiling(space, each) for each in preferences)))
+
+
+def _at_every_ceiling(space: SearchSpace, preference: Preference) -> Iterator[Decoders]:
+    """From all narrowest to all widest."""
+    most = max(weight for _, weight in preference.weights)
+    steps = [(low + high) / 2 for low, high in itertools.pairwise(space.decoder_widths)]
+    changes = sorted({step * most / weight for step in steps for _, weight in preference.weights})
+    between = [(low + high) / 2 for low, high in itertools.pairwise([0.0, *changes])]
+    last = [2 * changes[-1]] if changes else [space.decoder_widths[0]]
+    return (decoder_widths(space, preference, ceiling) for ceiling in (*between, *last))

@@ -32,8 +32,7 @@ from .front import Front, Provenance
 from .identity import batches_digest, supernet_digest
 from .joint import Joint
 from .latency import LatencyModel
-from .limits import NONE as UNLIMITED
-from .limits import Limits
+from .limits import UNLIMITED, Limits
 from .log import EvaluationLog
 from .places import check_front_path, log_path, page_path, plot_path, stairs_path
 from .preference import Preference, standard_preferences

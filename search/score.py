@@ -42,8 +42,12 @@ class Yardstick:
         self, preferences: Sequence[Preference], qualities: Sequence[Mapping[str, float]]
     ) -> NDArray[np.float64]:
         """1 - score, (qualities, preferences)."""
+        return self.weighed(preferences, self.relative(qualities))
+
+    def weighed(self, preferences: Sequence[Preference], relative: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same of what `relative` says, (qualities, tasks), measured or predicted."""
         shares = np.array([[each.simplex[task.name] for task in self.tasks] for each in preferences], np.float64)
-        losses: NDArray[np.float64] = (1.0 - self.relative(qualities)) @ shares.T
+        losses: NDArray[np.float64] = (1.0 - relative) @ shares.T
         return losses
 
     def score(self, preference: Preference, quality: Mapping[str, float]) -> float:

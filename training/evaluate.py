@@ -59,10 +59,7 @@ def landmark_subnets(space: SearchSpace, only: float | None = None) -> list[Subn
     """
     if only is not None:
         return [space.uniform(only)]
-    found = []
-    for width in reversed(space.encoder_widths):
-        decoder = min(space.decoder_widths, key=lambda each, width=width: abs(each - width))  # type: ignore[misc]
-        found.append(space.uniform(width, decoder))
+    found = [space.even(width) for width in reversed(space.encoder_widths)]
     return found if space.narrowest in found else [*found, space.narrowest]
 
 

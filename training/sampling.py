@@ -83,7 +83,7 @@ def _draw(space: SearchSpace, rng: random.Random, shares: Shares, widths: Sequen
         return drawn
     width = rng.choice(widths)
     if shares.coupled and rng.random() < shares.coupled:
-        return space.uniform(width, min(space.decoder_widths, key=lambda each: abs(each - width)))
+        return space.even(width)
     return SubnetConfig((width,) * space.stages, drawn.decoders)
 
 

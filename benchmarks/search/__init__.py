@@ -11,5 +11,6 @@ and serves all methods and seeds, as are the latencies measured here.
 - score.py: hypervolume over measured latency, uniformity, control
 - results.py: the dated file, and how runs of a day come together in it
 - report.py: tables and plots
+- effort.py: what evaluations are worth in multiply-adds; evaluations.py: how many a minute, with reuse and without
 - steadiness.py: which statistic of a latency repeats best, and is learned best
 """

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pliant import BudgetError
 from pliant.models.space import SearchSpace
-from pliant.search.preference import Preference, ceilings, decoder_widths, rule_variants, snap, standard_preferences
+from pliant.search.preference import Preference, decoder_widths, rule_variants, snap, standard_preferences
 
 TASKS = ("depth", "edges", "normals", "surfaces")
 SPACE = SearchSpace(4, TASKS)
@@ -43,7 +43,7 @@ def test_only_ratios_of_weights_matter(preference: Preference, ceiling: float, f
 
 @given(preferences)
 def test_ceilings_lead_from_all_narrowest_to_all_widest_and_never_back(preference: Preference) -> None:
-    found = [dict(decoder_widths(SPACE, preference, ceiling)) for ceiling in ceilings(SPACE, preference)]
+    found = [dict(decoders) for decoders in rule_variants(SPACE, [preference])]
     narrow, wide = SPACE.decoder_widths[0], SPACE.decoder_widths[-1]
     assert found[0] == dict.fromkeys(TASKS, narrow)
     assert found[-1] == dict.fromkeys(TASKS, wide)
