@@ -9,8 +9,9 @@ from ..models.space import SubnetConfig
 from .account import accounted
 from .algorithm import Candidate, Found, Problem
 from .floors import meets
-from .front import Front, FrontEntry, Provenance
+from .front import Front, FrontEntry
 from .hypervolume import Volume
+from .provenance import Provenance
 from .score import Yardstick
 from .selection import Chooser, choose, non_dominated
 

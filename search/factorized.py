@@ -24,7 +24,7 @@ from .floors import SLACK
 from .hypervolume import Points
 from .knapsack import Choices, best_choices
 from .parts import NANOSECONDS
-from .predictor import Matrix, Predictor
+from .predictor import Matrix, Predictor, flags_of
 from .preference import Decoders
 
 Planes = list[Points]
@@ -105,7 +105,7 @@ def _predicted(archive: Archive, unknown: list[Trunk]) -> Matrix:
 
 def _features(trunk: Trunk, precisions: Sequence[str]) -> tuple[float, ...]:
     """Widths, and which of the precisions it is where there are several."""
-    return (*trunk.encoder, *(float(trunk.precision == each) for each in precisions[1:]))
+    return (*trunk.encoder, *flags_of(trunk.precision, precisions))
 
 
 def _relative(archive: Archive, trunk: Trunk) -> Matrix:

@@ -16,11 +16,10 @@ from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.policy import Policy
 from ..runtime.format.tasks import Task
 from .front_checks import check_front
+from .provenance import Provenance
 
 VERSION = 2
 Kind = Literal["measured", "estimated"]
-COSTS = ("macs", "measured latency", "estimated latency", "partly estimated latency")
-"""What a front's subnets are compared by."""
 
 
 @dataclass(frozen=True)
@@ -102,35 +101,6 @@ class FrontEntry:
         values["beats"] = nothing_or(values["beats"], whole)
         values["beaten"] = each(values["beaten"], Beaten.from_json)
         return cls(**{**values, "macs": whole(values["macs"]), "bytes": whole(values["bytes"])})
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """How a front came to be.
-
-    `supernet` is its sha256 (`identity.supernet_digest`), `images` the validation images that quality was measured on,
-    `evaluations` the encoders that were truly evaluated, `candidates` the subnets whose quality that gave.
-    `hypervolume` of the front and its `references` (share of the widest's cost, loss), by preference, are those of
-    hypervolume.py, by the front's own costs: `cost` says which, one of COSTS (None in fronts of earlier versions, whose
-    hypervolume is by multiply-adds or, before anything was measured, by estimated latency).
-    """
-
-    algorithm: str
-    supernet: str
-    data: str
-    split: str
-    images: int
-    recalibration_images: int
-    seed: int
-    evaluations: int
-    candidates: int
-    hypervolume: float
-    references: Mapping[str, tuple[float, float]]
-    cost: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.cost not in (None, *COSTS):
-            raise InputError(f"a front's cost is one of {', '.join(COSTS)}, not {self.cost!r}")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..models.space import SearchSpace, SubnetConfig
 from .evolution import Genes
+from .predictor import flags_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Coding:
 
     def features(self, config: SubnetConfig) -> tuple[float, ...]:
         """What a predictor learns from: widths, and which of the precisions it is where there are several."""
-        flags = (float(config.precision == each) for each in self.precisions[1:])
-        return (*config.encoder, *(width for _, width in config.decoders), *flags)
+        widths = (*config.encoder, *(width for _, width in config.decoders))
+        return (*widths, *flags_of(config.precision, self.precisions))
 
     @property
     def _several(self) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.space import SubnetConfig
-from ..training.evaluator import Table
+from ..training.evaluator import Table, own_decoders
 from .algorithm import Candidate, Found, Problem, Trunk
 from .evolution import Genes, evolved
 from .genes import Coding
@@ -92,7 +92,7 @@ class _Known:
 
     def _measured(self, configs: Iterable[SubnetConfig]) -> Iterator[tuple[SubnetConfig, Table]]:
         configs = list(dict.fromkeys(configs))
-        wanted = [(Trunk.of(each), {task: (width,) for task, width in each.decoders}) for each in configs]
+        wanted = [(Trunk.of(each), own_decoders(each)) for each in configs]
         return zip(configs, self.problem.source.evaluate(wanted), strict=True)
 
     def _report(self) -> None:

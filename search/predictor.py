@@ -42,6 +42,11 @@ class Fit:
         return cls(float(np.abs(guess / truth - 1.0).mean()), float(kendalltau(guess, truth)[0]))
 
 
+def flags_of(precision: str, precisions: Sequence[str]) -> tuple[float, ...]:
+    """Which of the precisions it is, as axes beside the widths: one for each but the first, none where there is one."""
+    return tuple(float(precision == each) for each in precisions[1:])
+
+
 class Predictor:
     """Several numbers of an encoder, each from its widths; learned from (encoders, numbers) pairs, `values` (n, k)."""
 

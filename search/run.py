@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,21 +14,19 @@ from ..models.cost import Cost
 from ..models.space import SubnetConfig
 from ..quantize.policy import Policy
 from ..training.checkpoint import Checkpoint, load_checkpoint
-from ..training.data.batches import Batch
-from ..training.evaluate import load_batches
 from ..training.evaluator import Encoder, Evaluator, Table
-from ..training.prepare import choose_device, open_split
-from ..training.recalibrate import recalibration_batches
+from ..training.prepare import choose_device
 from . import FRONT_SIZE
 from .account import accounted
 from .algorithm import Algorithm, Problem, Progress, TableSource
 from .assemble import make_front
 from .clock import Clock, ThisMachine
 from .confirm import confirm, learn
+from .data import SearchData, open_search_data
 from .ecmt import Ecmt
 from .factorized import Factorized
 from .floors import NONE, Floors
-from .front import Front, Provenance
+from .front import Front
 from .identity import batches_digest, supernet_digest
 from .joint import Joint
 from .latency import LatencyModel
@@ -36,6 +34,7 @@ from .limits import UNLIMITED, Limits
 from .log import EvaluationLog
 from .places import check_front_path, log_path, page_path, plot_path, stairs_path
 from .preference import Preference, standard_preferences
+from .provenance import Provenance
 from .run_checks import check_clock, check_counts, check_nested, limited
 from .sizes import PrecisionCosts
 from .source import ByPrecision, EncoderSource
@@ -47,16 +46,6 @@ ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (
 DEFAULT = Factorized().name
 NO_LOSS = 0.01
 """What int8 may cost a task before a mixture with fp32 is searched too, where the recipe sets no limit."""
-
-
-@dataclass(frozen=True)
-class SearchData:
-    """Decoded images: those that batch norm is recalibrated on, and those that quality is measured on."""
-
-    name: str
-    split: str
-    recalibration: Sequence[Batch]
-    validation: Sequence[Batch]
 
 
 def run_search(
@@ -141,20 +130,6 @@ def run_search(
         if clock is not None and latency:
             _write_stairs(latency["fp32"], checkpoint, clock.where, Path(out))
     return front
-
-
-def open_search_data(checkpoint: Checkpoint, images: int | None = None, root: Path | None = None) -> SearchData:
-    """The recipe's training images for recalibration and its validation images, as many as it (or `images`) says."""
-    recipe = checkpoint.recipe
-    if root is not None:
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": root})})
-    limit = recipe.search.validation_images if images is None else images
-    return SearchData(
-        recipe.data.name,
-        "validation",
-        recalibration_batches(open_split(recipe, "train"), recipe.training),
-        load_batches(open_split(recipe, "validation"), limit),
-    )
 
 
 def _algorithm(name: str) -> Algorithm:

@@ -21,40 +21,37 @@ import torch
 
 from pliant import PliantError
 from pliant.models.space import SearchSpace, SubnetConfig
-from pliant.search.run import SearchData, open_search_data
+from pliant.search.data import SearchData, open_search_data
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
 
 from ..dated import save_dated
 from ..paired import paired
 from ..reporting import table_line
-from .subjects import REAL, trained
+from .subjects import REAL, rows_of
 
 HEAD = ("data", "alone, a minute", "reused, a minute", "ratio (quartiles)", "known after one pass")
 Qualities = list[dict[str, float]]
 
 
 def main() -> int:
-    """Measure all that are chosen; print a table and write the dated file. 1 where a supernet is missing."""
+    """Measure all that are chosen; print a table and write the dated file. 1 where there was nothing to measure."""
     parser = argparse.ArgumentParser(description=__doc__, prog=f"python -m {__package__}.evaluations")
     parser.add_argument("--data", nargs="+", choices=REAL, default=["redkitchen"])
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where supernets were trained")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--pairs", type=int, default=9)
     chosen = parser.parse_args()
-    rows, missing = [], False
-    for data in chosen.data:
-        try:
-            checkpoint = trained(data, chosen.work)
-            rows.append({"data": data, **measured(checkpoint, open_search_data(checkpoint), chosen.pairs)})
-        except PliantError as error:
-            print(f"{data} is left out: {error}", file=sys.stderr)
-            missing = True
+
+    def row(data: str, checkpoint: Checkpoint) -> list[dict[str, Any]]:
+        return [{"data": data, **measured(checkpoint, open_search_data(checkpoint), chosen.pairs)}]
+
+    rows, failed = rows_of(chosen.data, chosen.work, row)
     if rows:
         command = f"python -m {__package__}.evaluations --data {' '.join(chosen.data)} --pairs {chosen.pairs}"
         print(table_line(list(HEAD)), table_line(["---"] * len(HEAD)), *map(_line, rows), sep="\n")
         print(save_dated("evaluations", chosen.results, command, {"rows": rows}), file=sys.stderr)
-    return 1 if missing else 0
+    return 1 if failed or not rows else 0
 
 
 def measured(checkpoint: Checkpoint, images: SearchData, pairs: int) -> dict[str, Any]:

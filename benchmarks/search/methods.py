@@ -15,6 +15,7 @@ from pliant.search.parts import PartCosts
 from pliant.search.preference import Preference, rule_variants
 from pliant.search.score import Yardstick
 from pliant.search.selection import non_dominated
+from pliant.training.evaluator import own_decoders
 
 INT8 = "int8"
 Offers = Callable[[Preference], Sequence[Candidate]]
@@ -140,6 +141,5 @@ def _of(found: Found) -> Outcome:
 def _evaluated(problem: Problem, configs: Sequence[SubnetConfig]) -> Found:
     """These subnets and nothing else."""
     costs = PartCosts(problem.space, problem.cost, problem.latency)
-    wanted = [(Trunk.of(each), {task: (width,) for task, width in each.decoders}) for each in configs]
-    tables = problem.source.evaluate(wanted)
+    tables = problem.source.evaluate([(Trunk.of(each), own_decoders(each)) for each in configs])
     return Found(tuple(map(costs.candidate, configs, tables)), len(configs))

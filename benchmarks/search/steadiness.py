@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from pliant import PliantError
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
 from pliant.search.clock import probes
@@ -32,7 +31,7 @@ from pliant.training.checkpoint import Checkpoint
 
 from ..dated import save_dated
 from ..reporting import table_line
-from .subjects import REAL, NotTrained, trained
+from .subjects import REAL, rows_of
 
 STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "quickest": min,
@@ -51,13 +50,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where supernets were trained")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     chosen = parser.parse_args()
-    rows, failed = [], False
-    for data in chosen.data:
-        try:
-            rows += _rows(data, trained(data, chosen.work))
-        except PliantError as error:
-            print(f"{data} is left out: {error}", file=sys.stderr)
-            failed = failed or not isinstance(error, NotTrained)
+    rows, failed = rows_of(chosen.data, chosen.work, _rows)
     if rows:
         command = f"python -m {__package__}.steadiness --data {' '.join(chosen.data)}"
         print(table_line(list(HEAD)), table_line(["---"] * len(HEAD)), *map(_line, rows), sep="\n")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from pliant import PliantError
 from pliant.runtime.format.tasks import Task
@@ -16,6 +18,7 @@ from ..training.job import Job
 from ..training.methods import DEFAULT
 
 REAL = ("redkitchen", "camvid", "cifar100-mtl", "cifar100-mtl-convolution")
+Entry = dict[str, Any]
 MANY = 8
 """More tasks than these are taken in four groups: a volume of twenty axes means nothing."""
 
@@ -53,6 +56,20 @@ class Groups:
 
 class NotTrained(PliantError):
     """A data set's supernet is not there yet; the message has the command that trains it."""
+
+
+def rows_of(
+    names: Sequence[str], work: Path, measure: Callable[[str, Checkpoint], list[Entry]]
+) -> tuple[list[Entry], bool]:
+    """What is measured of each supernet, and whether one failed; what is not trained is left out, in a line."""
+    rows, failed = list[Entry](), False
+    for data in names:
+        try:
+            rows += measure(data, trained(data, work))
+        except PliantError as error:
+            print(f"{data} is left out: {error}", file=sys.stderr)
+            failed = failed or not isinstance(error, NotTrained)
+    return rows, failed
 
 
 def trained(data: str, work: Path) -> Checkpoint:

@@ -14,10 +14,10 @@ from pliant.models.architecture import Architecture
 from pliant.runtime.format.tasks import Task
 from pliant.search.algorithm import Candidate, Problem, Trunk, Wanted
 from pliant.search.archive import Archive
+from pliant.search.data import SearchData
 from pliant.search.hypervolume import Volume
 from pliant.search.latency import LatencyModel
 from pliant.search.preference import rule_variants, standard_preferences
-from pliant.search.run import SearchData
 from pliant.search.score import Yardstick
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.data.batches import Batch

@@ -10,9 +10,10 @@ import pytest
 from pliant.search.account import accounted
 from pliant.search.assemble import make_front
 from pliant.search.factorized import Factorized
-from pliant.search.front import Front, FrontEntry, Latency, Provenance
+from pliant.search.front import Front, FrontEntry, Latency
 from pliant.search.hypervolume import Volume
 from pliant.search.preference import Preference
+from pliant.search.provenance import Provenance
 from pliant.search.score import Yardstick
 
 from .making import formula_problem, priced

@@ -10,7 +10,8 @@ import pytest
 from pliant.models.space import SubnetConfig
 from pliant.search.clock import NONE, Policies, Profiled, ThisMachine, probes
 from pliant.search.confirm import learn, with_latencies
-from pliant.search.front import Front, FrontEntry, Latency, Provenance
+from pliant.search.front import Front, FrontEntry, Latency
+from pliant.search.provenance import Provenance
 from pliant.search.run import run_search
 
 from .making import NAMES, TASKS, formula_problem, make_checkpoint, make_data, make_supernet

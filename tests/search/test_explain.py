@@ -9,8 +9,9 @@ from pliant.devices.errors import BudgetError
 from pliant.search.assemble import make_front
 from pliant.search.explain import explain
 from pliant.search.factorized import Factorized
-from pliant.search.front import Front, Latency, Provenance
+from pliant.search.front import Front, Latency
 from pliant.search.preference import Preference
+from pliant.search.provenance import Provenance
 from pliant.search.score import Yardstick
 from pliant.search.selection import Chooser
 

@@ -7,7 +7,7 @@ import pytest
 from pliant.devices.errors import BudgetError
 from pliant.search.assemble import make_front
 from pliant.search.floors import Floors, meets
-from pliant.search.front import Provenance
+from pliant.search.provenance import Provenance
 from pliant.search.run import ALGORITHMS
 from pliant.search.score import Yardstick
 

@@ -14,8 +14,9 @@ from pliant import InputError
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.tasks import Task
-from pliant.search.front import Front, FrontEntry, Latency, Provenance
+from pliant.search.front import Front, FrontEntry, Latency
 from pliant.search.plot import plot_front
+from pliant.search.provenance import Provenance
 
 from ..models.making import configs
 from .making import NAMES, TASKS

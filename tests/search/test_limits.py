@@ -14,8 +14,9 @@ from pliant.search.archive import Archive
 from pliant.search.assemble import make_front
 from pliant.search.confirm import confirm
 from pliant.search.factorized import Factorized, best_decoders
-from pliant.search.front import FrontEntry, Latency, Provenance
+from pliant.search.front import FrontEntry, Latency
 from pliant.search.limits import Limits
+from pliant.search.provenance import Provenance
 from pliant.search.run import ALGORITHMS, run_search
 
 from .making import formula_cost, formula_problem, make_checkpoint, make_data, priced

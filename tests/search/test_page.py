@@ -20,8 +20,9 @@ from pliant.runtime.format.manifest import Cost, Quality, SubnetInfo, Widths
 from pliant.runtime.format.tasks import Task
 from pliant.runtime.planning.budget import make_budget
 from pliant.runtime.planning.choice import rank
-from pliant.search.front import Front, FrontEntry, Latency, Provenance
+from pliant.search.front import Front, FrontEntry, Latency
 from pliant.search.page import write_page
+from pliant.search.provenance import Provenance
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
