@@ -103,7 +103,7 @@ def _add_latency(front: Front, suite: Suite, latency: dict[str, float], out: Pat
     """Write the front, its plot and its page again, with what its fp32 subnets take on this machine."""
     from ..devices.fingerprint import read_fingerprint
     from ..models.space import SubnetConfig
-    from ..search.front import Latency
+    from ..search.entries import Latency
     from ..search.run import write_front
 
     where = read_fingerprint().cpu

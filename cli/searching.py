@@ -17,7 +17,8 @@ from .tables import macs, milliseconds, print_folded, print_json, print_table, q
 if TYPE_CHECKING:
     from ..devices.profile import DeviceProfile
     from ..search.clock import Clock
-    from ..search.front import Front, Latency
+    from ..search.entries import Latency
+    from ..search.front import Front
     from ..training.checkpoint import Checkpoint
     from .progress import Report
 

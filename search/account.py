@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .algorithm import Candidate, Found
-from .front import Beaten, Front, FrontEntry
+from .entries import Beaten, FrontEntry
+from .front import Front
 from .hypervolume import COST_REFERENCE, Volume
 from .parts import NANOSECONDS
 from .preference import Preference

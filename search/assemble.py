@@ -8,8 +8,9 @@ from dataclasses import replace
 from ..models.space import SubnetConfig
 from .account import accounted
 from .algorithm import Candidate, Found, Problem
+from .entries import FrontEntry
 from .floors import meets
-from .front import Front, FrontEntry
+from .front import Front
 from .hypervolume import Volume
 from .provenance import Provenance
 from .score import Yardstick
@@ -29,7 +30,8 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
     allowed = [
         each
         for each in found.candidates
-        if problem.limits.allow(each) and meets(problem.floors, volume.yardstick, each.quality)
+        if problem.limits.allow(each.macs, each.bytes, each.nanoseconds)
+        and meets(problem.floors, volume.yardstick, each.quality)
     ]
     best = non_dominated(allowed, volume.yardstick)
     ends = list(dict.fromkeys([low.config, high.config]))

@@ -16,7 +16,7 @@ from ..devices.profile import DeviceProfile
 from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.policy import Policy
-from .front import Latency
+from .entries import Latency
 from .log import EvaluationLog
 from .pace import Timed, at_one_pace
 from .profiled import profiled_latencies

@@ -8,7 +8,8 @@ from dataclasses import replace
 from ..models.space import SearchSpace, SubnetConfig
 from ..runtime.format.tasks import Task
 from .clock import NONE, Clock, Policies
-from .front import Front, FrontEntry, Latency
+from .entries import FrontEntry, Latency
+from .front import Front
 from .latency import LEAST, LatencyModel
 from .limits import UNLIMITED, Limits
 from .parts import NANOSECONDS

@@ -10,7 +10,8 @@ import numpy as np
 from ..devices.errors import BudgetError
 from ..models.space import SubnetConfig
 from ..runtime.planning.budget import LATENCY, MACS
-from .front import Front, FrontEntry
+from .entries import FrontEntry
+from .front import Front
 from .preference import Preference
 from .score import Yardstick
 

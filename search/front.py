@@ -1,106 +1,25 @@
-"""The front: subnets worth having, with what was measured of them and by whom, as JSON."""
+"""The front: subnets worth having, with what was measured of them and by whom, as JSON, and whether its parts fit."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ..devices.checked import by_name, each, nothing_or, real, text, whole
+from ..devices.checked import by_name, each, real
 from ..devices.errors import InputError, PliantError
 from ..devices.writing import write_atomically
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.policy import Policy
 from ..runtime.format.tasks import Task
-from .front_checks import check_front
+from .entries import FrontEntry, Latency, checked_fields, fields_of
+from .preference import Preference
 from .provenance import Provenance
 
 VERSION = 2
-Kind = Literal["measured", "estimated"]
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Milliseconds of one image at a `quantile`; `kind` says whether they were measured, `profile` where."""
-
-    value: float
-    kind: Kind
-    profile: str
-    quantile: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("measured", "estimated"):
-            raise InputError(f"a latency is measured or estimated, not {self.kind!r}")
-
-
-@dataclass(frozen=True)
-class Beaten:
-    """A subnet that was measured and is not worth having: its metrics, and its cost as a share of the widest's."""
-
-    config: SubnetConfig
-    quality: Mapping[str, float]
-    cost: float
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON object."""
-        return {"config": self.config.to_json(), "quality": dict(self.quality), "cost": self.cost}
-
-    @classmethod
-    def from_json(cls, entry: Any) -> Beaten:
-        """Read what `to_json` wrote."""
-        values = _fields(cls, entry)
-        return cls(SubnetConfig.from_json(values["config"]), by_name(values["quality"], real), real(values["cost"]))
-
-
-@dataclass(frozen=True)
-class FrontEntry:
-    """One subnet: the metric by task, multiply-adds of one image, bytes, latency where there is one.
-
-    `bytes` are those of its weights in its precision, as a suite holds them (in fronts whose provenance says no cost,
-    of earlier versions, of fp32 weights whatever the precision).
-    `preferences` names those whose own front, of score over cost, it lies on; `beats` is how many of the subnets that
-    the search measured cost no less and are nowhere better, and `beaten` those of them that are nearest (None and none
-    in fronts of earlier versions).
-    """
-
-    config: SubnetConfig
-    quality: Mapping[str, float]
-    macs: int
-    bytes: int
-    latency: Latency | None = None
-    preferences: tuple[str, ...] = ()
-    beats: int | None = None
-    beaten: tuple[Beaten, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON object."""
-        latency = None if self.latency is None else dataclasses.asdict(self.latency)
-        return {
-            "config": self.config.to_json(),
-            "quality": dict(self.quality),
-            "macs": self.macs,
-            "bytes": self.bytes,
-            "latency": latency,
-            "preferences": list(self.preferences),
-            "beats": self.beats,
-            "beaten": [each.to_json() for each in self.beaten],
-        }
-
-    @classmethod
-    def from_json(cls, entry: Any) -> FrontEntry:
-        """Read what `to_json` wrote."""
-        values = _fields(cls, {"beats": None, "beaten": [], **entry} if isinstance(entry, dict) else entry)
-        if values["latency"] is not None:
-            values["latency"] = Latency(**_checked(Latency, values["latency"]))
-        values["config"] = SubnetConfig.from_json(values["config"])
-        values["quality"] = by_name(values["quality"], real)
-        values["preferences"] = each(values["preferences"], text)
-        values["beats"] = nothing_or(values["beats"], whole)
-        values["beaten"] = each(values["beaten"], Beaten.from_json)
-        return cls(**{**values, "macs": whole(values["macs"]), "bytes": whole(values["bytes"])})
 
 
 @dataclass(frozen=True)
@@ -154,7 +73,7 @@ class Front:
             raise InputError(f"not a front of version {VERSION}: make one with `pliant search`")
         given = {"policies": {}, **entry} if entry["_version"] == 1 else entry
         try:
-            return _front(_fields(cls, {key: value for key, value in given.items() if key != "_version"}))
+            return _front(fields_of(cls, {key: value for key, value in given.items() if key != "_version"}))
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, PliantError) as error:
@@ -186,7 +105,7 @@ class Front:
 
 def _front(values: dict[str, Any]) -> Front:
     given = values["provenance"]
-    origin = _checked(Provenance, {"cost": None, **given} if isinstance(given, dict) else given)
+    origin = checked_fields(Provenance, {"cost": None, **given} if isinstance(given, dict) else given)
     origin["references"] = by_name(origin["references"], _pair)
     front = Front(
         each(values["entries"], FrontEntry.from_json),
@@ -196,7 +115,7 @@ def _front(values: dict[str, Any]) -> Front:
         Provenance(**origin),
         by_name(values["policies"], Policy.from_json),
     )
-    check_front(front)
+    _check(front)
     return front
 
 
@@ -205,21 +124,57 @@ def _pair(value: Any) -> tuple[float, float]:
     return macs, loss
 
 
-def _checked(cls: type[Any], entry: Any) -> dict[str, Any]:
-    """The values of a dataclass's fields, the simple ones of the type that the field has."""
-    kinds: dict[Any, Callable[[Any], Any]] = {"int": whole, "float": real, "str": text}
-    values = _fields(cls, entry)
-    return {f.name: kinds.get(f.type, lambda value: value)(values[f.name]) for f in dataclasses.fields(cls)}
+def _check(front: Front) -> None:
+    """Raise InputError for the first thing that does not fit."""
+    tasks = [task.name for task in front.tasks]
+    _same(front.space.tasks, tasks, "a front's space")
+    for name, weights in front.preferences.items():
+        _same(weights, tasks, f"a front's preference {name!r}")
+        Preference.of(tasks, weights)
+    for number, entry in enumerate(front.entries, 1):
+        for wrong in _wrong(front, entry, tasks):
+            raise InputError(f"subnet {number} of a front {wrong}")
+    configs = [entry.config for entry in front.entries]
+    for number, config in enumerate(configs, 1):
+        if (first := configs.index(config) + 1) != number:
+            raise InputError(f"subnets {first} and {number} of a front are the same")
+    if not {front.space.widest, front.space.narrowest} <= set(configs):
+        raise InputError("a front lacks its widest or its narrowest subnet")
+    _check_policies(front)
 
 
-def _fields(cls: type[Any], entry: Any) -> dict[str, Any]:
-    """The values of a dataclass's fields; InputError for a key too many or too few."""
-    what = cls.__name__
-    if not isinstance(entry, dict):
-        raise InputError(f"{what} is not a JSON object")
-    names = {field.name for field in dataclasses.fields(cls)}
-    if set(entry) - names:
-        raise InputError(f"unknown key {sorted(set(entry) - names)[0]!r} in {what}")
-    if names - set(entry):
-        raise InputError(f"{what} has no {sorted(names - set(entry))[0]!r}")
-    return dict(entry)
+def _wrong(front: Front, entry: FrontEntry, tasks: list[str]) -> Iterator[str]:
+    """What is wrong with a subnet by itself."""
+    if entry.config not in front.space:
+        yield "is one that its space has not"
+    for task in sorted(set(tasks) ^ set(entry.quality)):
+        yield f"has no quality of {task!r}" if task in tasks else f"has a quality of {task!r}, which is no task"
+    for name in sorted(set(entry.preferences) - set(front.preferences)):
+        yield f"is the best for {name!r}, which is no preference of it"
+    for name, value in (("multiply-adds", entry.macs), ("bytes", entry.bytes)):
+        if value <= 0:
+            yield f"has {value} {name}"
+    if entry.beats is not None and entry.beats < 0:
+        yield f"beats {entry.beats} others"
+    for other in entry.beaten:
+        if set(other.quality) != set(tasks) or other.cost <= 0.0:
+            yield "beats one whose qualities are not those of its tasks, or that costs nothing"
+    if (latency := entry.latency) is not None:
+        if latency.value <= 0.0:
+            yield f"takes {latency.value:g} ms"
+        if not 0.0 <= latency.quantile <= 1.0:
+            yield f"has a latency at the quantile {latency.quantile:g}"
+
+
+def _check_policies(front: Front) -> None:
+    for name, policy in front.policies.items():
+        if policy.name != name:
+            raise InputError(f"a front's policy {name!r} is called {policy.name!r}")
+    named = {entry.config.precision for entry in front.entries} - {"fp32"}
+    if front.policies and named != set(front.policies):
+        raise InputError(f"a front has policies for {sorted(front.policies)}, and its subnets name {sorted(named)}")
+
+
+def _same(found: Iterable[str], tasks: list[str], what: str) -> None:
+    if set(found) != set(tasks):
+        raise InputError(f"{what} is about {', '.join(sorted(found))}, and its tasks are {', '.join(sorted(tasks))}")

@@ -12,7 +12,6 @@ from ..runtime.planning.budget import BYTES, LATENCY, MACS
 
 if TYPE_CHECKING:
     from ..models.cost import PartCost
-    from .algorithm import Candidate
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,12 @@ class Limits:
             None if size is None else max(1, math.floor(BYTES.parse(size))),
         )
 
-    def allow(self, candidate: Candidate) -> bool:
-        """Whether a subnet keeps them; its latency as it is estimated."""
-        nanoseconds = math.inf if candidate.nanoseconds is None else candidate.nanoseconds
+    def allow(self, macs: int, size: int, nanoseconds: float | None) -> bool:
+        """Whether a subnet of `size` bytes keeps them; without a latency it keeps no limit of it."""
         return (
-            (self.macs is None or candidate.macs <= self.macs)
-            and (self.bytes is None or candidate.bytes <= self.bytes)
-            and (self.latency_ms is None or nanoseconds <= self.latency_ms * 1e6)
+            (self.macs is None or macs <= self.macs)
+            and (self.bytes is None or size <= self.bytes)
+            and (self.latency_ms is None or (nanoseconds is not None and nanoseconds <= self.latency_ms * 1e6))
         )
 
     def check(self, narrowest: Sequence[PartCost]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import InputError
 from ..runtime.format.tasks import Task
-from .front import Front, FrontEntry
+from .entries import FrontEntry
+from .front import Front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

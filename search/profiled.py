@@ -9,7 +9,7 @@ from ..devices.profile import DeviceProfile
 from ..export.identity import GraphDigests
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from .front import Latency
+from .entries import Latency
 
 
 def profiled_latencies(profile: DeviceProfile, supernet: Supernet) -> dict[SubnetConfig, Latency]:

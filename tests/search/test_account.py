@@ -9,8 +9,9 @@ import pytest
 
 from pliant.search.account import accounted
 from pliant.search.assemble import make_front
+from pliant.search.entries import FrontEntry, Latency
 from pliant.search.factorized import Factorized
-from pliant.search.front import Front, FrontEntry, Latency
+from pliant.search.front import Front
 from pliant.search.hypervolume import Volume
 from pliant.search.preference import Preference
 from pliant.search.provenance import Provenance

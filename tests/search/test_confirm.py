@@ -10,7 +10,8 @@ import pytest
 from pliant.models.space import SubnetConfig
 from pliant.search.clock import NONE, Policies, Profiled, ThisMachine, probes
 from pliant.search.confirm import learn, with_latencies
-from pliant.search.front import Front, FrontEntry, Latency
+from pliant.search.entries import FrontEntry, Latency
+from pliant.search.front import Front
 from pliant.search.provenance import Provenance
 from pliant.search.run import run_search
 

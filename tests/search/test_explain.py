@@ -7,9 +7,10 @@ import pytest
 
 from pliant.devices.errors import BudgetError
 from pliant.search.assemble import make_front
+from pliant.search.entries import Latency
 from pliant.search.explain import explain
 from pliant.search.factorized import Factorized
-from pliant.search.front import Front, Latency
+from pliant.search.front import Front
 from pliant.search.preference import Preference
 from pliant.search.provenance import Provenance
 from pliant.search.score import Yardstick

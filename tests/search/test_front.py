@@ -14,7 +14,8 @@ from pliant import InputError
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.tasks import Task
-from pliant.search.front import Front, FrontEntry, Latency
+from pliant.search.entries import FrontEntry, Latency
+from pliant.search.front import Front
 from pliant.search.plot import plot_front
 from pliant.search.provenance import Provenance
 

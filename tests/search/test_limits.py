@@ -13,8 +13,8 @@ from pliant.search.algorithm import Problem, Trunk
 from pliant.search.archive import Archive
 from pliant.search.assemble import make_front
 from pliant.search.confirm import confirm
+from pliant.search.entries import FrontEntry, Latency
 from pliant.search.factorized import Factorized, best_decoders
-from pliant.search.front import FrontEntry, Latency
 from pliant.search.limits import Limits
 from pliant.search.provenance import Provenance
 from pliant.search.run import ALGORITHMS, run_search

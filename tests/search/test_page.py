@@ -20,7 +20,8 @@ from pliant.runtime.format.manifest import Cost, Quality, SubnetInfo, Widths
 from pliant.runtime.format.tasks import Task
 from pliant.runtime.planning.budget import make_budget
 from pliant.runtime.planning.choice import rank
-from pliant.search.front import Front, FrontEntry, Latency
+from pliant.search.entries import FrontEntry, Latency
+from pliant.search.front import Front
 from pliant.search.page import write_page
 from pliant.search.provenance import Provenance
 
