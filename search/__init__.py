@@ -7,7 +7,7 @@ latency          timing, profiled  measured, pace  all at one, clock  where
                  latency  of others, staircase  by width, confirm  at the end
 algorithms       algorithm  their interface;  factorized (knapsack), ecmt and joint (evolution, genes)
 the front        selection, assemble, account  what it is worth;  front (entries, provenance)  as JSON
-                 plot, page, explain  for people, places  of its files
+                 plot, page, explain, wording  for people, places  of its files
 all of it        run, run_checks  what it refuses
 """
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
+from ..quantize.assignment import FP32, Assignment, even_assignments
 from ..runtime.format.tasks import Task
 from ..training.evaluator import Demand, Encoder, Table
 from .floors import NONE, Floors
@@ -20,7 +21,7 @@ Progress = Callable[[int, int, float], None]
 
 
 class Trunk(NamedTuple):
-    """What the tasks of a subnet share: an encoder, and the precision that the whole subnet runs in."""
+    """An encoder, and a precision: its own and that of all decoders on it, assigned where these have another."""
 
     encoder: Encoder
     precision: str = "fp32"
@@ -53,9 +54,10 @@ class TableSource(Protocol):
 class Problem:
     """What to search.
 
-    `evaluations` bounds the trunks that are truly evaluated, `population` is that of an evolution. With a `latency`, of
-    each of the `precisions`, budgets are of latency, else of multiply-adds. Below its `floors`, and over its `limits`,
-    nothing is worth having. The result depends on this and on nothing else: same problem, same candidates.
+    `evaluations` bounds the trunks that are truly evaluated, `population` is that of an evolution. With a `latency`, by
+    the encoder's precision, budgets are of latency, else of multiply-adds. A subnet's encoder and each of its decoders
+    may have any of the precisions in `parts`. Below its `floors`, and over its `limits`, nothing is worth having. The
+    result depends on this and on nothing else: same problem, same candidates.
     """
 
     space: SearchSpace
@@ -69,8 +71,13 @@ class Problem:
     progress: Progress | None = None
     latency: Mapping[str, LatencyModel] | None = None
     floors: Floors = NONE
-    precisions: tuple[str, ...] = ("fp32",)
+    parts: tuple[str, ...] = (FP32,)
     limits: Limits = UNLIMITED
+
+    def on(self, encoder: Encoder, precision: str) -> dict[str, Trunk]:
+        """An encoder in a precision of its own, by each precision that decoders may have on it."""
+        every = even_assignments(len(self.space.tasks), self.parts)
+        return {each.decoders[0]: Trunk(encoder, each.precision) for each in every if each.encoder == precision}
 
 
 @dataclass(frozen=True)
@@ -111,3 +118,30 @@ class Algorithm(Protocol):
     def search(self, problem: Problem) -> Found:
         """Evaluate subnets, at most `problem.evaluations` encoders."""
         ...
+
+
+def by_task(config: SubnetConfig) -> dict[str, Trunk]:
+    """The trunk that tells each task's quality and cost: the subnet's encoder, with all decoders as that task's is."""
+    count = len(config.decoders)
+    assigned = Assignment.of(config.precision, count)
+    trunks = {
+        each: Trunk(config.encoder, Assignment(assigned.encoder, (each,) * count).precision)
+        for each in set(assigned.decoders)
+    }
+    return {task: trunks[each] for (task, _), each in zip(config.decoders, assigned.decoders, strict=True)}
+
+
+def tables_of(problem: Problem, configs: Sequence[SubnetConfig]) -> Iterator[Table]:
+    """True quality of single subnets, each with nothing but its own decoders, one after the other as they are taken."""
+    trunks = [by_task(config) for config in configs]
+    wanted = [
+        (trunk, {task: (width,) for task, width in config.decoders if own[task] == trunk})
+        for config, own in zip(configs, trunks, strict=True)
+        for trunk in dict.fromkeys(own.values())
+    ]
+    found = problem.source.evaluate(wanted)
+    for own in trunks:
+        table: Table = {}
+        for _ in dict.fromkeys(own.values()):
+            table |= next(found)
+        yield table

@@ -8,32 +8,35 @@ import numpy as np
 
 from ..models.space import SubnetConfig
 from ..training.evaluator import Table
-from .algorithm import Candidate, Found, Problem, Trunk
+from .algorithm import Candidate, Found, Problem, Trunk, by_task
 from .hypervolume import Points, Volume
 from .parts import PartCosts
-from .preference import Decoders
 from .score import Yardstick
 
-Variants = Callable[["Archive", Trunk], Iterable[Decoders]]
-"""The decoders that are worth a candidate on a trunk that was measured."""
+Variants = Callable[["Archive", Trunk], Iterable[SubnetConfig]]
+"""The subnets that are worth being candidates on an encoder that was measured."""
 
 
 class Archive:
-    """True evaluations of a search over trunks, each measured with all decoders; `variants` says which it keeps.
+    """True evaluations of a search over encoders, each in a precision and measured with all decoders, these in every
+    precision that they may have on it; `variants` says which subnets it keeps.
 
-    Widest and narrowest are measured at once. Each further trunk counts against `problem.evaluations`, whether its
-    table comes from a log or is measured now, so that a resumed search walks the same path.
+    Widest and narrowest are measured at once. Each further encoder in a precision counts against
+    `problem.evaluations`, whether its tables come from a log or are measured now, so that a resumed search walks the
+    same path.
     """
 
     def __init__(self, problem: Problem, variants: Variants):
         self.problem = problem
         self.candidates: dict[SubnetConfig, Candidate] = {}
         self.tables: dict[Trunk, Table] = {}
-        self.costs = PartCosts(problem.space, problem.cost, problem.latency)
+        self._trunks: dict[Trunk, None] = {}
+        self.costs = PartCosts.of(problem)
         self._variants = variants
         space = problem.space
         ends = list(dict.fromkeys([space.narrowest, space.widest]))
-        self.tables.update(self._measured([Trunk.of(config) for config in ends]))
+        for trunk, tables in self._measured([Trunk.of(config) for config in ends]):
+            self._learn(trunk, tables)
         self.narrowest, self.widest = self.candidate(space.narrowest), self.candidate(space.widest)
         self.yardstick = Yardstick(problem.tasks, self.widest.quality)
         self.least = problem.floors.least(self.yardstick)
@@ -45,13 +48,13 @@ class Archive:
 
     @property
     def trunks(self) -> list[Trunk]:
-        """What was measured, in the order in which it was."""
-        return list(self.tables)
+        """Encoders in a precision of their own that were measured, in the order in which they were."""
+        return list(self._trunks)
 
     @property
     def left(self) -> int:
         """Trunks that may still be evaluated."""
-        return max(0, self.problem.evaluations - len(self.tables))
+        return max(0, self.problem.evaluations - len(self._trunks))
 
     @property
     def points(self) -> Points:
@@ -60,29 +63,36 @@ class Archive:
 
     def evaluate(self, trunks: Iterable[Trunk]) -> None:
         """Measure trunks, but those that are known, and no more than may be."""
-        fresh = [trunk for trunk in dict.fromkeys(trunks) if trunk not in self.tables]
-        for trunk, table in self._measured(fresh[: self.left]):
-            self.tables[trunk] = table
+        fresh = [trunk for trunk in dict.fromkeys(trunks) if trunk not in self._trunks]
+        for trunk, tables in self._measured(fresh[: self.left]):
+            self._learn(trunk, tables)
             self._add(trunk)
             self._report()
 
     def candidate(self, config: SubnetConfig) -> Candidate:
-        """Any subnet of a measured trunk, whether it is kept or not."""
-        return self.costs.candidate(config, self.tables[Trunk.of(config)])
+        """Any subnet of measured trunks, whether it is kept or not."""
+        trunks = by_task(config)
+        return self.costs.candidate(config, {task: self.tables[trunk][task] for task, trunk in trunks.items()})
 
     def found(self) -> Found:
         """The result."""
-        return Found(tuple(self.candidates.values()), len(self.tables))
+        return Found(tuple(self.candidates.values()), len(self._trunks))
 
-    def _measured(self, trunks: Iterable[Trunk]) -> Iterator[tuple[Trunk, Table]]:
+    def _measured(self, trunks: Iterable[Trunk]) -> Iterator[tuple[Trunk, dict[Trunk, Table]]]:
+        """Each with its tables, by what decoders have."""
         space = self.problem.space
         everything = dict.fromkeys(space.tasks, space.decoder_widths)
-        trunks = list(dict.fromkeys(trunks))
-        tables = self.problem.source.evaluate([(trunk, everything) for trunk in trunks])
-        return zip(trunks, tables, strict=True)
+        every = {trunk: self.problem.on(*trunk).values() for trunk in trunks}
+        found = self.problem.source.evaluate([(each, everything) for row in every.values() for each in row])
+        for trunk, row in every.items():
+            yield trunk, {each: next(found) for each in row}
+
+    def _learn(self, trunk: Trunk, tables: dict[Trunk, Table]) -> None:
+        self.tables.update(tables)
+        self._trunks[trunk] = None
 
     def _add(self, trunk: Trunk) -> None:
-        fresh = self._keep(trunk.config(decoders) for decoders in self._variants(self, trunk))
+        fresh = self._keep(self._variants(self, trunk))
         self._points = np.concatenate([self._points, self.volume.points(fresh)], axis=1)
 
     def _keep(self, configs: Iterable[SubnetConfig]) -> list[Candidate]:
@@ -92,5 +102,5 @@ class Archive:
 
     def _report(self) -> None:
         if self.problem.progress is not None:
-            total = max(self.problem.evaluations, len(self.tables))
-            self.problem.progress(len(self.tables), total, self.volume.of(self._points))
+            done = len(self._trunks)
+            self.problem.progress(done, max(self.problem.evaluations, done), self.volume.of(self._points))

@@ -15,6 +15,7 @@ from ..devices.measure import Progress
 from ..devices.profile import DeviceProfile
 from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
+from ..quantize.assignment import FP32, MOST_TASKS, Assignment, policy_of
 from ..quantize.policy import Policy
 from .entries import Latency
 from .log import EvaluationLog
@@ -73,8 +74,7 @@ class ThisMachine:
         """Every pair of one width for the encoder and one for all decoders, and random subnets."""
         if policies:
             self._time, self._policies = Timer(self._supernet, self._threads, policies), policies
-        drawn = probes(self._supernet.space, self._count)
-        return self._measured([replace(c, precision=each) for each in ("fp32", *policies) for c in drawn], "probe")
+        return self._measured(probes(self._supernet.space, self._count, (FP32, *policies)), "probe")
 
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
         """All of them, anew: what a probe said earlier is not compared with what others take now."""
@@ -95,7 +95,8 @@ class ThisMachine:
 
     def _name(self, config: SubnetConfig, phase: str) -> str:
         """What a latency depends on beside widths: machine, threads, when, of which runs, what the precision means."""
-        policy = self._policies.get(config.precision)
+        fp32 = config.precision == FP32
+        policy = None if fp32 else policy_of(config.precision, self._supernet.space.tasks, self._policies)
         said = json.dumps([self._fingerprint.digest, self._threads, phase, STATISTIC, policy and policy.to_json()])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
@@ -116,8 +117,28 @@ class Profiled:
         return {config: self._known[config] for config in configs if config in self._known}
 
 
-def probes(space: SearchSpace, count: int = PROBES, seed: int = 0) -> list[SubnetConfig]:
-    """Subnets to learn from: uniform ones, then random ones; `count`, or as many as there are; always the same."""
+def probes(
+    space: SearchSpace, count: int = PROBES, parts: Sequence[str] = (FP32,), seed: int = 0
+) -> list[SubnetConfig]:
+    """Subnets to learn from, always the same: `count` in each of the precisions, or as many as there are.
+
+    Where there are several, also half as many with the encoder in each, and each decoder in any.
+    """
+    drawn = _of_all_widths(space, count, seed)
+    pure = [replace(config, precision=each) for each in parts for config in drawn]
+    rng = random.Random(f"assigned/{seed}")
+    if len(parts) == 1 or len(space.tasks) > MOST_TASKS:
+        return pure
+    mixed = (
+        (config, Assignment(each, tuple(rng.choice(parts) for _ in space.tasks)))
+        for each in parts
+        for config in _of_all_widths(space, count // 2, seed + 1)
+    )
+    return list(dict.fromkeys([*pure, *(replace(config, precision=each.precision) for config, each in mixed)]))
+
+
+def _of_all_widths(space: SearchSpace, count: int, seed: int) -> list[SubnetConfig]:
+    """Uniform ones, then random ones."""
     rng = random.Random(f"probes/{seed}")
     uniform = [space.uniform(one, other) for one in space.encoder_widths for other in space.decoder_widths]
     found = dict.fromkeys([space.widest, space.narrowest, *uniform][:count])

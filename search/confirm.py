@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..models.space import SearchSpace, SubnetConfig
+from ..quantize.assignment import Assignment
 from ..runtime.format.tasks import Task
 from .clock import NONE, Clock, Policies
 from .entries import FrontEntry, Latency
@@ -16,6 +17,7 @@ from .parts import NANOSECONDS
 from .preference import Preference
 from .score import Yardstick
 from .staircase import stairs
+from .wording import in_words, precision_in_words
 
 LEAST_TO_JUDGE = 20
 """Measured latencies from which it can be said how well others are estimated."""
@@ -28,10 +30,10 @@ Note = Callable[[str], None] | None
 def learn(
     clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = None, policies: Policies = NONE
 ) -> dict[str, LatencyModel]:
-    """Latency of all subnets by precision, from those that the clock knows; none for those that it knows little of."""
+    """Latency of all subnets by the encoder's precision, from those that the clock knows; none where it knows few."""
     known: dict[str, dict[SubnetConfig, float]] = {precision: {} for precision in ("fp32", *policies)}
     for config, each in clock.probe(policies).items():
-        known[config.precision][config] = each.value
+        known[_encoder_of(config)][config] = each.value
     if len(known["fp32"]) < LEAST:
         if note is not None:
             count = len(known["fp32"])
@@ -49,7 +51,7 @@ def learn(
 
 
 def _fit(precision: str, known: Mapping[SubnetConfig, float], space: SearchSpace, tasks: Sequence[Task]) -> str:
-    """How well the latencies of a precision are estimated."""
+    """How well the latencies of an encoder's precision are estimated."""
     fit = LatencyModel.held_out(space, tasks, known) if len(known) >= LEAST_TO_JUDGE else None
     told = "" if fit is None else f": held out, they are {fit.error:.1%} off (rank correlation {fit.tau:.2f})"
     if fit is not None and fit.error > ROUGH:
@@ -74,7 +76,7 @@ def confirm(
         return front.measured(measured.get)
     quantile = next((each.quantile for each in measured.values()), 0.5)
     # What is learned is linear, and far from what was measured it may come out below nothing.
-    guessed = {each: max(models[each.precision](each), 1.0 / NANOSECONDS) for each in [*configs, *twins]}
+    guessed = {each: max(models[_encoder_of(each)](each), 1.0 / NANOSECONDS) for each in [*configs, *twins]}
     estimated = {each: Latency(value, "estimated", clock.where, quantile) for each, value in guessed.items()}
     timed, left_out = with_latencies(front, {**estimated, **measured})
     timed, slow = _within(timed, limits)
@@ -117,7 +119,7 @@ def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
     kept = _named(
         [each for each in front.entries if each not in slow], front, Yardstick(front.tasks, front.widest.quality)
     )
-    lines = [f"left out {_widths(each.config)}: {_milliseconds(each):.3g} ms, over {most:g} ms" for each in slow]
+    lines = [f"left out {in_words(each.config)}: {_milliseconds(each):.3g} ms, over {most:g} ms" for each in slow]
     return replace(front, entries=tuple(kept)), lines
 
 
@@ -142,9 +144,9 @@ def _slower_than_twin(entry: FrontEntry, latencies: Mapping[SubnetConfig, Latenc
         return None
     if _milliseconds(entry) < twin.value:
         return None
-    precision = entry.config.precision
+    what = in_words(replace(entry.config, precision="fp32"))
     return (
-        f"left out {_widths(replace(entry.config, precision='fp32'))}: in {precision} no faster than in fp32, "
+        f"left out {what}: in {precision_in_words(entry.config)} no faster than in fp32, "
         f"{_milliseconds(entry):.3g} ms against {twin.value:.3g} ms"
     )
 
@@ -168,15 +170,14 @@ def _line(entry: FrontEntry, other: FrontEntry | None) -> str:
     thinner = entry.macs < other.macs
     why = "thinner than another subnet but no faster" if thinner else "no faster than another subnet"
     return (
-        f"left out {_widths(entry.config)}: {why}, {_milliseconds(entry):.3g} ms against {_milliseconds(other):.3g} ms "
-        f"of {_widths(other.config)}, and nowhere better"
+        f"left out {in_words(entry.config)}: {why}, {_milliseconds(entry):.3g} ms against "
+        f"{_milliseconds(other):.3g} ms of {in_words(other.config)}, and nowhere better"
     )
 
 
-def _widths(config: SubnetConfig) -> str:
-    decoders = ", ".join(f"{task} {width:g}" for task, width in config.decoders)
-    precision = "" if config.precision == "fp32" else f" in {config.precision}"
-    return f"encoder {'-'.join(f'{width:g}' for width in config.encoder)}, {decoders}{precision}"
+def _encoder_of(config: SubnetConfig) -> str:
+    """The precision of its encoder."""
+    return Assignment.of(config.precision, len(config.decoders)).encoder
 
 
 def _measured(entry: FrontEntry) -> bool:

@@ -29,7 +29,7 @@ class Ecmt:
     def search(self, problem: Problem) -> Found:
         """Measure a first population, then evolve it for all preferences in turn until evaluations are used up."""
         variants = rule_variants(problem.space, problem.preferences)
-        archive = Archive(problem, lambda _archive, _trunk: variants)
+        archive = Archive(problem, lambda _archive, trunk: map(trunk.config, variants))
         rng = random.Random(f"ecmt/{problem.seed}")
         archive.evaluate(map(Trunk, first_encoders(problem.space, rng, min(problem.population, problem.evaluations))))
         runs = [_Run(archive, preference, index) for index, preference in enumerate(problem.preferences)]

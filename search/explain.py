@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..devices.errors import BudgetError
-from ..models.space import SubnetConfig
 from ..runtime.planning.budget import LATENCY, MACS
 from .entries import FrontEntry
 from .front import Front
 from .preference import Preference
 from .score import Yardstick
+from .wording import in_words
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _Teller:
 
     def headline(self, number: int, entry: FrontEntry) -> str:
         share = self.cost(entry) / self.cost(self.front.widest)
-        return f"{number}: {_widths(entry.config)}; {self.told(entry)}, {share:.0%} of the widest's"
+        return f"{number}: {in_words(entry.config)}; {self.told(entry)}, {share:.0%} of the widest's"
 
     def told(self, entry: FrontEntry) -> str:
         """The cost, and of a latency how it is known."""
@@ -120,7 +120,7 @@ class _Teller:
         for other in entry.beaten:
             dearer = f"cost {other.cost / share - 1.0:+.1%}{kind}"
             lines.append(
-                f"the nearest of them, {_widths(other.config)}: {dearer}, {self._gains(other.quality, entry.quality)}"
+                f"the nearest of them, {in_words(other.config)}: {dearer}, {self._gains(other.quality, entry.quality)}"
             )
         return lines
 
@@ -142,9 +142,3 @@ class _Teller:
         mine, theirs = self.yardstick.relative([quality, other])
         gains = mine / np.maximum(theirs, 1e-9) - 1.0
         return ", ".join(f"{task.name} {gain:+.1%}" for task, gain in zip(self.front.tasks, gains, strict=True))
-
-
-def _widths(config: SubnetConfig) -> str:
-    decoders = ", ".join(f"{task} {width:g}" for task, width in config.decoders)
-    precision = "" if config.precision == "fp32" else f"; in {config.precision}"
-    return f"encoder {'-'.join(f'{width:g}' for width in config.encoder)}; decoders {decoders}{precision}"

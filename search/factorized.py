@@ -5,18 +5,23 @@ width), holds every subnet on it, and for a preference and a budget the best of 
 solved exactly; of very many choices an even part is kept. What remains is to say which encoders to measure: a predictor
 learns the tables of all encoders from those measured, and those are next whose predicted subnets would add most
 hypervolume.
+
+In several precisions it is an encoder in one of them that is measured, with every decoder in each: the knapsack
+chooses each decoder's width and precision.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.space import SubnetConfig
+from ..quantize.assignment import Assignment
 from .algorithm import Found, Problem, Trunk
 from .archive import Archive
 from .ecmt import first_encoders
@@ -25,7 +30,6 @@ from .hypervolume import Points
 from .knapsack import Choices, best_choices
 from .parts import NANOSECONDS
 from .predictor import Matrix, Predictor, flags_of
-from .preference import Decoders
 
 Planes = list[Points]
 FIRST = 12
@@ -63,20 +67,22 @@ def _first(archive: Archive, rng: random.Random) -> list[Trunk]:
     """
     problem = archive.problem
     encoders = first_encoders(problem.space, rng, FIRST)
-    ordered = sorted(problem.precisions, key=lambda each: archive.costs.trunk(Trunk(encoders[-1], each)))
+    ordered = sorted(problem.parts, key=lambda each: archive.costs.trunk(Trunk(encoders[-1], each)))
     twins = [Trunk(encoder, precision) for encoder in encoders[:TWINS] for precision in ordered]
     rest = [Trunk(encoder, ordered[0]) for encoder in encoders[TWINS:]]
     return [*twins, *rest][: problem.evaluations]
 
 
-def best_decoders(archive: Archive, trunk: Trunk) -> list[Decoders]:
-    """On a measured trunk, the decoders that are best for some preference of the problem at some budget."""
+def best_decoders(archive: Archive, trunk: Trunk) -> list[SubnetConfig]:
+    """On a measured encoder, the subnets that are best for some preference of the problem at some budget."""
     space = archive.problem.space
-    found: dict[Decoders, None] = {}
+    kinds = list(itertools.product(archive.problem.on(*trunk), space.decoder_widths))
+    found: dict[SubnetConfig, None] = {}
     for choices in _choices(archive, trunk, _relative(archive, trunk)):
         for options in choices.options:
-            pairs = zip(space.tasks, options, strict=True)
-            found[tuple((task, space.decoder_widths[option]) for task, option in pairs)] = None
+            precisions, widths = zip(*(kinds[option] for option in options), strict=True)
+            precision = Assignment(trunk.precision, precisions).precision
+            found[SubnetConfig(trunk.encoder, tuple(zip(space.tasks, widths, strict=True)), precision)] = None
     return list(found)
 
 
@@ -95,27 +101,28 @@ def promising(archive: Archive, unknown: list[Trunk], count: int) -> list[Trunk]
 
 
 def _predicted(archive: Archive, unknown: list[Trunk]) -> Matrix:
-    """(trunks, tasks, decoder widths) of relative quality."""
-    known, precisions = archive.trunks, archive.problem.precisions
+    """(trunks, tasks, options) of relative quality."""
+    known, problem = archive.trunks, archive.problem
     values = np.stack([_relative(archive, trunk) for trunk in known])
-    predict = Predictor([_features(trunk, precisions) for trunk in known], values.reshape(len(known), -1))
-    found = predict([_features(trunk, precisions) for trunk in unknown])
+    predict = Predictor([_features(trunk, problem) for trunk in known], values.reshape(len(known), -1))
+    found = predict([_features(trunk, problem) for trunk in unknown])
     return found.reshape(len(unknown), *values.shape[1:])
 
 
-def _features(trunk: Trunk, precisions: Sequence[str]) -> tuple[float, ...]:
+def _features(trunk: Trunk, problem: Problem) -> tuple[float, ...]:
     """Widths, and which of the precisions it is where there are several."""
-    return (*trunk.encoder, *flags_of(trunk.precision, precisions))
+    return (*trunk.encoder, *flags_of(trunk.precision, problem.parts))
 
 
 def _relative(archive: Archive, trunk: Trunk) -> Matrix:
-    """(tasks, decoder widths): quality relative to the widest's, in the space's order."""
-    space, table = archive.problem.space, archive.tables[trunk]
-    by_width = archive.yardstick.relative(
-        [{task: table[task][width] for task in space.tasks} for width in space.decoder_widths]
+    """(tasks, options): quality relative to the widest's. Options are a decoder's widths, in each of its precisions."""
+    space = archive.problem.space
+    tables = [archive.tables[each] for each in archive.problem.on(*trunk).values()]
+    by_option = archive.yardstick.relative(
+        [{task: table[task][width] for task in space.tasks} for table in tables for width in space.decoder_widths]
     )
     order = [task.name for task in archive.problem.tasks]
-    return by_width.T[[order.index(task) for task in space.tasks]]
+    return by_option.T[[order.index(task) for task in space.tasks]]
 
 
 def _choices(archive: Archive, trunk: Trunk, relative: Matrix) -> list[Choices]:
@@ -124,12 +131,13 @@ def _choices(archive: Archive, trunk: Trunk, relative: Matrix) -> list[Choices]:
     Limits are held to afterwards: exactly, but of choices that cost as much and gain more, one over a limit has hidden
     others that keep it.
     """
-    costs, tasks = archive.costs.decoders(trunk), archive.problem.space.tasks
-    least = np.array([[archive.least.get(task, -np.inf)] for task in tasks])
+    problem = archive.problem
+    costs = np.hstack([archive.costs.decoders(each) for each in problem.on(*trunk).values()])
+    least = np.array([[archive.least.get(task, -np.inf)] for task in problem.space.tasks])
     relative = np.where(relative >= least - SLACK, relative, -np.inf)
-    shares = [each.simplex for each in archive.problem.preferences]
+    shares = [each.simplex for each in problem.preferences]
     most = max(FEWEST, MOST // len(shares))
-    weights = [np.array([[share[task]] for task in tasks]) for share in shares]
+    weights = [np.array([[share[task]] for task in problem.space.tasks]) for share in shares]
     best = (best_choices(relative * each, costs) for each in weights)
     return [each.where(_within(archive, trunk, each)).thinned(most) for each in best]
 
@@ -140,8 +148,9 @@ def _within(archive: Archive, trunk: Trunk, choices: Choices) -> NDArray[np.bool
     tasks = np.arange(choices.options.shape[1])
     for limit, parts in ((limits.macs, archive.costs.macs), (limits.bytes, archive.costs.bytes)):
         if limit is not None:
-            base, decoders = parts(trunk)
-            kept &= base + decoders[tasks, choices.options].sum(1) <= limit
+            found = [parts(each) for each in archive.problem.on(*trunk).values()]
+            decoders = np.hstack([each for _, each in found])
+            kept &= min(base for base, _ in found) + decoders[tasks, choices.options].sum(1) <= limit
     if limits.latency_ms is not None:
         kept &= archive.costs.trunk(trunk) + choices.costs <= limits.latency_ms * NANOSECONDS
     return kept
@@ -165,7 +174,7 @@ def _non_dominated(plane: Points) -> Points:
 
 def _pool(archive: Archive, rng: random.Random) -> list[Trunk]:
     """Trunks that were not measured: all there are, or a draw of them."""
-    space, precisions = archive.problem.space, archive.problem.precisions
+    space, precisions = archive.problem.space, archive.problem.parts
     if len(space.encoder_widths) ** space.stages * len(precisions) <= POOL:
         encoders = list(space.encoders())
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from ..export.mixing import NAME as MIXED
 from ..export.mixing import Mixer
 from ..export.quality import Labelled, measure_quality
 from ..models.space import SubnetConfig
+from ..quantize.assignment import FP32, even_assignments, policy_of
 from ..quantize.calibrate import calibrate
 from ..quantize.lowering import Lowered
 from ..quantize.policy import Policy
@@ -60,25 +61,46 @@ class Images:
         return cls(tuple(images[start : start + 16] for start in range(0, len(images), 16)), shown)
 
 
+class Calibrated:
+    """Subnets in fp32 with the ranges of their tensors; `fp32` knows the batch-norm statistics.
+
+    Ranges are the same for all precisions, which are asked for one after the other: the last few are remembered.
+    """
+
+    def __init__(self, forms: Forms, fp32: Evaluator, images: Images):
+        self.forms, self.images, self._fp32 = forms, images, fp32
+        self._last: dict[SubnetConfig, tuple[Feed, dict[str, Range]]] = {}
+
+    def __call__(self, config: SubnetConfig) -> tuple[Feed, dict[str, Range]]:
+        """Of a subnet, whatever precision it names."""
+        config = replace(config, precision=FP32)
+        found = self._last.pop(config, None)
+        if found is None:
+            feed = self.forms.fp32(config, self._fp32.statistics(config))
+            found = feed, _ranges(self.forms, feed, self.images)
+        self._last[config] = found
+        if len(self._last) > len(self.forms.supernet.space.decoder_widths):
+            del self._last[next(iter(self._last))]
+        return found
+
+
 class IntegerEvaluator:
-    """Tables of encoders in one precision that is not fp32; `fp32` knows the batch-norm statistics.
+    """Tables of encoders, in one precision that is not fp32.
 
     `known` tables are not measured again; `keep` is given each new one.
     """
 
     def __init__(
         self,
-        forms: Forms,
+        calibrated: Calibrated,
         precision: str,
-        fp32: Evaluator,
-        images: Images,
         *,
         known: Iterable[Entry] = (),
         keep: Callable[[Encoder, Table], None] | None = None,
     ):
-        self._forms, self._precision, self._fp32, self._images = forms, precision, fp32, images
-        self._tasks = forms.supernet.tasks
-        self._keep = keep
+        self._calibrated, self._precision = calibrated, precision
+        self._forms, self._keep = calibrated.forms, keep
+        self._tasks = self._forms.supernet.tasks
         self._known: dict[Encoder, Table] = {}
         self.encoders = 0
         for encoder, table in known:
@@ -87,7 +109,7 @@ class IntegerEvaluator:
     @property
     def lowered(self) -> Lowered:
         """The widest graph in this precision."""
-        return self._forms.lowered[self._precision]
+        return self._forms.lowered(self._precision)
 
     def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
         """A table for each, in this order, one measured after the other as they are taken."""
@@ -109,9 +131,7 @@ class IntegerEvaluator:
         table: Table = {task: {} for task, widths in missing.items() if widths}
         for index in range(max(map(len, missing.values()))):
             config = self._config(encoder, missing, index)
-            fp32 = self._forms.fp32(config, self._fp32.statistics(config))
-            feed = self._forms.of(config, fp32, _ranges(self._forms, fp32, self._images))
-            quality = _quality(self._forms, feed, self._images)
+            quality = _quality(self._forms, self._forms.of(config, *self._calibrated(config)), self._calibrated.images)
             for task, widths in missing.items():
                 if index < len(widths):
                     table[task][widths[index]] = quality[task]
@@ -135,7 +155,8 @@ class IntegerEvaluator:
 def integer_sources(
     fp32: Evaluator, images: Images, max_drop: float, evaluations: int, log: EvaluationLog | None = None
 ) -> tuple[dict[str, Policy], dict[str, IntegerEvaluator]]:
-    """The policies that are worth searching among, and a source of tables for each; the log's are known.
+    """The policies that are worth searching among, by name; and sources of tables, for each pair of them and fp32 of an
+    encoder and its decoders, by the name of that (quantize/assignment.py). The log's tables are known.
 
     `max_drop` and `evaluations` are those of `find_policies`.
     """
@@ -158,14 +179,17 @@ def integer_sources(
         policies = find_policies(forms, fp32, images, max_drop, evaluations)
         if log is not None:
             log.append_policies(how, tuple(policies.values()))
-    forms = Forms(fp32.supernet, policies, dialect)
-    sources = {}
-    for name, policy in policies.items():
+    calibrated = Calibrated(Forms(fp32.supernet, policies, dialect), fp32, images)
+    sources, tasks = {}, fp32.supernet.space.tasks
+    for name in (each.precision for each in even_assignments(len(tasks), (FP32, *policies))):
+        if name == FP32:
+            continue
+        policy = policy_of(name, tasks, policies)
         # A table holds for this policy only, which may be another one by the same name after a change of images.
         key = f"{name}-{_digest(policy.to_json())}"
         known = () if log is None else log.by_precision.get(key, ())
         keep = None if log is None else partial(_append, log, key)
-        sources[name] = IntegerEvaluator(forms, name, fp32, images, known=known, keep=keep)
+        sources[name] = IntegerEvaluator(calibrated, name, known=known, keep=keep)
     return policies, sources
 
 
@@ -184,7 +208,7 @@ def find_policies(
 
     `forms` knows the whole policy. The blocks are those that any of the uniform subnets needs in fp32.
     """
-    whole, space = forms.lowered[WHOLE], forms.supernet.space
+    whole, space = forms.lowered(WHOLE), forms.supernet.space
     mixer = Mixer(forms.template, whole, forms.wide, forms.supernet.tasks, images.quality, max_drop, evaluations)
     names = [f"{task.name}/logits" for task in forms.supernet.tasks]
     shown = images.quality.images[:PARITY_IMAGES]

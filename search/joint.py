@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.space import SubnetConfig
-from ..training.evaluator import Table, own_decoders
-from .algorithm import Candidate, Found, Problem, Trunk
+from ..training.evaluator import Table
+from .algorithm import Candidate, Found, Problem, tables_of
 from .evolution import Genes, evolved
 from .genes import Coding
 from .hypervolume import Points, Volume
@@ -61,7 +61,7 @@ class _Known:
 
     def __init__(self, problem: Problem):
         self.problem = problem
-        self.costs = PartCosts(problem.space, problem.cost, problem.latency)
+        self.costs = PartCosts.of(problem)
         self.candidates: dict[SubnetConfig, Candidate] = {}
         for config, table in self._measured([problem.space.narrowest, problem.space.widest]):
             self.candidates[config] = self.costs.candidate(config, table)
@@ -78,12 +78,12 @@ class _Known:
     @property
     def unknown(self) -> int:
         """Subnets that were not evaluated."""
-        return len(self.problem.space) * len(self.problem.precisions) - len(self.candidates)
+        return len(self.problem.space) * Coding.of(self.problem).assignments - len(self.candidates)
 
     def draw(self, rng: random.Random) -> SubnetConfig:
         """Any subnet, in any precision."""
-        drawn, precisions = self.problem.space.sample(rng), self.problem.precisions
-        return drawn if len(precisions) == 1 else replace(drawn, precision=rng.choice(precisions))
+        coding = Coding.of(self.problem)
+        return coding.config(tuple(rng.randrange(levels) for levels in coding.levels))
 
     def evaluate(self, configs: Iterable[SubnetConfig]) -> None:
         for config, table in self._measured(configs):
@@ -92,8 +92,7 @@ class _Known:
 
     def _measured(self, configs: Iterable[SubnetConfig]) -> Iterator[tuple[SubnetConfig, Table]]:
         configs = list(dict.fromkeys(configs))
-        wanted = [(Trunk.of(each), own_decoders(each)) for each in configs]
-        return zip(configs, self.problem.source.evaluate(wanted), strict=True)
+        return zip(configs, tables_of(self.problem, configs), strict=True)
 
     def _report(self) -> None:
         if self.problem.progress is not None:
@@ -150,7 +149,7 @@ class _Estimate:
 
     def __init__(self, known: _Known):
         problem = known.problem
-        self.coding = Coding(problem.space, problem.precisions)
+        self.coding = Coding.of(problem)
         self._costs, self._most = known.costs, known.candidates[problem.space.widest].cost
         relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
         self._relative = Predictor([self.coding.features(config) for config in known.candidates], relative)

@@ -3,7 +3,7 @@
 Nothing physical, only what a network's shape says: a linear model with a value for each width of each stage and of a
 decoder, and with products of the widths of layers that meet, where the cost of a convolution is. Tables by width rather
 than multiply-adds, for a thinner layer may take longer (channels that fill no vector). Decoders of one kind share their
-table. That decoders add up makes a latency budget a knapsack too (knapsack.py).
+table for each precision. That decoders add up makes a latency budget a knapsack too (knapsack.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sklearn.linear_model import RidgeCV
 
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace, SubnetConfig
+from ..quantize.assignment import FP32, Assignment
 from ..runtime.format.tasks import Task
 from ..training.evaluator import Encoder
 from .predictor import Fit
@@ -27,12 +28,16 @@ LEAST = 8
 
 
 class LatencyModel:
-    """Estimated milliseconds, learned from `measured` ones; BudgetError where these are too few to learn from."""
+    """Estimated milliseconds, learned from `measured` ones; BudgetError where these are too few to learn from.
+
+    The encoder of all of them has one precision; their decoders may have others.
+    """
 
     def __init__(self, space: SearchSpace, tasks: Sequence[Task], measured: Mapping[SubnetConfig, float]):
         if len(measured) < LEAST:
             raise BudgetError(f"{len(measured)} measured subnets tell nothing of others: measure {LEAST} at least")
         self._space = space
+        self._among = sorted({each for config in measured for each in self._assigned(config).decoders})
         kinds = {task.name: task.kind == "classification" for task in tasks}
         groups = sorted(set(kinds.values()))
         self._group = {task: groups.index(kind) for task, kind in kinds.items()}
@@ -53,11 +58,15 @@ class LatencyModel:
         """Milliseconds of all that is not a decoder."""
         return self(SubnetConfig(encoder, ()))
 
-    def decoders(self, encoder: Encoder, widths: Sequence[float] | None = None) -> Vector:
-        """(tasks, widths): milliseconds that each decoder, of some widths or all, adds on this encoder."""
+    def decoders(self, encoder: Encoder, widths: Sequence[float] | None = None, precision: str = FP32) -> Vector:
+        """(tasks, widths): milliseconds that each decoder, of some widths or all, adds on this encoder.
+
+        `precision` is that of a subnet on it.
+        """
         base, widths = self.encoder(encoder), self._space.decoder_widths if widths is None else widths
+        tasks = zip(self._space.tasks, self._assigned(SubnetConfig(encoder, (), precision)).decoders, strict=True)
         return np.array(
-            [[self(SubnetConfig(encoder, ((task, width),))) - base for width in widths] for task in self._space.tasks]
+            [[self(SubnetConfig(encoder, ((task, width),), each)) - base for width in widths] for task, each in tasks]
         )
 
     @classmethod
@@ -75,10 +84,15 @@ class LatencyModel:
 
     def _features(self, config: SubnetConfig) -> Vector:
         encoder = np.array(config.encoder)
-        decoders = np.zeros((self._groups, len(self._space.decoder_widths)))
+        decoders = np.zeros((len(self._among), self._groups, len(self._space.decoder_widths)))
+        assigned = dict(zip(self._space.tasks, self._assigned(config).decoders, strict=True))
         for task, width in config.decoders:
-            decoders[self._group[task], self._space.decoder_widths.index(width)] += 1.0
-        joined = decoders @ np.array(self._space.decoder_widths)
+            place = self._among.index(assigned[task]), self._group[task], self._space.decoder_widths.index(width)
+            decoders[place] += 1.0
+        joined = np.ravel(decoders @ np.array(self._space.decoder_widths))
         stages = [[float(width == each) for each in self._space.encoder_widths] for width in config.encoder]
         products = [encoder[:-1] * encoder[1:], encoder[0] * joined, encoder[-1] * joined]
         return np.concatenate([np.ravel(stages), decoders.ravel(), *products])
+
+    def _assigned(self, config: SubnetConfig) -> Assignment:
+        return Assignment.of(config.precision, len(self._space.tasks))

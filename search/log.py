@@ -17,9 +17,10 @@ from typing import Any
 
 from ..devices.errors import CheckpointError, DataError, PliantError
 from ..models.space import SubnetConfig
+from ..quantize.assignment import FP32
 from ..quantize.policy import Policy
 from ..training.evaluator import Encoder, Entry, Table
-from .log_reading import FP32, Contents, holds_something, line_of, read_log
+from .log_reading import Contents, holds_something, line_of, read_log
 from .pace import Timed
 
 VERSION = 1

@@ -15,11 +15,11 @@ from typing import Any
 from ..devices.checked import each, real, text
 from ..devices.errors import CheckpointError, PliantError
 from ..models.space import SubnetConfig
+from ..quantize.assignment import FP32
 from ..quantize.policy import Policy
 from ..training.evaluator import Entry
 from .pace import Timed
 
-FP32 = "fp32"
 _OTHER = {"supernet": "another supernet", "images": "other images", "_version": "another version of pliant"}
 
 

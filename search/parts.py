@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ..models.cost import Cost, PartCost
 from ..models.space import SearchSpace, SubnetConfig
+from ..quantize.assignment import FP32, Assignment
 from ..training.evaluator import Table
-from .algorithm import Candidate, Trunk
+from .algorithm import Candidate, Problem, Trunk, by_task
 from .latency import LatencyModel
 
 NANOSECONDS = 1e6
@@ -33,11 +34,18 @@ class PartCosts:
         self._known: dict[Trunk, dict[float, Cost]] = {}
         self._limited: dict[Trunk, tuple[int, NDArray[np.int64]]] = {}
 
+    @classmethod
+    def of(cls, problem: Problem) -> PartCosts:
+        """Those of a problem's subnets."""
+        return cls(problem.space, problem.cost, problem.latency)
+
     def __call__(self, config: SubnetConfig) -> PartCost:
         """Multiply-adds and bytes of a subnet, the same as `cost` says."""
-        known = self._of(Trunk.of(config))
-        encoder = known[self._space.decoder_widths[0]].encoder
-        return sum((known[width].decoders[task] for task, width in config.decoders), encoder)
+        trunks = by_task(config)
+        # What an encoder gives is rounded for the decoders that are not in fp32, once for all, and belongs to it.
+        trunk = max(trunks.values(), key=lambda each: self._decoders_in(each) != FP32)
+        encoder = self._of(trunk)[self._space.decoder_widths[0]].encoder
+        return sum((self._of(trunks[task])[width].decoders[task] for task, width in config.decoders), encoder)
 
     def candidate(self, config: SubnetConfig, table: Table) -> Candidate:
         """A subnet with its costs, and its quality out of its encoder's table."""
@@ -49,10 +57,12 @@ class PartCosts:
 
     def limited(self, config: SubnetConfig) -> int:
         """What a subnet takes of a budget."""
-        trunk, widths = Trunk.of(config), self._space.decoder_widths
-        decoders = self.decoders(trunk)
-        own = (decoders[self._space.tasks.index(task), widths.index(width)] for task, width in config.decoders)
-        return self.trunk(trunk) + int(sum(own))
+        trunks, space = by_task(config), self._space
+        own = (
+            self.decoders(trunks[task])[space.tasks.index(task), space.decoder_widths.index(width)]
+            for task, width in config.decoders
+        )
+        return self.trunk(Trunk.of(config)) + int(sum(own))
 
     def trunk(self, trunk: Trunk) -> int:
         """What a trunk alone takes of a budget."""
@@ -82,9 +92,12 @@ class PartCosts:
 
     def _times(self, trunk: Trunk) -> tuple[int, NDArray[np.int64]]:
         assert self._latency is not None
-        model = self._latency[trunk.precision]
-        decoders = model.decoders(trunk.encoder, self._space.decoder_widths)
+        model = self._latency[Assignment.of(trunk.precision, len(self._space.tasks)).encoder]
+        decoders = model.decoders(trunk.encoder, self._space.decoder_widths, self._decoders_in(trunk))
         return round(model.encoder(trunk.encoder) * NANOSECONDS), np.rint(decoders * NANOSECONDS).astype(np.int64)
+
+    def _decoders_in(self, trunk: Trunk) -> str:
+        return Assignment.of(trunk.precision, len(self._space.tasks)).decoders[0]
 
     def _of(self, trunk: Trunk) -> dict[float, Cost]:
         """Costs by the width of all decoders."""

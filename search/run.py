@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..devices.errors import BudgetError, DataError
 from ..models.cost import Cost
 from ..models.space import SubnetConfig
+from ..quantize.assignment import FP32, policy_of
 from ..quantize.policy import Policy
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.evaluator import Encoder, Evaluator, Table
@@ -107,10 +108,10 @@ def run_search(
         policies, integers = _integers(checkpoint, evaluator, data, log) if int8 else ({}, {})
         latency = {} if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note, policies)
         with _source(evaluator, data, cluster) as source:
-            tables = ByPrecision({"fp32": source, **integers})
+            tables = ByPrecision({FP32: source, **integers})
             cost = PrecisionCosts(checkpoint.supernet, {name: each.lowered for name, each in integers.items()})
             problem = _problem(checkpoint, cost, tables, wanted, evaluations, seed, progress)
-            problem = replace(problem, latency=latency or None, floors=floors, precisions=tuple(latency) or ("fp32",))
+            problem = replace(problem, latency=latency or None, floors=floors, parts=tuple(latency) or (FP32,))
             problem = limited(problem, limits, clock)
             found = chosen.search(problem)
         budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
@@ -120,15 +121,15 @@ def run_search(
         if note is not None and limits != UNLIMITED and len(front.entries) <= 2:
             note("no subnet keeps the limits: the front has both ends alone")
         # After measuring, which may leave out all subnets of a precision.
-        named = {entry.config.precision for entry in front.entries}
-        front = replace(front, policies={name: each for name, each in policies.items() if name in named})
+        named = sorted({entry.config.precision for entry in front.entries} - {FP32})
+        front = replace(front, policies={each: policy_of(each, checkpoint.space.tasks, policies) for each in named})
     finally:
         if log is not None:
             log.close()
     if out is not None:
         write_front(front, Path(out))
         if clock is not None and latency:
-            _write_stairs(latency["fp32"], checkpoint, clock.where, Path(out))
+            _write_stairs(latency[FP32], checkpoint, clock.where, Path(out))
     return front
 
 

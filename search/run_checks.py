@@ -42,6 +42,6 @@ def limited(problem: Problem, limits: Limits, clock: Clock | None) -> Problem:
     """The problem with limits; BudgetError where nothing can keep them."""
     if limits.latency_ms is not None and problem.latency is None and clock is not None:
         raise BudgetError(f"too few latencies are known of {clock.where} to keep a limit: search without --max-latency")
-    narrowest = [replace(problem.space.narrowest, precision=each) for each in problem.precisions]
+    narrowest = [replace(problem.space.narrowest, precision=each) for each in problem.parts]
     limits.check([problem.cost(config).total for config in narrowest])
     return replace(problem, limits=limits)

@@ -33,8 +33,9 @@ class PrecisionCosts:
         self._layers, self._fp32 = supernet.slim_layers(), CostModel(supernet)
         tasks = [task.name for task in supernet.tasks]
         self._stored = {
-            name: [_stored(array, each, tasks) for array in external_names(each.model)]
+            name: [_stored(array, each, tasks, shared) for array in external_names(each.model)]
             for name, each in lowered.items()
+            for shared in [_shared(each, tasks)]
         }
 
     def __call__(self, config: SubnetConfig) -> Cost:
@@ -60,9 +61,26 @@ class PrecisionCosts:
         return found
 
 
-def _stored(name: str, lowered: Lowered, tasks: list[str]) -> _Stored:
+def _shared(lowered: Lowered, tasks: list[str]) -> set[str]:
+    """Rounded tensors that several decoders read, as what all of them pool alike: named after the first, they are the
+    encoder's."""
+    readers: dict[str, set[str | None]] = {}
+    for node in lowered.model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, set()).add(_task(node.name, tasks))
+    rounded = "/dequantized"
+    several = (name for name, found in readers.items() if len(found) > 1)
+    return {name.removesuffix(rounded) for name in several if name.endswith(rounded)}
+
+
+def _task(name: str, tasks: list[str]) -> str | None:
+    """The task whose decoder something belongs to, by its name; None for the encoder."""
+    return next((task for task in tasks if name.startswith((f"decoders.{task}.", f"decoders.{task}/"))), None)
+
+
+def _stored(name: str, lowered: Lowered, tasks: list[str], shared: set[str]) -> _Stored:
     bare = name.removeprefix("int8/")
-    task = next((task for task in tasks if bare.startswith((f"decoders.{task}.", f"decoders.{task}/"))), None)
+    task = None if name.rpartition("/")[0] in shared else _task(bare, tasks)
     if bare != name:
         return _Stored(task, 1, bare)
     owner, slash, what = name.rpartition("/")

@@ -87,7 +87,7 @@ def _run(data: str, chosen: argparse.Namespace, entry: Entry) -> None:
             protocol(groups),
             chosen.evaluations,
             latency=models,
-            precisions=tuple(models),
+            parts=tuple(models),
         )
         both = Archive(problem, lambda _archive, _trunk: ())
         ends = Ends(both.narrowest, both.widest)

@@ -76,7 +76,7 @@ def _then_int8(problem: Problem, algorithm: Algorithm) -> Outcome:
     space = problem.space
     everything = dict.fromkeys(space.tasks, space.decoder_widths)
     tables = problem.source.evaluate([(trunk, everything) for trunk in left])
-    costs = PartCosts(space, problem.cost, problem.latency)
+    costs = PartCosts.of(problem)
     twins = [
         costs.candidate(trunk.config(each.config.decoders), table)
         for trunk, table in zip(left, tables, strict=True)
@@ -127,7 +127,7 @@ INTEGERS = ("search-then-int8", "joint-then-int8", "joint", "factorized-int8")
 
 
 def _in_fp32(problem: Problem) -> Problem:
-    return replace(problem, precisions=("fp32",))
+    return replace(problem, parts=("fp32",))
 
 
 def _widest(problem: Problem, found: Found) -> Candidate:
@@ -140,6 +140,6 @@ def _of(found: Found) -> Outcome:
 
 def _evaluated(problem: Problem, configs: Sequence[SubnetConfig]) -> Found:
     """These subnets and nothing else."""
-    costs = PartCosts(problem.space, problem.cost, problem.latency)
+    costs = PartCosts.of(problem)
     tables = problem.source.evaluate([(Trunk.of(each), own_decoders(each)) for each in configs])
     return Found(tuple(map(costs.candidate, configs, tables)), len(configs))

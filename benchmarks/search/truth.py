@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
+from pliant.quantize.assignment import FP32, Assignment
 from pliant.search.clock import probes
 from pliant.search.data import open_search_data
 from pliant.search.identity import batches_digest, supernet_digest
@@ -79,13 +79,17 @@ class Truth:
         return self._times(configs)
 
     def latency_models(self) -> tuple[dict[str, LatencyModel], dict[str, Fit]]:
-        """By precision, what is learned from measured subnets, and how well it estimates others that are held out."""
+        """By the encoder's precision, what measured subnets teach, and how well it estimates others, held out."""
         space, tasks = self.checkpoint.space, self.checkpoint.tasks
         models, fits = {}, {}
-        precisions = ("fp32", *self.policies)
-        times = self.latency([replace(config, precision=each) for each in precisions for config in probes(space)])
-        for precision in precisions:
-            known = {config: ms for config, ms in times.items() if config.precision == precision}
+        parts = (FP32, *self.policies)
+        times = self.latency(probes(space, parts=parts))
+        for precision in parts:
+            known = {
+                config: ms
+                for config, ms in times.items()
+                if Assignment.of(config.precision, len(space.tasks)).encoder == precision
+            }
             models[precision] = LatencyModel(space, tasks, known)
             fits[precision] = LatencyModel.held_out(space, tasks, known)
         return models, fits

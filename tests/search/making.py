@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,9 +10,11 @@ import torch
 
 from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
 from pliant.models.architecture import Architecture
+from pliant.quantize.assignment import Assignment
 from pliant.runtime.format.tasks import Task
 from pliant.search.algorithm import Candidate, Problem, Trunk, Wanted
 from pliant.search.archive import Archive
+from pliant.search.clock import probes
 from pliant.search.data import SearchData
 from pliant.search.hypervolume import Volume
 from pliant.search.latency import LatencyModel
@@ -69,15 +70,23 @@ def make_checkpoint(folder: Path, seed: int = 0) -> Checkpoint:
 
 
 class Formula:
-    """Quality as a smooth function of widths, and how often it was asked for."""
+    """Quality as a smooth function of widths, and how often it was asked for.
 
-    def __init__(self, space: SearchSpace, importance: tuple[float, ...]):
-        self.space, self.importance = space, importance
+    Of `fragile` tasks a decoder in int8 loses a tenth; nothing else does by precision.
+    """
+
+    def __init__(self, space: SearchSpace, importance: tuple[float, ...], fragile: tuple[str, ...] = ()):
+        self.space, self.importance, self.fragile = space, importance, fragile
         self.asked: list[Encoder] = []
         self.demands: list[Demand] = []
 
     def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
-        return (self._table(trunk.encoder, demand) for trunk, demand in wanted)
+        for trunk, demand in wanted:
+            table = self._table(trunk.encoder, demand)
+            low = Assignment.of(trunk.precision, len(self.space.tasks)).decoders[0] == "int8"
+            for task in self.fragile if low else ():
+                table[task] = {width: 0.9 * value for width, value in table.get(task, {}).items()}
+            yield {task: table[task] for task in demand}
 
     def _table(self, encoder: Encoder, demand: Demand) -> Table:
         self.asked.append(encoder)
@@ -107,20 +116,32 @@ def formula_problem(evaluations: int = 40, seed: int = 0, stages: int = 4) -> tu
 
 
 def priced(problem: Problem) -> Problem:
-    """By latency: int8 takes half, and by the formula loses nothing."""
-    drawn = [problem.space.sample(random.Random(seed)) for seed in range(60)]
-    known = {config: problem.cost(config).macs / 1000 for config in drawn}
+    """By latency: every part in int8 takes half, and by the formula loses nothing."""
+    drawn = probes(problem.space, 80, ("fp32", "int8"))
+    known = {config: _price(problem, config) for config in drawn}
     models = {
-        "fp32": LatencyModel(problem.space, problem.tasks, known),
-        "int8": LatencyModel(problem.space, problem.tasks, {config: each / 2 for config, each in known.items()}),
+        own: LatencyModel(
+            problem.space,
+            problem.tasks,
+            {config: each for config, each in known.items() if config.precision.partition("-")[0] == own},
+        )
+        for own in ("fp32", "int8")
     }
-    return dataclasses.replace(problem, latency=models, precisions=("fp32", "int8"))
+    return dataclasses.replace(problem, latency=models, parts=("fp32", "int8"))
+
+
+def _price(problem: Problem, config: SubnetConfig) -> float:
+    """Milliseconds by the formula's multiply-adds."""
+    cost, assigned = problem.cost(config), Assignment.of(config.precision, len(problem.space.tasks))
+    half = {"fp32": 1.0, "int8": 0.5}
+    decoders = zip(cost.decoders.values(), assigned.decoders, strict=True)
+    return (cost.encoder.macs * half[assigned.encoder] + sum(each.macs * half[own] for each, own in decoders)) / 1000
 
 
 def by_rule(problem: Problem) -> Archive:
     """An archive that keeps the decoders of ECMT's rule."""
     variants = rule_variants(problem.space, problem.preferences)
-    return Archive(problem, lambda _archive, _trunk: variants)
+    return Archive(problem, lambda _archive, trunk: map(trunk.config, variants))
 
 
 def volume_of(problem: Problem, candidates: tuple[Candidate, ...] | None) -> float:

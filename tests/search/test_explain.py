@@ -96,7 +96,7 @@ def test_a_subnet_and_its_twin_in_another_precision_are_told_apart() -> None:
     entry = FRONT.entries[4]
     twin = dataclasses.replace(entry, config=dataclasses.replace(entry.config, precision="int8"))
     front = dataclasses.replace(FRONT, entries=(*FRONT.entries[:5], twin, *FRONT.entries[5:]))
-    assert "; in int8; " in explain(front, 6).lines[0]
+    assert ", in int8; " in explain(front, 6).lines[0]
     assert "int8" not in explain(front, 5).lines[0]
 
 

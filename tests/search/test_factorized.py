@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.quantize.assignment import Assignment
 from pliant.runtime.format.tasks import Task
-from pliant.search.algorithm import Problem, Wanted
+from pliant.search.algorithm import Problem, Trunk, Wanted
 from pliant.search.archive import Archive
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized, best_decoders
@@ -18,7 +19,7 @@ from pliant.search.latency import LatencyModel
 from pliant.search.preference import standard_preferences
 from pliant.training.evaluator import Table
 
-from .making import formula_cost, formula_problem, volume_of
+from .making import Formula, formula_cost, formula_problem, priced, volume_of
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
@@ -40,6 +41,49 @@ def test_on_a_measured_encoder_no_decoders_within_a_budget_are_better(share: flo
             for those in (every, kept)
         )
         assert found == pytest.approx(best)
+
+
+def test_in_several_precisions_each_decoder_has_the_one_that_is_best_for_it() -> None:
+    """Exactly; edges lose by int8, so they keep fp32."""
+    problem, _ = formula_problem(12)
+    fragile = Formula(problem.space, (0.4, 0.3, 0.2, 0.1), ("edges",))
+    problem = dataclasses.replace(priced(problem), source=fragile)
+    archive = Archive(problem, best_decoders)
+    space = problem.space
+    encoder = space.widest.encoder
+    archive.evaluate([Trunk(encoder, "int8")])
+    options = list(itertools.product(space.decoder_widths, ("fp32", "int8")))
+    every = [
+        archive.candidate(
+            SubnetConfig(
+                encoder,
+                tuple(zip(space.tasks, (width for width, _ in chosen), strict=True)),
+                Assignment("int8", tuple(each for _, each in chosen)).precision,
+            )
+        )
+        for chosen in itertools.product(options, repeat=len(space.tasks))
+    ]
+    kept = [each for each in archive.candidates.values() if each.config.precision.startswith("int8")]
+    low, high = min(each.cost for each in every), max(each.cost for each in every)
+    for share, preference in itertools.product((0.2, 0.5, 0.8), problem.preferences):
+        budget = low + share * (high - low)
+        best, found = (
+            max(archive.yardstick.score(preference, each.quality) for each in those if each.cost <= budget)
+            for those in (every, kept)
+        )
+        assert found == pytest.approx(best)
+    assert {"int8-ifi"} < {each.config.precision for each in kept}, "depth and surfaces lose nothing by int8"
+
+
+def test_what_a_part_loses_by_int8_is_found_by_a_search() -> None:
+    problem, _ = formula_problem(40)
+    fragile = Formula(problem.space, (0.4, 0.3, 0.2, 0.1), ("edges",))
+    problem = dataclasses.replace(priced(problem), source=fragile)
+    by_part = Factorized().search(problem)
+    assert by_part.evaluations == 40
+    assert "int8-ifi" in {each.config.precision for each in by_part.candidates}
+    fp32 = Factorized().search(dataclasses.replace(problem, parts=("fp32",)))
+    assert volume_of(problem, by_part.candidates) > 1.1 * volume_of(problem, fp32.candidates)
 
 
 def test_with_a_third_of_the_evaluations_it_finds_more_than_ecmt() -> None:

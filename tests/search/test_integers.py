@@ -14,13 +14,14 @@ from pliant.export.forms import Forms
 from pliant.export.quality import measure_quality
 from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
+from pliant.quantize.assignment import Assignment
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
 from pliant.search.algorithm import Trunk
 from pliant.search.clock import ThisMachine
 from pliant.search.factorized import Factorized
 from pliant.search.front import Front
-from pliant.search.integers import Images, IntegerEvaluator
+from pliant.search.integers import Calibrated, Images, IntegerEvaluator
 from pliant.search.joint import Joint
 from pliant.search.run import run_search
 from pliant.training.evaluator import Evaluator
@@ -31,21 +32,27 @@ INT8 = {"int8": Policy()}
 
 
 @pytest.fixture(scope="module")
-def integers() -> IntegerEvaluator:
+def sources() -> dict[str, IntegerEvaluator]:
     supernet = make_supernet()
     recalibration, validation = make_batches(2, 0), make_batches(2, 1)
-    forms = Forms(supernet, INT8, get_dialect("onnxruntime"))
-    return IntegerEvaluator(forms, "int8", Evaluator(supernet, recalibration), Images.of(recalibration, validation, 4))
+    forms, fp32 = Forms(supernet, INT8, get_dialect("onnxruntime")), Evaluator(supernet, recalibration, validation)
+    calibrated = Calibrated(forms, fp32, Images.of(recalibration, validation, 4))
+    return {name: IntegerEvaluator(calibrated, name) for name in ("int8", "int8-fff", "fp32-iii")}
+
+
+@pytest.fixture(scope="module")
+def integers(sources: dict[str, IntegerEvaluator]) -> IntegerEvaluator:
+    return sources["int8"]
 
 
 def test_a_table_holds_what_each_subnet_measures_by_itself(integers: IntegerEvaluator) -> None:
     """Ranges included: given the encoder, no task depends on another one's decoder."""
-    forms, images = integers._forms, integers._images
+    forms, images = integers._forms, integers._calibrated.images
     encoder = (0.5, 1.0, 1.0, 0.5)
     table = integers.table(encoder, dict.fromkeys(NAMES, (0.5, 1.0)))
     for widths in ((0.5, 1.0, 0.5), (1.0, 1.0, 0.5)):
         config = SubnetConfig(encoder, tuple(zip(NAMES, widths, strict=True)), "int8")
-        fp32 = forms.fp32(config, integers._fp32.statistics(config))
+        fp32 = forms.fp32(config, integers._calibrated._fp32.statistics(config))
         feed = forms.of(
             config, fp32, calibrate(fp32.graph, fp32.arrays, forms.ranged, images.calibration, forms.by_channel)
         )
@@ -53,14 +60,37 @@ def test_a_table_holds_what_each_subnet_measures_by_itself(integers: IntegerEval
         assert alone == {task: table[task][width] for task, width in config.decoders}
 
 
+@pytest.mark.parametrize(
+    ("precision", "by_task"),
+    [
+        ("int8-fif", ("int8-fff", "int8", "int8-fff")),
+        ("int8-iif", ("int8", "int8", "int8-fff")),
+        ("fp32-fii", ("fp32", "fp32-iii", "fp32-iii")),
+    ],
+)
+def test_no_task_depends_on_the_precision_of_another_ones_decoder(
+    sources: dict[str, IntegerEvaluator], precision: str, by_task: tuple[str, ...]
+) -> None:
+    """So a subnet's row is put together from tables of an encoder with all decoders alike."""
+    integers, encoder = sources["int8"], (0.5, 1.0, 1.0, 0.5)
+    config = SubnetConfig(encoder, tuple(zip(NAMES, (0.5, 1.0, 0.5), strict=True)), precision)
+    wanted = {task: (width,) for task, width in config.decoders}
+    alone = IntegerEvaluator(integers._calibrated, precision).table(encoder, wanted)
+    for (task, width), source in zip(config.decoders, by_task, strict=True):
+        if source == "fp32":
+            # By torch, not by the engine: an equal network, to rounding.
+            found = integers._calibrated._fp32.table(encoder, {task: (width,)})[task][width]
+            assert alone[task][width] == pytest.approx(found, abs=1e-3)
+        else:
+            assert alone[task][width] == sources[source].table(encoder, {task: (width,)})[task][width]
+
+
 def test_what_is_known_is_not_measured_again(integers: IntegerEvaluator) -> None:
     encoder, kept = (1.0, 1.0, 0.5, 0.5), []
     first = integers.table(encoder, {"depth": (0.5,), "edges": (1.0,)})
     again = IntegerEvaluator(
-        integers._forms,
+        integers._calibrated,
         "int8",
-        integers._fp32,
-        integers._images,
         known=[(encoder, first)],
         keep=lambda *e: kept.append(e),
     )
@@ -78,7 +108,7 @@ def test_where_int8_costs_half_and_loses_nothing_it_is_found(algorithm: Factoriz
     fp32 = {each.config: each for each in found.candidates if each.config.precision == "fp32"}
     int8 = [each for each in found.candidates if each.config.precision == "int8"]
     assert {problem.space.widest, problem.space.narrowest} <= set(fp32)
-    assert len(int8) > len(found.candidates) / 4
+    assert int8 if isinstance(algorithm, Joint) else len(int8) > len(found.candidates) / 4
     for each in int8:
         twin = fp32.get(replace(each.config, precision="fp32"))
         assert twin is None or each.cost < 0.6 * twin.cost
@@ -95,19 +125,26 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
     out = tmp_path / "front.json"
     front = run_search(checkpoint, data=data, out=out, clock=clock, int8=True, note=notes.append)
     assert Front.load(out) == front, "whatever subnets were left out after they were measured"
-    assert {entry.config.precision for entry in front.entries} <= {"fp32", "int8", "mixed"}
+    named = {entry.config.precision for entry in front.entries}
+    assert {each for one in named for each in _parts(one)} <= {"fp32", "int8", "mixed"}
+    assert named - {"fp32"} == set(front.policies)
     weights = CostModel(checkpoint.supernet)
     for entry in front.entries:
         assert (entry.bytes < weights(entry.config).bytes) == (entry.config.precision != "fp32")
     assert all(entry.latency and entry.latency.kind == "measured" for entry in front.entries)
     log = (tmp_path / "front.log.jsonl").read_text()
     assert '"precision": "int8-' in log
-    assert any(line.startswith("int8 latencies are estimated from 12") for line in notes)
+    assert any(line.startswith("int8 latencies are estimated from 1") for line in notes)
     again = ThisMachine(checkpoint.supernet, threads=1, count=12)
     with monkeypatch.context() as patched:
         patched.setattr("pliant.search.integers.find_policies", None)  # minutes of work, which the log spares
         assert run_search(checkpoint, data=data, out=out, clock=again, int8=True, resume=True) == front
     assert (tmp_path / "front.log.jsonl").read_text() == log
+
+
+def _parts(precision: str) -> tuple[str, ...]:
+    assigned = Assignment.of(precision, len(NAMES))
+    return (assigned.encoder, *assigned.decoders)
 
 
 def test_a_search_for_latency_that_was_killed_walks_the_same_path(tmp_path: Path) -> None:
