@@ -61,7 +61,7 @@ class _Known:
 
     def __init__(self, problem: Problem):
         self.problem = problem
-        self.costs = PartCosts.of(problem)
+        self.costs, self.coding = PartCosts.of(problem), Coding.of(problem)
         self.candidates: dict[SubnetConfig, Candidate] = {}
         for config, table in self._measured([problem.space.narrowest, problem.space.widest]):
             self.candidates[config] = self.costs.candidate(config, table)
@@ -78,12 +78,11 @@ class _Known:
     @property
     def unknown(self) -> int:
         """Subnets that were not evaluated."""
-        return len(self.problem.space) * Coding.of(self.problem).assignments - len(self.candidates)
+        return len(self.problem.space) * self.coding.assignments - len(self.candidates)
 
     def draw(self, rng: random.Random) -> SubnetConfig:
         """Any subnet, in any precision."""
-        coding = Coding.of(self.problem)
-        return coding.config(tuple(rng.randrange(levels) for levels in coding.levels))
+        return self.coding.config(tuple(rng.randrange(levels) for levels in self.coding.levels))
 
     def evaluate(self, configs: Iterable[SubnetConfig]) -> None:
         for config, table in self._measured(configs):
@@ -149,7 +148,7 @@ class _Estimate:
 
     def __init__(self, known: _Known):
         problem = known.problem
-        self.coding = Coding.of(problem)
+        self.coding = known.coding
         self._costs, self._most = known.costs, known.candidates[problem.space.widest].cost
         relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
         self._relative = Predictor([self.coding.features(config) for config in known.candidates], relative)

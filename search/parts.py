@@ -62,7 +62,8 @@ class PartCosts:
             self.decoders(trunks[task])[space.tasks.index(task), space.decoder_widths.index(width)]
             for task, width in config.decoders
         )
-        return self.trunk(Trunk.of(config)) + int(sum(own))
+        # Of any decoders: an encoder takes what it takes by its own precision.
+        return self.trunk(next(iter(trunks.values()))) + int(sum(own))
 
     def trunk(self, trunk: Trunk) -> int:
         """What a trunk alone takes of a budget."""

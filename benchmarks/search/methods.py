@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Algorithm, Candidate, Found, Problem, Trunk
+from pliant.search.algorithm import Algorithm, Candidate, Found, Problem, Trunk, tables_of
 from pliant.search.ecmt import Ecmt
 from pliant.search.factorized import Factorized
 from pliant.search.joint import Joint
@@ -15,7 +15,6 @@ from pliant.search.parts import PartCosts
 from pliant.search.preference import Preference, rule_variants
 from pliant.search.score import Yardstick
 from pliant.search.selection import non_dominated
-from pliant.training.evaluator import own_decoders
 
 INT8 = "int8"
 Offers = Callable[[Preference], Sequence[Candidate]]
@@ -141,5 +140,4 @@ def _of(found: Found) -> Outcome:
 def _evaluated(problem: Problem, configs: Sequence[SubnetConfig]) -> Found:
     """These subnets and nothing else."""
     costs = PartCosts.of(problem)
-    tables = problem.source.evaluate([(Trunk.of(each), own_decoders(each)) for each in configs])
-    return Found(tuple(map(costs.candidate, configs, tables)), len(configs))
+    return Found(tuple(map(costs.candidate, configs, tables_of(problem, configs))), len(configs))
