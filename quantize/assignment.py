@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..models.space import SubnetConfig
 from .policy import Policy
 
 FP32 = "fp32"
@@ -50,9 +51,19 @@ class Assignment:
         return ", ".join([self.encoder, *(f"{' and '.join(names)} {each}" for each, names in others.items())])
 
 
+def assigned_to(config: SubnetConfig) -> Assignment:
+    """The precision of each part of a subnet."""
+    return Assignment.of(config.precision, len(config.decoders))
+
+
+def may_differ(tasks: int, parts: Sequence[str]) -> bool:
+    """Whether the parts of a network can have different ones of some precisions."""
+    return len(parts) > 1 and tasks <= MOST_TASKS
+
+
 def even_assignments(tasks: int, parts: Sequence[str]) -> list[Assignment]:
     """One precision for the encoder and one for all decoders, in every pair; of many tasks the same for both."""
-    if tasks > MOST_TASKS:
+    if not may_differ(tasks, parts):
         return [Assignment(each, (each,) * tasks) for each in parts]
     pairs = sorted(itertools.product(parts, repeat=2), key=lambda pair: pair[0] != pair[1])
     return [Assignment(one, (other,) * tasks) for one, other in pairs]

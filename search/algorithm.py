@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..models.cost import Cost
 from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import FP32, Assignment, even_assignments
+from ..quantize.assignment import FP32, Assignment, assigned_to, even_assignments
 from ..runtime.format.tasks import Task
 from ..training.evaluator import Demand, Encoder, Table
 from .floors import NONE, Floors
@@ -122,8 +122,7 @@ class Algorithm(Protocol):
 
 def by_task(config: SubnetConfig) -> dict[str, Trunk]:
     """The trunk that tells each task's quality and cost: the subnet's encoder, with all decoders as that task's is."""
-    count = len(config.decoders)
-    assigned = Assignment.of(config.precision, count)
+    count, assigned = len(config.decoders), assigned_to(config)
     trunks = {
         each: Trunk(config.encoder, Assignment(assigned.encoder, (each,) * count).precision)
         for each in set(assigned.decoders)

@@ -30,13 +30,12 @@ class Archive:
         self.problem = problem
         self.candidates: dict[SubnetConfig, Candidate] = {}
         self.tables: dict[Trunk, Table] = {}
-        self._trunks: dict[Trunk, None] = {}
         self.costs = PartCosts.of(problem)
         self._variants = variants
         space = problem.space
         ends = list(dict.fromkeys([space.narrowest, space.widest]))
-        for trunk, tables in self._measured([Trunk.of(config) for config in ends]):
-            self._learn(trunk, tables)
+        for _, tables in self._measured([Trunk.of(config) for config in ends]):
+            self.tables.update(tables)
         self.narrowest, self.widest = self.candidate(space.narrowest), self.candidate(space.widest)
         self.yardstick = Yardstick(problem.tasks, self.widest.quality)
         self.least = problem.floors.least(self.yardstick)
@@ -49,12 +48,12 @@ class Archive:
     @property
     def trunks(self) -> list[Trunk]:
         """Encoders in a precision of their own that were measured, in the order in which they were."""
-        return list(self._trunks)
+        return [trunk for trunk in self.tables if trunk.precision in self.problem.parts]
 
     @property
     def left(self) -> int:
         """Trunks that may still be evaluated."""
-        return max(0, self.problem.evaluations - len(self._trunks))
+        return max(0, self.problem.evaluations - len(self.trunks))
 
     @property
     def points(self) -> Points:
@@ -63,9 +62,9 @@ class Archive:
 
     def evaluate(self, trunks: Iterable[Trunk]) -> None:
         """Measure trunks, but those that are known, and no more than may be."""
-        fresh = [trunk for trunk in dict.fromkeys(trunks) if trunk not in self._trunks]
+        fresh = [trunk for trunk in dict.fromkeys(trunks) if trunk not in self.tables]
         for trunk, tables in self._measured(fresh[: self.left]):
-            self._learn(trunk, tables)
+            self.tables.update(tables)
             self._add(trunk)
             self._report()
 
@@ -76,7 +75,7 @@ class Archive:
 
     def found(self) -> Found:
         """The result."""
-        return Found(tuple(self.candidates.values()), len(self._trunks))
+        return Found(tuple(self.candidates.values()), len(self.trunks))
 
     def _measured(self, trunks: Iterable[Trunk]) -> Iterator[tuple[Trunk, dict[Trunk, Table]]]:
         """Each with its tables, by what decoders have."""
@@ -86,10 +85,6 @@ class Archive:
         found = self.problem.source.evaluate([(each, everything) for row in every.values() for each in row])
         for trunk, row in every.items():
             yield trunk, {each: next(found) for each in row}
-
-    def _learn(self, trunk: Trunk, tables: dict[Trunk, Table]) -> None:
-        self.tables.update(tables)
-        self._trunks[trunk] = None
 
     def _add(self, trunk: Trunk) -> None:
         fresh = self._keep(self._variants(self, trunk))
@@ -102,5 +97,5 @@ class Archive:
 
     def _report(self) -> None:
         if self.problem.progress is not None:
-            done = len(self._trunks)
+            done = len(self.trunks)
             self.problem.progress(done, max(self.problem.evaluations, done), self.volume.of(self._points))

@@ -15,7 +15,7 @@ from ..devices.measure import Progress
 from ..devices.profile import DeviceProfile
 from ..models.space import SearchSpace, SubnetConfig
 from ..models.supernet import Supernet
-from ..quantize.assignment import FP32, MOST_TASKS, Assignment, policy_of
+from ..quantize.assignment import FP32, Assignment, may_differ, policy_of
 from ..quantize.policy import Policy
 from .entries import Latency
 from .log import EvaluationLog
@@ -127,7 +127,7 @@ def probes(
     drawn = _of_all_widths(space, count, seed)
     pure = [replace(config, precision=each) for each in parts for config in drawn]
     rng = random.Random(f"assigned/{seed}")
-    if len(parts) == 1 or len(space.tasks) > MOST_TASKS:
+    if not may_differ(len(space.tasks), parts):
         return pure
     mixed = (
         (config, Assignment(each, tuple(rng.choice(parts) for _ in space.tasks)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import Assignment
+from ..quantize.assignment import assigned_to
 from ..runtime.format.tasks import Task
 from .clock import NONE, Clock, Policies
 from .entries import FrontEntry, Latency
@@ -33,7 +33,7 @@ def learn(
     """Latency of all subnets by the encoder's precision, from those that the clock knows; none where it knows few."""
     known: dict[str, dict[SubnetConfig, float]] = {precision: {} for precision in ("fp32", *policies)}
     for config, each in clock.probe(policies).items():
-        known[_encoder_of(config)][config] = each.value
+        known[assigned_to(config).encoder][config] = each.value
     if len(known["fp32"]) < LEAST:
         if note is not None:
             count = len(known["fp32"])
@@ -76,7 +76,7 @@ def confirm(
         return front.measured(measured.get)
     quantile = next((each.quantile for each in measured.values()), 0.5)
     # What is learned is linear, and far from what was measured it may come out below nothing.
-    guessed = {each: max(models[_encoder_of(each)](each), 1.0 / NANOSECONDS) for each in [*configs, *twins]}
+    guessed = {each: max(models[assigned_to(each).encoder](each), 1.0 / NANOSECONDS) for each in [*configs, *twins]}
     estimated = {each: Latency(value, "estimated", clock.where, quantile) for each, value in guessed.items()}
     timed, left_out = with_latencies(front, {**estimated, **measured})
     timed, slow = _within(timed, limits)
@@ -173,11 +173,6 @@ def _line(entry: FrontEntry, other: FrontEntry | None) -> str:
         f"left out {in_words(entry.config)}: {why}, {_milliseconds(entry):.3g} ms against "
         f"{_milliseconds(other):.3g} ms of {in_words(other.config)}, and nowhere better"
     )
-
-
-def _encoder_of(config: SubnetConfig) -> str:
-    """The precision of its encoder."""
-    return Assignment.of(config.precision, len(config.decoders)).encoder
 
 
 def _measured(entry: FrontEntry) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import MOST_TASKS, Assignment
+from ..quantize.assignment import Assignment, assigned_to, may_differ
 from .algorithm import Problem
 from .evolution import Genes
 from .predictor import flags_of
@@ -60,7 +60,7 @@ class Coding:
 
     def _precisions(self, config: SubnetConfig) -> tuple[str, ...]:
         """Those that have a gene."""
-        assigned = Assignment.of(config.precision, len(self.space.tasks))
+        assigned = assigned_to(config)
         return (assigned.encoder, *assigned.decoders)[: self._assigned]
 
     @property
@@ -68,4 +68,4 @@ class Coding:
         """Parts that have a precision of their own."""
         if len(self.parts) == 1:
             return 0
-        return 1 + len(self.space.tasks) if len(self.space.tasks) <= MOST_TASKS else 1
+        return 1 + len(self.space.tasks) if may_differ(len(self.space.tasks), self.parts) else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..models.space import SubnetConfig
-from ..quantize.assignment import FP32, Assignment
+from ..quantize.assignment import FP32, assigned_to
 
 
 def in_words(config: SubnetConfig) -> str:
@@ -15,5 +15,4 @@ def in_words(config: SubnetConfig) -> str:
 
 def precision_in_words(config: SubnetConfig) -> str:
     """`int8, depth and edges fp32`: the encoder's, and those of decoders that have another."""
-    tasks = [task for task, _ in config.decoders]
-    return Assignment.of(config.precision, len(tasks)).describe(tasks)
+    return assigned_to(config).describe([task for task, _ in config.decoders])

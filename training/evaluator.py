@@ -110,7 +110,7 @@ class Evaluator:
 
     def quality(self, config: SubnetConfig) -> dict[str, float]:
         """Quality per task of one subnet."""
-        table = self.table(config.encoder, own_decoders(config))
+        table = self.table(config.encoder, {task: (width,) for task, width in config.decoders})
         return {task: table[task][width] for task, width in config.decoders}
 
     def statistics(self, config: SubnetConfig) -> Statistics:
@@ -179,11 +179,6 @@ class Evaluator:
         task = pair[0]
         outputs = self.supernet.decode_features(features, size, config, statistics, tasks=(task,), collect=collect)
         return outputs[task]
-
-
-def own_decoders(config: SubnetConfig) -> Demand:
-    """Of a table, what one subnet asks for."""
-    return {task: (width,) for task, width in config.decoders}
 
 
 def _encoder_only(encoder: Encoder) -> SubnetConfig:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
-from pliant.quantize.assignment import FP32, Assignment
+from pliant.quantize.assignment import FP32, assigned_to
 from pliant.search.clock import probes
 from pliant.search.data import open_search_data
 from pliant.search.identity import batches_digest, supernet_digest
@@ -85,11 +85,7 @@ class Truth:
         parts = (FP32, *self.policies)
         times = self.latency(probes(space, parts=parts))
         for precision in parts:
-            known = {
-                config: ms
-                for config, ms in times.items()
-                if Assignment.of(config.precision, len(space.tasks)).encoder == precision
-            }
+            known = {config: ms for config, ms in times.items() if assigned_to(config).encoder == precision}
             models[precision] = LatencyModel(space, tasks, known)
             fits[precision] = LatencyModel.held_out(space, tasks, known)
         return models, fits
