@@ -8,7 +8,7 @@ table for each precision. That decoders add up makes a latency budget a knapsack
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from sklearn.linear_model import RidgeCV
 
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import FP32, Assignment
+from ..quantize.assignment import FP32, Assignment, assigned_to
 from ..runtime.format.tasks import Task
 from ..training.evaluator import Encoder
 from .predictor import Fit
@@ -30,14 +30,20 @@ LEAST = 8
 class LatencyModel:
     """Estimated milliseconds, learned from `measured` ones; BudgetError where these are too few to learn from.
 
-    The encoder of all of them has one precision; their decoders may have others.
+    The encoder of all of them has one precision; their decoders may have others, of the `parts` where these are given.
     """
 
-    def __init__(self, space: SearchSpace, tasks: Sequence[Task], measured: Mapping[SubnetConfig, float]):
+    def __init__(
+        self,
+        space: SearchSpace,
+        tasks: Sequence[Task],
+        measured: Mapping[SubnetConfig, float],
+        parts: Sequence[str] | None = None,
+    ):
         if len(measured) < LEAST:
             raise BudgetError(f"{len(measured)} measured subnets tell nothing of others: measure {LEAST} at least")
         self._space = space
-        self._among = sorted({each for config in measured for each in self._assigned(config).decoders})
+        self._parts = parts or _decoders_in(measured)
         kinds = {task.name: task.kind == "classification" for task in tasks}
         groups = sorted(set(kinds.values()))
         self._group = {task: groups.index(kind) for task, kind in kinds.items()}
@@ -74,20 +80,21 @@ class LatencyModel:
         cls, space: SearchSpace, tasks: Sequence[Task], measured: Mapping[SubnetConfig, float], folds: int = 5
     ) -> Fit:
         """How well subnets are estimated that were not learned from, each once (cross-validation)."""
-        configs = list(measured)
+        # Without those of a fold, a precision that few have may have none.
+        configs, parts = list(measured), _decoders_in(measured)
         estimated = dict.fromkeys(configs, 0.0)
         for fold in range(folds):
             others = configs[fold::folds]
-            model = cls(space, tasks, {each: measured[each] for each in configs if each not in others})
+            model = cls(space, tasks, {each: measured[each] for each in configs if each not in others}, parts)
             estimated.update({each: model(each) for each in others})
         return Fit.of([estimated[each] for each in configs], [measured[each] for each in configs])
 
     def _features(self, config: SubnetConfig) -> Vector:
         encoder = np.array(config.encoder)
-        decoders = np.zeros((len(self._among), self._groups, len(self._space.decoder_widths)))
+        decoders = np.zeros((len(self._parts), self._groups, len(self._space.decoder_widths)))
         assigned = dict(zip(self._space.tasks, self._assigned(config).decoders, strict=True))
         for task, width in config.decoders:
-            place = self._among.index(assigned[task]), self._group[task], self._space.decoder_widths.index(width)
+            place = self._parts.index(assigned[task]), self._group[task], self._space.decoder_widths.index(width)
             decoders[place] += 1.0
         joined = np.ravel(decoders @ np.array(self._space.decoder_widths))
         stages = [[float(width == each) for each in self._space.encoder_widths] for width in config.encoder]
@@ -96,3 +103,8 @@ class LatencyModel:
 
     def _assigned(self, config: SubnetConfig) -> Assignment:
         return Assignment.of(config.precision, len(self._space.tasks))
+
+
+def _decoders_in(configs: Iterable[SubnetConfig]) -> list[str]:
+    """The precisions that decoders have in any of them."""
+    return sorted({each for config in configs for each in assigned_to(config).decoders})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.stats import kendalltau
 from pliant.devices.errors import BudgetError
 from pliant.devices.measure import Effort
 from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.quantize.assignment import Assignment
 from pliant.search.latency import LatencyModel
 from pliant.search.pace import Timed
 from pliant.search.timing import TOGETHER, Timer, quickest_tenth
@@ -102,3 +104,12 @@ def test_every_group_has_its_own_pace_and_all_of_it_as_many_runs() -> None:
 def test_the_quickest_tenth_is_at_least_one_run() -> None:
     assert quickest_tenth([3.0, 1.0, 2.0]) == 1.0
     assert quickest_tenth([*range(10, 30)]) == 10.5
+
+
+def test_a_precision_that_only_one_subnet_has_is_no_reason_to_fail_when_that_is_held_out() -> None:
+    known = measured(40)
+    odd = next(iter(known))
+    tasks = len(SPACE.tasks)
+    named = replace(odd, precision=Assignment("fp32", ("int8",) + ("fp32",) * (tasks - 1)).precision)
+    fit = LatencyModel.held_out(SPACE, TASKS, {**known, named: known[odd]})
+    assert 0.0 < fit.error < 1.0
