@@ -29,7 +29,7 @@ from pliant.export.quality import measure_quality
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
-from pliant.search.integers import Images
+from pliant.search.quality.integers import Images
 from pliant.training.checkpoint import RECORD, load_checkpoint, resolve, steps
 from pliant.training.data.batches import batches_per_epoch
 from pliant.training.evaluate import load_batches

@@ -14,7 +14,7 @@ from .progress import note, progress_bar
 
 if TYPE_CHECKING:
     from ..runtime.suite import Suite
-    from ..search.front import Front
+    from ..search.front.front import Front
     from ..training.recipe import Recipe
 
 RECIPE = "scenes-demo"

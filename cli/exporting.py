@@ -20,7 +20,7 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     """Export a front's subnets; images are those that the checkpoint's recipe names."""
     from ..export.pipeline import export_suite
     from ..export.settings import ExportData
-    from ..search.front import Front
+    from ..search.front.front import Front
     from ..training.checkpoint import load_checkpoint
     from ..training.prepare import open_split
 

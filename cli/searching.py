@@ -16,9 +16,9 @@ from .tables import macs, milliseconds, print_folded, print_json, print_table, q
 
 if TYPE_CHECKING:
     from ..devices.profile import DeviceProfile
-    from ..search.clock import Clock
     from ..search.entries import Latency
-    from ..search.front import Front
+    from ..search.front.front import Front
+    from ..search.latency.clock import Clock
     from ..training.checkpoint import Checkpoint
     from .progress import Report
 
@@ -84,7 +84,7 @@ def run(asked: Asked, report: Report) -> Front:
 
 
 def _clock(asked: Asked, loaded: Checkpoint, profile: DeviceProfile | None, report: Report) -> Clock | None:
-    from ..search.clock import Profiled, ThisMachine
+    from ..search.latency.clock import Profiled, ThisMachine
 
     if profile is not None:
         return Profiled(profile, loaded.supernet)
@@ -93,8 +93,8 @@ def _clock(asked: Asked, loaded: Checkpoint, profile: DeviceProfile | None, repo
 
 def explain(front: Path, number: int, as_json: bool) -> None:
     """Say why a subnet is on a front that was written."""
-    from ..search.explain import explain as explained
-    from ..search.front import Front
+    from ..search.front.explain import explain as explained
+    from ..search.front.front import Front
 
     found = explained(Front.load(front), number)
     if as_json:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.assignment import assigned_to
 from ..runtime.format.tasks import Task
-from .clock import NONE, Clock, Policies
+from .algorithms.parts import NANOSECONDS
 from .entries import FrontEntry, Latency
-from .front import Front
-from .latency import LEAST, LatencyModel
+from .front.front import Front
+from .front.staircase import stairs
+from .latency.clock import NONE, Clock, Policies
+from .latency.model import LEAST, LatencyModel
 from .limits import UNLIMITED, Limits
-from .parts import NANOSECONDS
 from .preference import Preference
 from .score import Yardstick
-from .staircase import stairs
 from .wording import in_words, precision_in_words
 
 LEAST_TO_JUDGE = 20

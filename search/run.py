@@ -18,30 +18,30 @@ from ..training.checkpoint import Checkpoint, load_checkpoint
 from ..training.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device
 from . import FRONT_SIZE
-from .account import accounted
-from .algorithm import Algorithm, Problem, Progress, TableSource
-from .assemble import make_front
-from .clock import Clock, ThisMachine
+from .algorithms.ecmt import Ecmt
+from .algorithms.factorized import Factorized
+from .algorithms.interface import Algorithm, Problem, Progress, TableSource
+from .algorithms.joint import Joint
 from .confirm import confirm, learn
-from .data import SearchData, open_search_data
-from .ecmt import Ecmt
-from .factorized import Factorized
 from .floors import NONE, Floors
-from .front import Front
-from .identity import batches_digest, supernet_digest
-from .joint import Joint
-from .latency import LatencyModel
+from .front.account import accounted
+from .front.assemble import make_front
+from .front.front import Front
+from .front.provenance import Provenance
+from .latency.clock import Clock, ThisMachine
+from .latency.model import LatencyModel
 from .limits import UNLIMITED, Limits
 from .log import EvaluationLog
 from .places import check_front_path, log_path, page_path, plot_path, stairs_path
 from .preference import Preference, standard_preferences
-from .provenance import Provenance
+from .quality.data import SearchData, open_search_data
+from .quality.identity import batches_digest, supernet_digest
+from .quality.source import ByPrecision, EncoderSource
 from .run_checks import check_clock, check_counts, check_nested, limited
 from .sizes import PrecisionCosts
-from .source import ByPrecision, EncoderSource
 
 if TYPE_CHECKING:
-    from .integers import IntegerEvaluator
+    from .quality.integers import IntegerEvaluator
 
 ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for algorithm in (Factorized(), Ecmt(), Joint())}
 DEFAULT = Factorized().name
@@ -97,7 +97,7 @@ def run_search(
     data = data or open_search_data(checkpoint, images, data_root)
     digest = supernet_digest(checkpoint.supernet)
     if cluster is not None:
-        from .cluster import check_cluster
+        from .quality.cluster import check_cluster
 
         check_cluster(cluster)
     log = _open_log(out, digest, data, resume)
@@ -167,7 +167,7 @@ def _integers(
     checkpoint: Checkpoint, evaluator: Evaluator, data: SearchData, log: EvaluationLog | None
 ) -> tuple[dict[str, Policy], dict[str, IntegerEvaluator]]:
     """Policies of low precision, and where the quality of subnets in each comes from."""
-    from .integers import Images, integer_sources
+    from .quality.integers import Images, integer_sources
 
     how = checkpoint.recipe.quantize
     images = Images.of(data.recalibration, data.validation, how.calibration_images)
@@ -177,7 +177,7 @@ def _integers(
 def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> AbstractContextManager[EncoderSource]:
     if cluster is None:
         return nullcontext(evaluator)
-    from .cluster import on_cluster
+    from .quality.cluster import on_cluster
 
     return on_cluster(cluster, evaluator, data.recalibration, data.validation)
 
@@ -212,15 +212,15 @@ def _origin(algorithm: str, digest: str, data: SearchData, problem: Problem) -> 
 
 
 def _write_stairs(latency: LatencyModel, checkpoint: Checkpoint, where: str, out: Path) -> None:
-    from .staircase import plot_stairs, stairs
+    from .front.staircase import plot_stairs, stairs
 
     plot_stairs(stairs(latency, checkpoint.space, checkpoint.tasks), where, stairs_path(out))
 
 
 def write_front(front: Front, out: Path) -> None:
     """Write FRONT.json, and beside it the plot and the page."""
-    from .page import write_page
-    from .plot import plot_front
+    from .front.page import write_page
+    from .front.plot import plot_front
 
     front.save(out)
     plot_front(front, plot_path(out))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from ..devices.errors import BudgetError, CheckpointError
 from ..training.checkpoint import Checkpoint
-from .algorithm import Problem
-from .clock import Clock, ThisMachine
-from .ecmt import Ecmt
+from .algorithms.ecmt import Ecmt
+from .algorithms.interface import Problem
+from .latency.clock import Clock, ThisMachine
 from .limits import Limits
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pliant import PliantError
 from pliant.models.cost import CostModel
-from pliant.search.algorithm import Problem
-from pliant.search.archive import Archive
+from pliant.search.algorithms.archive import Archive
+from pliant.search.algorithms.interface import Problem
 
 from ..dated import hardware_name
 from ..training.methods import SUBJECTS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pliant.search.algorithm import Problem, TableSource, Wanted
-from pliant.search.parts import PartCosts
+from pliant.search.algorithms.interface import Problem, TableSource, Wanted
+from pliant.search.algorithms.parts import PartCosts
 from pliant.training.evaluator import Table
 
 

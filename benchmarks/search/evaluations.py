@@ -21,7 +21,7 @@ import torch
 
 from pliant import PliantError
 from pliant.models.space import SearchSpace, SubnetConfig
-from pliant.search.data import SearchData, open_search_data
+from pliant.search.quality.data import SearchData, open_search_data
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Algorithm, Candidate, Found, Problem, Trunk, tables_of
-from pliant.search.ecmt import Ecmt
-from pliant.search.factorized import Factorized
-from pliant.search.joint import Joint
-from pliant.search.parts import PartCosts
+from pliant.search.algorithms.ecmt import Ecmt
+from pliant.search.algorithms.factorized import Factorized
+from pliant.search.algorithms.interface import Algorithm, Candidate, Found, Problem, Trunk, tables_of
+from pliant.search.algorithms.joint import Joint
+from pliant.search.algorithms.parts import PartCosts
+from pliant.search.algorithms.selection import non_dominated
 from pliant.search.preference import Preference, rule_variants
 from pliant.search.score import Yardstick
-from pliant.search.selection import non_dominated
 
 INT8 = "int8"
 Offers = Callable[[Preference], Sequence[Candidate]]

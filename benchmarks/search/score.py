@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Candidate, Problem
+from pliant.search.algorithms.hypervolume import COST_REFERENCE, Volume
+from pliant.search.algorithms.interface import Candidate, Problem
+from pliant.search.algorithms.parts import NANOSECONDS
+from pliant.search.algorithms.selection import Chooser, choose, non_dominated
 from pliant.search.control import Control, budgets_between, measure_control, protocol_preferences
-from pliant.search.hypervolume import COST_REFERENCE, Volume
-from pliant.search.parts import NANOSECONDS
 from pliant.search.preference import Preference, standard_preferences
 from pliant.search.score import Yardstick
-from pliant.search.selection import Chooser, choose, non_dominated
 
 from .methods import Outcome
 from .subjects import Groups

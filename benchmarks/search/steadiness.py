@@ -23,10 +23,10 @@ import numpy as np
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
-from pliant.search.clock import probes
-from pliant.search.latency import LatencyModel
+from pliant.search.latency.clock import probes
+from pliant.search.latency.model import LatencyModel
+from pliant.search.latency.timing import Timer, quickest_tenth
 from pliant.search.pace import Timed, at_one_pace
-from pliant.search.timing import Timer, quickest_tenth
 from pliant.training.checkpoint import Checkpoint
 
 from ..dated import save_dated

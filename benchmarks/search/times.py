@@ -19,7 +19,7 @@ Entry = dict[str, Any]
 
 
 class Measure(Protocol):
-    """Times subnets; `keep` is given each as soon as it is measured (`pliant.search.timing.Timer`)."""
+    """Times subnets; `keep` is given each as soon as it is measured (`pliant.search.latency.timing.Timer`)."""
 
     def __call__(self, configs: Sequence[SubnetConfig], *, keep: Callable[[SubnetConfig, Timed], None]) -> object:
         """Measure all of them."""

@@ -12,16 +12,16 @@ import numpy as np
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
 from pliant.quantize.assignment import FP32, assigned_to
-from pliant.search.clock import probes
-from pliant.search.data import open_search_data
-from pliant.search.identity import batches_digest, supernet_digest
-from pliant.search.integers import Images, integer_sources
-from pliant.search.latency import LatencyModel
+from pliant.search.latency.clock import probes
+from pliant.search.latency.model import LatencyModel
+from pliant.search.latency.timing import STATISTIC, Timer
 from pliant.search.log import EvaluationLog
 from pliant.search.predictor import Fit, Predictor
+from pliant.search.quality.data import open_search_data
+from pliant.search.quality.identity import batches_digest, supernet_digest
+from pliant.search.quality.integers import Images, integer_sources
+from pliant.search.quality.source import ByPrecision
 from pliant.search.run import NO_LOSS
-from pliant.search.source import ByPrecision
-from pliant.search.timing import STATISTIC, Timer
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.evaluator import Evaluator
 

@@ -13,8 +13,8 @@ from pliant.benchmarks.search.report import control_ratio, tables
 from pliant.benchmarks.search.score import Ends, control, protocol
 from pliant.benchmarks.search.subjects import Groups
 from pliant.runtime.format.tasks import Task
-from pliant.search.algorithm import Problem, Trunk
-from pliant.search.archive import Archive
+from pliant.search.algorithms.archive import Archive
+from pliant.search.algorithms.interface import Problem, Trunk
 
 from ..search.making import TASKS, formula_problem, priced
 

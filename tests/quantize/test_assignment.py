@@ -11,7 +11,7 @@ from pliant.export.forms import Forms
 from pliant.models.space import SubnetConfig
 from pliant.quantize.assignment import MOST_TASKS, PARTS, Assignment, even_assignments, policy_of
 from pliant.quantize.policy import Policy
-from pliant.search.timing import _statistics_at_hand
+from pliant.search.latency.timing import _statistics_at_hand
 
 from ..models.making import DENSE, make_supernet
 

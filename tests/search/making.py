@@ -12,13 +12,13 @@ from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, b
 from pliant.models.architecture import Architecture
 from pliant.quantize.assignment import Assignment
 from pliant.runtime.format.tasks import Task
-from pliant.search.algorithm import Candidate, Problem, Trunk, Wanted
-from pliant.search.archive import Archive
-from pliant.search.clock import probes
-from pliant.search.data import SearchData
-from pliant.search.hypervolume import Volume
-from pliant.search.latency import LatencyModel
+from pliant.search.algorithms.archive import Archive
+from pliant.search.algorithms.hypervolume import Volume
+from pliant.search.algorithms.interface import Candidate, Problem, Trunk, Wanted
+from pliant.search.latency.clock import probes
+from pliant.search.latency.model import LatencyModel
 from pliant.search.preference import rule_variants, standard_preferences
+from pliant.search.quality.data import SearchData
 from pliant.search.score import Yardstick
 from pliant.training.checkpoint import Checkpoint
 from pliant.training.data.batches import Batch

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from pliant.search.account import accounted
-from pliant.search.assemble import make_front
+from pliant.search.algorithms.factorized import Factorized
+from pliant.search.algorithms.hypervolume import Volume
 from pliant.search.entries import FrontEntry, Latency
-from pliant.search.factorized import Factorized
-from pliant.search.front import Front
-from pliant.search.hypervolume import Volume
+from pliant.search.front.account import accounted
+from pliant.search.front.assemble import make_front
+from pliant.search.front.front import Front
+from pliant.search.front.provenance import Provenance
 from pliant.search.preference import Preference
-from pliant.search.provenance import Provenance
 from pliant.search.score import Yardstick
 
 from .making import formula_problem, priced

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from pliant.models.space import SubnetConfig
-from pliant.search.clock import NONE, Policies, Profiled, ThisMachine, probes
 from pliant.search.confirm import learn, with_latencies
 from pliant.search.entries import FrontEntry, Latency
-from pliant.search.front import Front
-from pliant.search.provenance import Provenance
+from pliant.search.front.front import Front
+from pliant.search.front.provenance import Provenance
+from pliant.search.latency.clock import NONE, Policies, Profiled, ThisMachine, probes
 from pliant.search.run import run_search
 
 from .making import NAMES, TASKS, formula_problem, make_checkpoint, make_data, make_supernet

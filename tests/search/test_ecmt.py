@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pliant.models.space import SearchSpace
-from pliant.search.algorithm import Trunk
-from pliant.search.ecmt import Ecmt, first_encoders
-from pliant.search.evolution import Evolution
+from pliant.search.algorithms.ecmt import Ecmt, first_encoders
+from pliant.search.algorithms.evolution import Evolution
+from pliant.search.algorithms.interface import Trunk
 
 from .making import by_rule, formula_problem, volume_of
 
@@ -49,7 +49,7 @@ def test_search_says_nothing_on_its_own() -> None:
     """pymoo prints a hint when it is not compiled, and progress when asked: neither may reach the terminal."""
     code = (
         "import random\n"
-        "from pliant.search.evolution import Evolution\n"
+        "from pliant.search.algorithms.evolution import Evolution\n"
         "one = Evolution([4, 4], 2, 6, 4, seed=0)\n"
         "one.tell([(0, 0), (1, 3)], [(1.0, 0.0), (0.0, 1.0)])\n"
         "assert one.ask(lambda genes: True)\n"

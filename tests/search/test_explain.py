@@ -6,15 +6,15 @@ from typing import Literal
 import pytest
 
 from pliant.devices.errors import BudgetError
-from pliant.search.assemble import make_front
+from pliant.search.algorithms.factorized import Factorized
+from pliant.search.algorithms.selection import Chooser
 from pliant.search.entries import Latency
-from pliant.search.explain import explain
-from pliant.search.factorized import Factorized
-from pliant.search.front import Front
+from pliant.search.front.assemble import make_front
+from pliant.search.front.explain import explain
+from pliant.search.front.front import Front
+from pliant.search.front.provenance import Provenance
 from pliant.search.preference import Preference
-from pliant.search.provenance import Provenance
 from pliant.search.score import Yardstick
-from pliant.search.selection import Chooser
 
 from .making import formula_problem
 

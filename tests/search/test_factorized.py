@@ -11,11 +11,11 @@ import pytest
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.quantize.assignment import Assignment
 from pliant.runtime.format.tasks import Task
-from pliant.search.algorithm import Problem, Trunk, Wanted
-from pliant.search.archive import Archive
-from pliant.search.ecmt import Ecmt
-from pliant.search.factorized import Factorized, best_decoders
-from pliant.search.latency import LatencyModel
+from pliant.search.algorithms.archive import Archive
+from pliant.search.algorithms.ecmt import Ecmt
+from pliant.search.algorithms.factorized import Factorized, best_decoders
+from pliant.search.algorithms.interface import Problem, Trunk, Wanted
+from pliant.search.latency.model import LatencyModel
 from pliant.search.preference import standard_preferences
 from pliant.training.evaluator import Table
 

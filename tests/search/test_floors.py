@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from pliant.devices.errors import BudgetError
-from pliant.search.assemble import make_front
 from pliant.search.floors import Floors, meets
-from pliant.search.provenance import Provenance
+from pliant.search.front.assemble import make_front
+from pliant.search.front.provenance import Provenance
 from pliant.search.run import ALGORITHMS
 from pliant.search.score import Yardstick
 

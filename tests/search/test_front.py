@@ -15,9 +15,9 @@ from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.tasks import Task
 from pliant.search.entries import FrontEntry, Latency
-from pliant.search.front import Front
-from pliant.search.plot import plot_front
-from pliant.search.provenance import Provenance
+from pliant.search.front.front import Front
+from pliant.search.front.plot import plot_front
+from pliant.search.front.provenance import Provenance
 
 from ..models.making import configs
 from .making import NAMES, TASKS

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pliant.models.space import SearchSpace
 from pliant.quantize.assignment import MOST_TASKS, Assignment
-from pliant.search.genes import Coding
+from pliant.search.algorithms.genes import Coding
 
 SPACE = SearchSpace(3, ("depth", "normals"), (0.25, 0.5, 1.0), (0.5, 1.0), multiple=4)
 

@@ -17,12 +17,12 @@ from pliant.models.space import SubnetConfig
 from pliant.quantize.assignment import Assignment
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
-from pliant.search.algorithm import Trunk
-from pliant.search.clock import ThisMachine
-from pliant.search.factorized import Factorized
-from pliant.search.front import Front
-from pliant.search.integers import Calibrated, Images, IntegerEvaluator
-from pliant.search.joint import Joint
+from pliant.search.algorithms.factorized import Factorized
+from pliant.search.algorithms.interface import Trunk
+from pliant.search.algorithms.joint import Joint
+from pliant.search.front.front import Front
+from pliant.search.latency.clock import ThisMachine
+from pliant.search.quality.integers import Calibrated, Images, IntegerEvaluator
 from pliant.search.run import run_search
 from pliant.training.evaluator import Evaluator
 
@@ -137,7 +137,7 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
     assert any(line.startswith("int8 latencies are estimated from 1") for line in notes)
     again = ThisMachine(checkpoint.supernet, threads=1, count=12)
     with monkeypatch.context() as patched:
-        patched.setattr("pliant.search.integers.find_policies", None)  # minutes of work, which the log spares
+        patched.setattr("pliant.search.quality.integers.find_policies", None)  # minutes of work, which the log spares
         assert run_search(checkpoint, data=data, out=out, clock=again, int8=True, resume=True) == front
     assert (tmp_path / "front.log.jsonl").read_text() == log
 

@@ -6,9 +6,9 @@ import random
 import numpy as np
 
 from pliant.models.space import SearchSpace, SubnetConfig
-from pliant.search.algorithm import Candidate, Problem, Trunk
-from pliant.search.evolution import Genes, evolved
-from pliant.search.joint import Joint
+from pliant.search.algorithms.evolution import Genes, evolved
+from pliant.search.algorithms.interface import Candidate, Problem, Trunk
+from pliant.search.algorithms.joint import Joint
 
 from .making import formula_problem, volume_of
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pliant.search.knapsack import best_choices
+from pliant.search.algorithms.knapsack import best_choices
 
 # Few levels, so that equal costs and gains happen.
 problems = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(

@@ -11,9 +11,9 @@ from pliant.devices.errors import BudgetError
 from pliant.devices.measure import Effort
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.quantize.assignment import Assignment
-from pliant.search.latency import LatencyModel
+from pliant.search.latency.model import LatencyModel
+from pliant.search.latency.timing import TOGETHER, Timer, quickest_tenth
 from pliant.search.pace import Timed
-from pliant.search.timing import TOGETHER, Timer, quickest_tenth
 
 from .making import NAMES, TASKS, make_supernet
 

@@ -9,14 +9,14 @@ import pytest
 from pliant.devices.errors import BudgetError
 from pliant.models.cost import Cost, PartCost
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Problem, Trunk
-from pliant.search.archive import Archive
-from pliant.search.assemble import make_front
+from pliant.search.algorithms.archive import Archive
+from pliant.search.algorithms.factorized import Factorized, best_decoders
+from pliant.search.algorithms.interface import Problem, Trunk
 from pliant.search.confirm import confirm
 from pliant.search.entries import FrontEntry, Latency
-from pliant.search.factorized import Factorized, best_decoders
+from pliant.search.front.assemble import make_front
+from pliant.search.front.provenance import Provenance
 from pliant.search.limits import Limits
-from pliant.search.provenance import Provenance
 from pliant.search.run import ALGORITHMS, run_search
 
 from .making import formula_cost, formula_problem, make_checkpoint, make_data, priced

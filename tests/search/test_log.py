@@ -10,9 +10,9 @@ import torch
 from pliant import CheckpointError, DataError
 from pliant.models import Supernet
 from pliant.quantize.policy import Policy
-from pliant.search.identity import batches_digest, supernet_digest
 from pliant.search.log import EvaluationLog
 from pliant.search.pace import Timed
+from pliant.search.quality.identity import batches_digest, supernet_digest
 
 from .making import make_batches, make_supernet
 

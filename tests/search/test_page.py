@@ -21,9 +21,9 @@ from pliant.runtime.format.tasks import Task
 from pliant.runtime.planning.budget import make_budget
 from pliant.runtime.planning.choice import rank
 from pliant.search.entries import FrontEntry, Latency
-from pliant.search.front import Front
-from pliant.search.page import write_page
-from pliant.search.provenance import Provenance
+from pliant.search.front.front import Front
+from pliant.search.front.page import write_page
+from pliant.search.front.provenance import Provenance
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")

@@ -11,7 +11,7 @@ from pliant.devices.profile import DeviceProfile, Key
 from pliant.export.identity import GraphDigests
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
-from pliant.search.profiled import profiled_latencies
+from pliant.search.latency.profiled import profiled_latencies
 
 from .making import HEIGHT, NAMES, WIDTH, make_supernet
 

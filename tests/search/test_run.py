@@ -13,7 +13,7 @@ import pytest
 
 from pliant import BudgetError, CheckpointError, DataError
 from pliant.search.floors import Floors
-from pliant.search.front import Front
+from pliant.search.front.front import Front
 from pliant.search.places import log_path
 from pliant.search.run import run_search
 from pliant.training.evaluate import evaluate
@@ -158,5 +158,5 @@ def test_a_separate_network_is_not_searched(tmp_path: Path) -> None:
 
 
 def test_reading_a_front_loads_neither_pymoo_nor_matplotlib() -> None:
-    code = "import sys, pliant.search.front; assert not {'pymoo', 'matplotlib', 'moocore'} & set(sys.modules)"
+    code = "import sys, pliant.search.front.front; assert not {'pymoo', 'matplotlib', 'moocore'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=dict(os.environ))

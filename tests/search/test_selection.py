@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pliant.models.space import SubnetConfig
-from pliant.search.algorithm import Candidate
-from pliant.search.hypervolume import COST_REFERENCE, Volume
+from pliant.search.algorithms.hypervolume import COST_REFERENCE, Volume
+from pliant.search.algorithms.interface import Candidate
+from pliant.search.algorithms.selection import Chooser, choose, non_dominated, objectives
 from pliant.search.preference import standard_preferences
 from pliant.search.score import Yardstick
-from pliant.search.selection import Chooser, choose, non_dominated, objectives
 
 from .making import NAMES, TASKS
 

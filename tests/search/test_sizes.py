@@ -11,9 +11,9 @@ from pliant.models.cost import CostModel
 from pliant.quantize.assignment import Assignment, even_assignments
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.tasks import Task
-from pliant.search.parts import PartCosts
+from pliant.search.algorithms.parts import PartCosts
+from pliant.search.latency.timing import _statistics_at_hand
 from pliant.search.sizes import PrecisionCosts
-from pliant.search.timing import _statistics_at_hand
 
 from ..models.making import DENSE, LABELS, make_supernet
 

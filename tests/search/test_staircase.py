@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pliant.search.latency import LatencyModel
-from pliant.search.staircase import Stair, plot_stairs, stairs
+from pliant.search.front.staircase import Stair, plot_stairs, stairs
+from pliant.search.latency.model import LatencyModel
 
 from .making import TASKS
 from .test_latency import SPACE, measured

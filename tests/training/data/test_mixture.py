@@ -15,7 +15,7 @@ from pliant.export.quality import measure_quality, read_labelled
 from pliant.models.losses import loss
 from pliant.models.metrics import Metric
 from pliant.runtime.format.tasks import KINDS, Kind, Task
-from pliant.search.data import open_search_data
+from pliant.search.quality.data import open_search_data
 from pliant.training import train
 from pliant.training.checkpoint import load_checkpoint
 from pliant.training.data import Sample, open_data

@@ -19,11 +19,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..devices.errors import InputError
-from ..devices.writing import write_atomically
+from ...devices.errors import InputError
+from ...devices.writing import write_atomically
+from ..score import Yardstick
 from .front import Front
 from .plot import COLORS, GREY, INK, RULE, title
-from .score import Yardstick
 
 _SCRIPTS = ("page_choice.js", "page_charts.js", "page.js")
 

@@ -11,16 +11,16 @@ from functools import cached_property
 
 import numpy as np
 
-from ..devices.dialect import get_dialect
-from ..devices.measure import Effort, Progress, sample
-from ..export.engine import Engine
-from ..export.forms import Forms
-from ..models.norm import SlimBatchNorm2d
-from ..models.setting import Statistics
-from ..models.space import SubnetConfig
-from ..models.supernet import Supernet
-from ..quantize.policy import Policy
-from .pace import Timed
+from ...devices.dialect import get_dialect
+from ...devices.measure import Effort, Progress, sample
+from ...export.engine import Engine
+from ...export.forms import Forms
+from ...models.norm import SlimBatchNorm2d
+from ...models.setting import Statistics
+from ...models.space import SubnetConfig
+from ...models.supernet import Supernet
+from ...quantize.policy import Policy
+from ..pace import Timed
 
 TOGETHER = 8
 """Subnets timed in turns."""

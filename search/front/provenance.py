@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..devices.errors import InputError
+from ...devices.errors import InputError
 
 COSTS = ("macs", "measured latency", "estimated latency", "partly estimated latency")
 """What a front's subnets are compared by."""

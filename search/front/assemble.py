@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..models.space import SubnetConfig
+from ...models.space import SubnetConfig
+from ..algorithms.hypervolume import Volume
+from ..algorithms.interface import Candidate, Found, Problem
+from ..algorithms.selection import Chooser, choose, non_dominated
+from ..entries import FrontEntry
+from ..floors import meets
+from ..score import Yardstick
 from .account import accounted
-from .algorithm import Candidate, Found, Problem
-from .entries import FrontEntry
-from .floors import meets
 from .front import Front
-from .hypervolume import Volume
 from .provenance import Provenance
-from .score import Yardstick
-from .selection import Chooser, choose, non_dominated
 
 
 def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: int, origin: Provenance) -> Front:

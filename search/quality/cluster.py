@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..devices.errors import EngineUnavailable, PliantError
-from ..models.supernet import Supernet
-from ..training.data.batches import Batch
-from ..training.evaluator import Demand, Encoder, Evaluator, Table, Wanted
+from ...devices.errors import EngineUnavailable, PliantError
+from ...models.supernet import Supernet
+from ...training.data.batches import Batch
+from ...training.evaluator import Demand, Encoder, Evaluator, Table, Wanted
 
 LOCAL = "local"
 PATIENCE = 5.0

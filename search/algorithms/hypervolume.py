@@ -14,9 +14,9 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from .algorithm import Candidate
-from .preference import Preference
-from .score import Yardstick
+from ..preference import Preference
+from ..score import Yardstick
+from .interface import Candidate
 
 Points = NDArray[np.float64]
 COST_REFERENCE = 1.1

@@ -16,24 +16,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..devices.dialect import get_dialect
-from ..devices.fingerprint import read_fingerprint
-from ..export.build import PARITY_IMAGES
-from ..export.engine import Engine
-from ..export.feeds import Feed
-from ..export.forms import Forms
-from ..export.mixing import NAME as MIXED
-from ..export.mixing import Mixer
-from ..export.quality import Labelled, measure_quality
-from ..models.space import SubnetConfig
-from ..quantize.assignment import FP32, even_assignments, policy_of
-from ..quantize.calibrate import calibrate
-from ..quantize.lowering import Lowered
-from ..quantize.policy import Policy
-from ..quantize.ranges import Range
-from ..training.data.batches import Batch
-from ..training.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wanted
-from .log import EvaluationLog
+from ...devices.dialect import get_dialect
+from ...devices.fingerprint import read_fingerprint
+from ...export.build import PARITY_IMAGES
+from ...export.engine import Engine
+from ...export.feeds import Feed
+from ...export.forms import Forms
+from ...export.mixing import NAME as MIXED
+from ...export.mixing import Mixer
+from ...export.quality import Labelled, measure_quality
+from ...models.space import SubnetConfig
+from ...quantize.assignment import FP32, even_assignments, policy_of
+from ...quantize.calibrate import calibrate
+from ...quantize.lowering import Lowered
+from ...quantize.policy import Policy
+from ...quantize.ranges import Range
+from ...training.data.batches import Batch
+from ...training.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wanted
+from ..log import EvaluationLog
 
 WHOLE = Policy().name
 FINDING = 1

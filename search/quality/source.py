@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from ..training import evaluator
-from ..training.evaluator import Table
-from .algorithm import Wanted
+from ...training import evaluator
+from ...training.evaluator import Table
+from ..algorithms.interface import Wanted
 
 
 class EncoderSource(Protocol):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import Assignment, assigned_to, may_differ
-from .algorithm import Problem
+from ...models.space import SearchSpace, SubnetConfig
+from ...quantize.assignment import Assignment, assigned_to, may_differ
+from ..predictor import flags_of
 from .evolution import Genes
-from .predictor import flags_of
+from .interface import Problem
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..devices.errors import BudgetError, PliantError
-from ..devices.profile import DeviceProfile
-from ..export.identity import GraphDigests
-from ..models.space import SubnetConfig
-from ..models.supernet import Supernet
-from .entries import Latency
+from ...devices.errors import BudgetError, PliantError
+from ...devices.profile import DeviceProfile
+from ...export.identity import GraphDigests
+from ...models.space import SubnetConfig
+from ...models.supernet import Supernet
+from ..entries import Latency
 
 
 def profiled_latencies(profile: DeviceProfile, supernet: Supernet) -> dict[SubnetConfig, Latency]:

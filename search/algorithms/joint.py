@@ -16,15 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.space import SubnetConfig
-from ..training.evaluator import Table
-from .algorithm import Candidate, Found, Problem, tables_of
+from ...models.space import SubnetConfig
+from ...training.evaluator import Table
+from ..predictor import Predictor
+from ..score import Yardstick
 from .evolution import Genes, evolved
 from .genes import Coding
 from .hypervolume import Points, Volume
+from .interface import Candidate, Found, Problem, tables_of
 from .parts import PartCosts
-from .predictor import Predictor
-from .score import Yardstick
 from .selection import by_volume, spread
 
 FIRST = 16

@@ -12,14 +12,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .algorithm import Candidate, Found
-from .entries import Beaten, FrontEntry
+from ..algorithms.hypervolume import COST_REFERENCE, Volume
+from ..algorithms.interface import Candidate, Found
+from ..algorithms.parts import NANOSECONDS
+from ..algorithms.selection import objectives
+from ..entries import Beaten, FrontEntry
+from ..preference import Preference
+from ..score import Yardstick
 from .front import Front
-from .hypervolume import COST_REFERENCE, Volume
-from .parts import NANOSECONDS
-from .preference import Preference
-from .score import Yardstick
-from .selection import objectives
 
 NEAREST = 2
 """Of the subnets that one beats, so many are named."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..devices.checked import by_name, each, real
-from ..devices.errors import InputError, PliantError
-from ..devices.writing import write_atomically
-from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.policy import Policy
-from ..runtime.format.tasks import Task
-from .entries import FrontEntry, Latency, checked_fields, fields_of
-from .preference import Preference
+from ...devices.checked import by_name, each, real
+from ...devices.errors import InputError, PliantError
+from ...devices.writing import write_atomically
+from ...models.space import SearchSpace, SubnetConfig
+from ...quantize.policy import Policy
+from ...runtime.format.tasks import Task
+from ..entries import FrontEntry, Latency, checked_fields, fields_of
+from ..preference import Preference
 from .provenance import Provenance
 
 VERSION = 2

@@ -20,16 +20,16 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.space import SubnetConfig
-from ..quantize.assignment import Assignment
-from .algorithm import Found, Problem, Trunk
+from ...models.space import SubnetConfig
+from ...quantize.assignment import Assignment
+from ..floors import SLACK
+from ..predictor import Matrix, Predictor, flags_of
 from .archive import Archive
 from .ecmt import first_encoders
-from .floors import SLACK
 from .hypervolume import Points
+from .interface import Found, Problem, Trunk
 from .knapsack import Choices, best_choices
 from .parts import NANOSECONDS
-from .predictor import Matrix, Predictor, flags_of
 
 Planes = list[Points]
 FIRST = 12

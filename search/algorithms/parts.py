@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.cost import Cost, PartCost
-from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import FP32, Assignment
-from ..training.evaluator import Table
-from .algorithm import Candidate, Problem, Trunk, by_task
-from .latency import LatencyModel
+from ...models.cost import Cost, PartCost
+from ...models.space import SearchSpace, SubnetConfig
+from ...quantize.assignment import FP32, Assignment
+from ...training.evaluator import Table
+from ..latency.model import LatencyModel
+from .interface import Candidate, Problem, Trunk, by_task
 
 NANOSECONDS = 1e6
 """In a millisecond."""

@@ -12,12 +12,12 @@ import math
 import random
 from dataclasses import dataclass
 
-from ..models.space import SearchSpace, SubnetConfig
-from ..training.evaluator import Encoder
-from .algorithm import Found, Problem, Trunk
+from ...models.space import SearchSpace, SubnetConfig
+from ...training.evaluator import Encoder
+from ..preference import Preference, rule_variants
 from .archive import Archive
 from .evolution import Evolution, Genes
-from .preference import Preference, rule_variants
+from .interface import Found, Problem, Trunk
 
 
 @dataclass(frozen=True)

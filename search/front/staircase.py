@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..devices.errors import InputError
-from ..models.space import SearchSpace, SubnetConfig
-from ..runtime.format.tasks import Task
-from .latency import LatencyModel
+from ...devices.errors import InputError
+from ...models.space import SearchSpace, SubnetConfig
+from ...runtime.format.tasks import Task
+from ..latency.model import LatencyModel
 from .plot import COLORS, GREY, INK, STYLE
 
 

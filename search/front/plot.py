@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..devices.errors import InputError
-from ..runtime.format.tasks import Task
-from .entries import FrontEntry
+from ...devices.errors import InputError
+from ...runtime.format.tasks import Task
+from ..entries import FrontEntry
 from .front import Front
 
 if TYPE_CHECKING:

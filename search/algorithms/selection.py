@@ -9,10 +9,10 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from .algorithm import Candidate
+from ..preference import Preference
+from ..score import Yardstick
 from .hypervolume import Points, Volume
-from .preference import Preference
-from .score import Yardstick
+from .interface import Candidate
 
 
 def non_dominated(candidates: Sequence[Candidate], yardstick: Yardstick) -> list[Candidate]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from ..models.space import SubnetConfig
-from ..training.evaluator import Table
-from .algorithm import Candidate, Found, Problem, Trunk, by_task
+from ...models.space import SubnetConfig
+from ...training.evaluator import Table
+from ..score import Yardstick
 from .hypervolume import Points, Volume
+from .interface import Candidate, Found, Problem, Trunk, by_task
 from .parts import PartCosts
-from .score import Yardstick
 
 Variants = Callable[["Archive", Trunk], Iterable[SubnetConfig]]
 """The subnets that are worth being candidates on an encoder that was measured."""

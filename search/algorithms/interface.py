@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from ..models.cost import Cost
-from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import FP32, Assignment, assigned_to, even_assignments
-from ..runtime.format.tasks import Task
-from ..training.evaluator import Demand, Encoder, Table
-from .floors import NONE, Floors
-from .latency import LatencyModel
-from .limits import UNLIMITED, Limits
-from .preference import Decoders, Preference
+from ...models.cost import Cost
+from ...models.space import SearchSpace, SubnetConfig
+from ...quantize.assignment import FP32, Assignment, assigned_to, even_assignments
+from ...runtime.format.tasks import Task
+from ...training.evaluator import Demand, Encoder, Table
+from ..floors import NONE, Floors
+from ..latency.model import LatencyModel
+from ..limits import UNLIMITED, Limits
+from ..preference import Decoders, Preference
 
 Progress = Callable[[int, int, float], None]
 """Called after each true evaluation: how many are done, how many there may be, hypervolume so far."""
@@ -40,7 +40,7 @@ Wanted = tuple[Trunk, Demand]
 
 
 class TableSource(Protocol):
-    """Where true quality comes from (source.py)."""
+    """Where true quality comes from (quality/source.py)."""
 
     def evaluate(self, wanted: Sequence[Wanted]) -> Iterator[Table]:
         """Quality of the demanded decoders on each trunk, in this order: task -> decoder width -> metric.

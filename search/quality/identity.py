@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from ..models.supernet import Supernet
-from ..training.data.batches import Batch
+from ...models.supernet import Supernet
+from ...training.data.batches import Batch
 
 
 def supernet_digest(supernet: Supernet) -> str:

@@ -10,16 +10,16 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from ..devices.fingerprint import read_fingerprint
-from ..devices.measure import Progress
-from ..devices.profile import DeviceProfile
-from ..models.space import SearchSpace, SubnetConfig
-from ..models.supernet import Supernet
-from ..quantize.assignment import FP32, Assignment, may_differ, policy_of
-from ..quantize.policy import Policy
-from .entries import Latency
-from .log import EvaluationLog
-from .pace import Timed, at_one_pace
+from ...devices.fingerprint import read_fingerprint
+from ...devices.measure import Progress
+from ...devices.profile import DeviceProfile
+from ...models.space import SearchSpace, SubnetConfig
+from ...models.supernet import Supernet
+from ...quantize.assignment import FP32, Assignment, may_differ, policy_of
+from ...quantize.policy import Policy
+from ..entries import Latency
+from ..log import EvaluationLog
+from ..pace import Timed, at_one_pace
 from .profiled import profiled_latencies
 from .timing import QUANTILE, STATISTIC, Timer
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
-from ..devices.errors import BudgetError
-from ..models.space import SearchSpace, SubnetConfig
-from ..quantize.assignment import FP32, Assignment, assigned_to
-from ..runtime.format.tasks import Task
-from ..training.evaluator import Encoder
-from .predictor import Fit
+from ...devices.errors import BudgetError
+from ...models.space import SearchSpace, SubnetConfig
+from ...quantize.assignment import FP32, Assignment, assigned_to
+from ...runtime.format.tasks import Task
+from ...training.evaluator import Encoder
+from ..predictor import Fit
 
 Vector = NDArray[np.float64]
 PENALTIES = tuple(10.0**exponent for exponent in range(-4, 3))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..devices.errors import BudgetError
-from ..runtime.planning.budget import LATENCY, MACS
-from .entries import FrontEntry
+from ...devices.errors import BudgetError
+from ...runtime.planning.budget import LATENCY, MACS
+from ..entries import FrontEntry
+from ..preference import Preference
+from ..score import Yardstick
+from ..wording import in_words
 from .front import Front
-from .preference import Preference
-from .score import Yardstick
-from .wording import in_words
 
 
 @dataclass(frozen=True)
