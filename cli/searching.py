@@ -120,6 +120,8 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
     if as_json:
         print_json(front.to_json())
         return
+    from ..search.wording import precision_in_words
+
     timed = any(entry.latency for entry in front.entries)
     mixed = any(entry.config.precision != "fp32" for entry in front.entries)
     heads = [quality_head(task) for task in front.tasks]
@@ -127,7 +129,7 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
     for index, entry in enumerate(front.entries, 1):
         latency = [_shown(entry.latency)] if timed else []
         found = [quality(entry.quality[task.name]) for task in front.tasks]
-        precision = [entry.config.precision] if mixed else []
+        precision = [precision_in_words(entry.config)] if mixed else []
         cost = (macs(entry.macs), size(entry.bytes), *precision, *latency)
         rows.append((str(index), *cost, *found, "; ".join(entry.preferences)))
     print_table(
@@ -147,5 +149,5 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
     print(f"{out}: {told} measured on {origin.images} images of {origin.data}")
     print(f"plot: {plot_path(out)}")
     print(f"page: {page_path(out)}")
-    if stairs_path(out).exists() and timed:
+    if timed and front.provenance.cost != "macs":
         print(f"latency by width: {stairs_path(out)}")

@@ -18,15 +18,11 @@ from pathlib import Path
 from .energy import EnergyUse
 from .errors import PliantError
 from .fingerprint import Fingerprint
+from .locking import LOCKS, lock
 from .measure import Measurement
 from .profile import DeviceProfile, MemoryUse, parse_profile, read_profile
 from .repeats import Repeat
 from .writing import leftovers, write_atomically
-
-try:
-    import fcntl
-except ImportError:  # Windows: replacing is atomic there too, only merging is not guarded
-    fcntl = None  # type: ignore[assignment]
 
 
 def cache_folder() -> Path:
@@ -202,7 +198,7 @@ def _check_home(folder: Path) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove what writers of a file left that were killed; only while it is locked, so that nobody is writing."""
-    if fcntl is not None:
+    if LOCKS:
         for left in leftovers(path):
             left.unlink(missing_ok=True)
 
@@ -210,6 +206,5 @@ def _sweep(path: Path) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with open(path, "a", encoding="utf-8") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, also by a kill
+        lock(file)  # without locks (Windows) replacing is atomic too, only merging is not guarded
         yield

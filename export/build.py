@@ -18,11 +18,11 @@ from ..models.setting import Statistics
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
 from ..quantize.lowering import Lowered
+from ..quantize.policy import MIXED
 from ..runtime.format.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
 from .feeds import Feed, Wide, fp32_feed
-from .mixing import NAME as MIXED
 from .mixing import Mixer
 from .noise import signal_to_noise
 from .parity import Parity, check_parity, compare_outputs, expected_outputs

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from ..quantize.lowering import Lowered, lower
-from ..quantize.policy import Policy
+from ..quantize.policy import MIXED, Policy
 from ..quantize.ranges import Range
 from ..quantize.sensitivity import Loss, Mixture, Noise, mix
 from ..runtime.format.tasks import Task
@@ -20,9 +20,6 @@ from .feeds import Feed, Wide, int8_feed
 from .noise import noise_power
 from .quality import Labelled, measure_quality
 from .rehearsal import rehearsed
-
-NAME = "mixed"
-"""The precision that a suite states for a subnet in int8 with blocks in fp32."""
 
 
 class Mixer:
@@ -43,7 +40,7 @@ class Mixer:
         quality: Labelled,
         max_drop: float,
         evaluations: int,
-        name: str = NAME,
+        name: str = MIXED,
         *,
         literally: bool = False,
     ):

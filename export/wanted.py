@@ -8,8 +8,7 @@ from ..devices.errors import ConfigError
 from ..models.cost import CostModel
 from ..models.space import SubnetConfig
 from ..models.supernet import Supernet
-from ..quantize.policy import Policy
-from .mixing import NAME as MIXED
+from ..quantize.policy import MIXED, Policy
 
 Asked = Mapping[SubnetConfig, tuple[str, ...]]
 """By widths, the precisions that a front asks for."""

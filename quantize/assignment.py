@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..models.space import SubnetConfig
-from .policy import Policy
+from .policy import MIXED, Policy
 
 FP32 = "fp32"
-PARTS = (FP32, "int8", "mixed")
+PARTS = (FP32, "int8", MIXED)
 """Precisions that a part may have; each has an initial of its own."""
 MOST_TASKS = 24
 """Decoders that an assignment can tell apart, for its name is short. A network of more has one precision as a whole."""

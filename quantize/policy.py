@@ -13,6 +13,8 @@ from ..devices.errors import QuantizeError
 
 VERSION = 2
 PRECISIONS = ("fp32", "fp16", "int8")
+MIXED = "mixed"
+"""The precision that a suite states for a subnet in int8 with blocks in fp32."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 

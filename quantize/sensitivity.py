@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from .policy import Policy
+from .policy import MIXED, Policy
 
 LEAST_GAIN = 0.02
 """Share of a task's noise below which a block is not worth floats of its own."""
@@ -78,7 +78,7 @@ def mix(
     evaluations: int,
     *,
     noise: Noise | None = None,
-    name: str = "mixed",
+    name: str = MIXED,
     joined: Iterable[tuple[str, str]] = (),
 ) -> Mixture:
     """The policy that keeps as few blocks in fp32 as measurement finds, so that no task loses more than `most` of it.

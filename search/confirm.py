@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..models.space import SearchSpace, SubnetConfig
@@ -12,41 +12,39 @@ from .algorithms.parts import NANOSECONDS
 from .entries import FrontEntry, Latency
 from .front.front import Front
 from .front.staircase import stairs
-from .latency.clock import NONE, Clock, Policies
+from .latency.clock import NONE, Clock, Policies, rewarded
 from .latency.model import LEAST, LatencyModel
 from .limits import UNLIMITED, Limits
 from .preference import Preference
 from .score import Yardstick
-from .wording import in_words, precision_in_words
+from .wording import Note, in_words, precision_in_words, unheard
 
 LEAST_TO_JUDGE = 20
 """Measured latencies from which it can be said how well others are estimated."""
 ROUGH = 0.1
 """An error of estimated latencies that tells of disturbed measurements rather than of the model."""
-Note = Callable[[str], None] | None
-"""Is told a line that a user should see."""
 
 
 def learn(
-    clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = None, policies: Policies = NONE
+    clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = unheard, policies: Policies = NONE
 ) -> dict[str, LatencyModel]:
     """Latency of all subnets by the encoder's precision, from those that the clock knows; none where it knows few."""
     known: dict[str, dict[SubnetConfig, float]] = {precision: {} for precision in ("fp32", *policies)}
     for config, each in clock.probe(policies).items():
         known[assigned_to(config).encoder][config] = each.value
     if len(known["fp32"]) < LEAST:
-        if note is not None:
-            count = len(known["fp32"])
-            note(f"{clock.where}: latencies of {count} subnets, of fewer than {LEAST}: searching by multiply-adds")
+        count = len(known["fp32"])
+        note(f"{clock.where}: latencies of {count} subnets, of fewer than {LEAST}: searching by multiply-adds")
         return {}
     models = {name: LatencyModel(space, tasks, each) for name, each in known.items() if len(each) >= LEAST}
-    if note is not None:
-        for precision in models:
-            note(_fit(precision if policies else "", known[precision], space, tasks))
-        for stair in stairs(models["fp32"], space, tasks):
-            if stair.wasted:
-                widths = ", ".join(f"{width:g}" for width in stair.wasted)
-                note(f"{stair.name}: width {widths} is no faster here than a wider one (estimated)")
+    for precision in models:
+        note(_fit(precision if policies else "", known[precision], space, tasks))
+    for stair in stairs(models["fp32"], space, tasks):
+        if stair.wasted:
+            widths = ", ".join(f"{width:g}" for width in stair.wasted)
+            note(f"{stair.name}: width {widths} is no faster here than a wider one (estimated)")
+    if line := rewarded(space, clock.fingerprint):
+        note(line)
     return models
 
 
@@ -60,7 +58,7 @@ def _fit(precision: str, known: Mapping[SubnetConfig, float], space: SearchSpace
 
 
 def confirm(
-    front: Front, clock: Clock, models: Mapping[str, LatencyModel], note: Note = None, limits: Limits = UNLIMITED
+    front: Front, clock: Clock, models: Mapping[str, LatencyModel], note: Note = unheard, limits: Limits = UNLIMITED
 ) -> Front:
     """The front with its latencies, measured where the clock can and said to be estimated where not.
 
@@ -81,12 +79,11 @@ def confirm(
     timed, left_out = with_latencies(front, {**estimated, **measured})
     timed, slow = _within(timed, limits)
     left_out += slow
-    if note is not None:
-        for line in left_out:
-            note(line)
-        missing = sum(config not in measured for config in configs)
-        if missing:
-            note(f"{missing} of {len(configs)} latencies are estimated: export a suite, then profile it there")
+    for line in left_out:
+        note(line)
+    missing = sum(config not in measured for config in configs)
+    if missing:
+        note(f"{missing} of {len(configs)} latencies are estimated: export a suite, then profile it there")
     return timed
 
 

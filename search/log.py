@@ -13,9 +13,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..devices.errors import CheckpointError, DataError, PliantError
+from ..devices.locking import lock_at_once
 from ..models.space import SubnetConfig
 from ..quantize.assignment import FP32
 from ..quantize.policy import Policy
@@ -34,31 +35,30 @@ class EvaluationLog:
 
     Raises CheckpointError when `resume` finds the log of another supernet, other images, no log at all in the file, or
     a damaged line (log_reading.py), and without `resume` when there is anything in it: evaluations are the costly part
-    of a search.
+    of a search. PliantError where another search writes it.
     """
 
     def __init__(self, path: Path, identity: dict[str, str], *, resume: bool = False):
         self.path = path
         header = {"_version": VERSION, "kind": "pliant search log", **identity}
-        found, whole = self._known(header, resume)
+        self._file = _opened_alone(path)
+        try:
+            found, whole = self._known(header, resume)
+            self._file.truncate(whole)
+            if not whole:
+                self._write(header)
+        except BaseException:
+            self._file.close()
+            raise
         self.by_precision, self.latencies, self.policies = found.entries, found.latencies, found.policies
         self.entries: list[Entry] = self.by_precision.pop(FP32, [])
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("r+b" if whole else "wb")
-            self._file.truncate(whole)
-            self._file.seek(whole)
-        except OSError as error:
-            raise PliantError(f"cannot write {path}: {error.strerror}") from error
-        if not whole:
-            self._write(header)
 
     def _known(self, header: dict[str, Any], resume: bool) -> tuple[Contents, int]:
         """What the file says already, and how many of its bytes stay."""
         try:
-            if resume and self.path.exists():
+            if resume:
                 return read_log(self.path, header)
-            if self.path.exists() and holds_something(self.path):
+            if holds_something(self.path):
                 raise CheckpointError(
                     f"{self.path} holds a search already: go on with --resume, or choose another --out"
                 )
@@ -96,3 +96,16 @@ class EvaluationLog:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
+
+
+def _opened_alone(path: Path) -> BinaryIO:
+    """A file to read and to add to, which no other search writes as long as it is open."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    except OSError as error:
+        raise PliantError(f"cannot write {path}: {error.strerror}") from error
+    if not lock_at_once(file):
+        file.close()
+        raise PliantError(f"another search is writing {path}: wait for its end, or choose another --out")
+    return file

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from ..training.evaluator import Encoder
 Matrix = NDArray[np.float64]
 MOST = 1000
 """Subnets learned from; of more, an even part: what a process costs grows with their cube."""
+TELLING = 8
+"""Fewest predictions of which an error and a rank correlation say something."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,30 @@ class Fit:
         """Compare estimates with what they are of, in the same order."""
         guess, truth = np.array(estimated, np.float64), np.array(true, np.float64)
         return cls(float(np.abs(guess / truth - 1.0).mean()), float(kendalltau(guess, truth)[0]))
+
+
+class Foretold:
+    """What a search predicted before it measured it, beside what it measured: held out by the order of things."""
+
+    def __init__(self) -> None:
+        self._predicted = list[Matrix]()
+        self._measured = list[Matrix]()
+
+    def add(self, predicted: Matrix, measured: Matrix) -> None:
+        """Quality of some subnets, or encoders with all their decoders: a row each."""
+        self._predicted.append(predicted)
+        self._measured.append(measured)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._measured))
+
+    def fit(self) -> Fit | None:
+        """By column, in the mean of those in which quality differs; None of fewer than `TELLING` rows."""
+        if len(self) < TELLING:
+            return None
+        columns = zip(np.concatenate(self._predicted).T, np.concatenate(self._measured).T, strict=True)
+        fits = [Fit.of(list(mine), list(true)) for mine, true in columns if np.ptp(true) > 0 and np.ptp(mine) > 0]
+        return Fit(fmean(fit.error for fit in fits), fmean(fit.tau for fit in fits)) if fits else None
 
 
 def flags_of(precision: str, precisions: Sequence[str]) -> tuple[float, ...]:

@@ -37,8 +37,9 @@ from .preference import Preference, standard_preferences
 from .quality.data import SearchData, open_search_data
 from .quality.identity import batches_digest, supernet_digest
 from .quality.source import ByPrecision, EncoderSource
-from .run_checks import check_clock, check_counts, check_nested, limited
+from .run_checks import check_clock, check_counts, check_nested, limited, told
 from .sizes import PrecisionCosts
+from .wording import Note, unheard
 
 if TYPE_CHECKING:
     from .quality.integers import IntegerEvaluator
@@ -66,7 +67,7 @@ def run_search(
     clock: Clock | None = None,
     floors: Floors = NONE,
     limits: Limits = UNLIMITED,
-    note: Callable[[str], None] | None = None,
+    note: Note = unheard,
     cluster: str | None = None,
     int8: bool = False,
 ) -> Front:
@@ -105,7 +106,7 @@ def run_search(
         clock.remember(log)
     try:
         evaluator = _evaluator(checkpoint, data, log)
-        policies, integers = _integers(checkpoint, evaluator, data, log) if int8 else ({}, {})
+        policies, integers = _integers(checkpoint, evaluator, data, log, note) if int8 else ({}, {})
         latency = {} if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note, policies)
         with _source(evaluator, data, cluster) as source:
             tables = ByPrecision({FP32: source, **integers})
@@ -118,8 +119,8 @@ def run_search(
         front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
         if clock is not None:
             front = accounted(confirm(front, clock, latency, note, limits), found)
-        if note is not None and limits != UNLIMITED and len(front.entries) <= 2:
-            note("no subnet keeps the limits: the front has both ends alone")
+        for line in told(problem, found):
+            note(line)
         # After measuring, which may leave out all subnets of a precision.
         named = sorted({entry.config.precision for entry in front.entries} - {FP32})
         front = replace(front, policies={each: policy_of(each, checkpoint.space.tasks, policies) for each in named})
@@ -164,14 +165,15 @@ def _evaluator(checkpoint: Checkpoint, data: SearchData, log: EvaluationLog | No
 
 
 def _integers(
-    checkpoint: Checkpoint, evaluator: Evaluator, data: SearchData, log: EvaluationLog | None
+    checkpoint: Checkpoint, evaluator: Evaluator, data: SearchData, log: EvaluationLog | None, note: Note
 ) -> tuple[dict[str, Policy], dict[str, IntegerEvaluator]]:
     """Policies of low precision, and where the quality of subnets in each comes from."""
     from .quality.integers import Images, integer_sources
 
     how = checkpoint.recipe.quantize
     images = Images.of(data.recalibration, data.validation, how.calibration_images)
-    return integer_sources(evaluator, images, NO_LOSS if how.max_drop is None else how.max_drop, how.evaluations, log)
+    most = NO_LOSS if how.max_drop is None else how.max_drop
+    return integer_sources(evaluator, images, most, how.evaluations, log, note)
 
 
 def _source(evaluator: Evaluator, data: SearchData, cluster: str | None) -> AbstractContextManager[EncoderSource]:

@@ -1,15 +1,22 @@
-"""What `run_search` refuses before the search."""
+"""What `run_search` refuses before the search, and what there is to say after it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..devices.errors import BudgetError, CheckpointError
+from ..runtime.planning.budget import LATENCY
 from ..training.checkpoint import Checkpoint
 from .algorithms.ecmt import Ecmt
-from .algorithms.interface import Problem
+from .algorithms.interface import Found, Problem
+from .floors import meets
 from .latency.clock import Clock, ThisMachine
-from .limits import Limits
+from .limits import UNLIMITED, Limits
+from .score import Yardstick
+
+ROUGH = 0.1
+"""How far over a limit of latency the narrowest subnet is estimated to be before nothing is searched."""
 
 
 def check_nested(checkpoint: Checkpoint) -> None:
@@ -44,4 +51,27 @@ def limited(problem: Problem, limits: Limits, clock: Clock | None) -> Problem:
         raise BudgetError(f"too few latencies are known of {clock.where} to keep a limit: search without --max-latency")
     narrowest = [replace(problem.space.narrowest, precision=each) for each in problem.parts]
     limits.check([problem.cost(config).total for config in narrowest])
+    if limits.latency_ms is not None and problem.latency is not None:
+        least = min(problem.latency[each.precision](each) for each in narrowest)
+        if least > limits.latency_ms * (1.0 + ROUGH):
+            raise BudgetError(
+                f"even the narrowest subnet is estimated to take {LATENCY.format(least)}, over the limit "
+                f"{LATENCY.format(limits.latency_ms)}: allow more"
+            )
     return replace(problem, limits=limits)
+
+
+def told(problem: Problem, found: Found) -> Iterator[str]:
+    """Lines on how well quality was predicted, and on floors and limits that nothing that was found keeps."""
+    if found.foretold is not None:
+        fit = f"{found.foretold.error:.1%} off (rank correlation {found.foretold.tau:.2f})"
+        yield f"quality of {found.predictions} evaluations, predicted before they were made, was {fit}"
+    ends = (problem.space.narrowest, problem.space.widest)
+    widest = next(each for each in found.candidates if each.config == problem.space.widest)
+    yardstick = Yardstick(problem.tasks, widest.quality)
+    between = [each for each in found.candidates if each.config not in ends]
+    kept = [each for each in between if problem.limits.allow(each.macs, each.bytes, each.nanoseconds)]
+    if not kept and problem.limits != UNLIMITED:
+        yield "between narrowest and widest no subnet keeps the limits: the front has both ends alone"
+    elif kept and not any(meets(problem.floors, yardstick, each.quality) for each in kept):
+        yield "between narrowest and widest no subnet reaches the floors: the front has both ends alone"

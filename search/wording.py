@@ -1,9 +1,18 @@
-"""A subnet in words: its widths and its precision."""
+"""A subnet in words: its widths and its precision; and who is told of what there is to know."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..models.space import SubnetConfig
 from ..quantize.assignment import FP32, assigned_to
+
+Note = Callable[[str], None]
+"""Is told a line that a user should see."""
+
+
+def unheard(_line: str) -> None:
+    """Where nobody listens."""
 
 
 def in_words(config: SubnetConfig) -> str:

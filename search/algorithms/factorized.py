@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import moocore
 import numpy as np
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...models.space import SubnetConfig
 from ...quantize.assignment import Assignment
 from ..floors import SLACK
-from ..predictor import Matrix, Predictor, flags_of
+from ..predictor import Foretold, Matrix, Predictor, flags_of
 from .archive import Archive
 from .ecmt import first_encoders
 from .hypervolume import Points
@@ -56,9 +56,14 @@ class Factorized:
         archive = Archive(problem, best_decoders)
         rng = random.Random(f"factorized/{problem.seed}")
         archive.evaluate(_first(archive, rng))
+        foretold = Foretold()
         while archive.left and (unknown := _pool(archive, rng)):
-            archive.evaluate(promising(archive, unknown, min(ROUND, archive.left)))
-        return archive.found()
+            predicted = _predicted(archive, unknown)
+            chosen = _promising(archive, unknown, predicted, min(ROUND, archive.left))
+            archive.evaluate(unknown[index] for index in chosen)
+            measured = np.stack([_relative(archive, unknown[index]) for index in chosen])
+            foretold.add(predicted[chosen].reshape(len(chosen), -1), measured.reshape(len(chosen), -1))
+        return replace(archive.found(), predictions=len(foretold), foretold=foretold.fit())
 
 
 def _first(archive: Archive, rng: random.Random) -> list[Trunk]:
@@ -86,18 +91,16 @@ def best_decoders(archive: Archive, trunk: Trunk) -> list[SubnetConfig]:
     return list(found)
 
 
-def promising(archive: Archive, unknown: list[Trunk], count: int) -> list[Trunk]:
-    """The `count` trunks that are predicted to add most hypervolume, each to what those before it add."""
-    offers = [
-        _planes(archive, trunk, relative) for trunk, relative in zip(unknown, _predicted(archive, unknown), strict=True)
-    ]
+def _promising(archive: Archive, unknown: list[Trunk], predicted: Matrix, count: int) -> list[int]:
+    """Which `count` trunks are predicted to add most hypervolume, each to what those before it add."""
+    offers = [_planes(archive, trunk, relative) for trunk, relative in zip(unknown, predicted, strict=True)]
     known: Planes = [_non_dominated(plane) for plane in archive.points]
     chosen: list[int] = []
     while len(chosen) < min(count, len(unknown)):
         volumes = [-1.0 if i in chosen else archive.volume.of(_joined(known, each)) for i, each in enumerate(offers)]
         chosen.append(int(np.argmax(volumes)))
         known = [_non_dominated(plane) for plane in _joined(known, offers[chosen[-1]])]
-    return [unknown[index] for index in chosen]
+    return chosen
 
 
 def _predicted(archive: Archive, unknown: list[Trunk]) -> Matrix:

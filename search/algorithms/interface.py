@@ -14,6 +14,7 @@ from ...training.evaluator import Demand, Encoder, Table
 from ..floors import NONE, Floors
 from ..latency.model import LatencyModel
 from ..limits import UNLIMITED, Limits
+from ..predictor import Fit
 from ..preference import Decoders, Preference
 
 Progress = Callable[[int, int, float], None]
@@ -101,10 +102,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Found:
-    """What a search measured: candidates without repetition, widest and narrowest among them, in a fixed order."""
+    """What a search measured: candidates without repetition, widest and narrowest among them, in a fixed order.
+
+    `foretold` says how well the quality of `predictions` evaluations was predicted before they were made.
+    """
 
     candidates: tuple[Candidate, ...]
     evaluations: int
+    predictions: int = 0
+    foretold: Fit | None = None
 
 
 class Algorithm(Protocol):

@@ -10,7 +10,7 @@ evaluation is one subnet.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...models.space import SubnetConfig
 from ...training.evaluator import Table
-from ..predictor import Predictor
+from ..predictor import Foretold, Matrix, Predictor
 from ..score import Yardstick
 from .evolution import Genes, evolved
 from .genes import Coding
@@ -51,9 +51,14 @@ class Joint:
         known.evaluate(_first(known, min(known.left, FIRST - len(known.candidates)), rng))
         if known.left >= known.unknown:  # nothing to choose
             known.evaluate(_first(known, known.unknown, rng))
+        foretold = Foretold()
         while known.left and known.unknown:
-            known.evaluate(_next(known, min(ROUND, known.left), rng))
-        return Found(tuple(known.candidates.values()), len(known.candidates))
+            estimate = _Estimate(known)
+            chosen = _next(known, estimate, min(ROUND, known.left), rng)
+            known.evaluate(chosen)
+            foretold.add(estimate.quality(chosen), known.relative(chosen))
+        candidates = tuple(known.candidates.values())
+        return Found(candidates, len(candidates), len(foretold), foretold.fit())
 
 
 class _Known:
@@ -89,6 +94,10 @@ class _Known:
             self.candidates[config] = self.costs.candidate(config, table)
             self._report()
 
+    def relative(self, configs: Sequence[SubnetConfig]) -> Matrix:
+        """(n, tasks): quality of evaluated subnets, relative to the widest's."""
+        return self.yardstick.relative([self.candidates[config].quality for config in configs])
+
     def _measured(self, configs: Iterable[SubnetConfig]) -> Iterator[tuple[SubnetConfig, Table]]:
         configs = list(dict.fromkeys(configs))
         return zip(configs, tables_of(self.problem, configs), strict=True)
@@ -110,10 +119,9 @@ def _first(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
     return list(chosen)
 
 
-def _next(known: _Known, count: int, rng: random.Random) -> list[SubnetConfig]:
+def _next(known: _Known, estimate: _Estimate, count: int, rng: random.Random) -> list[SubnetConfig]:
     """What to evaluate next; random subnets make up for what the evolution finds too few of."""
-    problem, estimate = known.problem, _Estimate(known)
-    coding, seed = estimate.coding, problem.seed * 1009 + len(known.candidates)
+    coding, seed = known.coding, known.problem.seed * 1009 + len(known.candidates)
     start = [coding.genes(config) for config in known.candidates]
     front = evolved(coding.levels, estimate.objectives, POPULATION, GENERATIONS, seed, start)
     fresh = [genes for genes in front if coding.config(genes) not in known.candidates]
@@ -150,8 +158,9 @@ class _Estimate:
         problem = known.problem
         self.coding = known.coding
         self._costs, self._most = known.costs, known.candidates[problem.space.widest].cost
-        relative = known.yardstick.relative([each.quality for each in known.candidates.values()])
-        self._relative = Predictor([self.coding.features(config) for config in known.candidates], relative)
+        known_so_far = list(known.candidates)
+        features = [self.coding.features(config) for config in known_so_far]
+        self._relative = Predictor(features, known.relative(known_so_far))
         self._volume, count = known.volume, len(problem.tasks)
         self._groups = np.array_split(np.arange(count), min(AXES, count))
 
@@ -164,8 +173,12 @@ class _Estimate:
         """(preferences, n, 2), as `Volume.points` makes them of what was measured."""
         return self._volume.planes(*self._of(population))
 
+    def quality(self, configs: Sequence[SubnetConfig]) -> Matrix:
+        """(n, tasks): relative quality."""
+        return self._relative([self.coding.features(config) for config in configs])
+
     def _of(self, population: list[Genes]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n,) shares of the widest's cost, and (n, tasks) of relative quality."""
         found = [self.coding.config(genes) for genes in population]
         costs = np.array([self._costs.limited(config) for config in found], np.float64) / self._most
-        return costs, self._relative([self.coding.features(config) for config in found])
+        return costs, self.quality(found)

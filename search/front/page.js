@@ -86,7 +86,7 @@ function drawCard({ shown, chosen, scores }) {
   const asks = shown === chosen ? [sameInTheTerminal(), html("code", {}, ...pieces)] : [other];
   const facts = {
     "multiply-adds": showMacs(shown.macs), bytes: showBytes(shown.bytes), latency: showLatency(shown.latency),
-    precision: shown.config.precision, score: `${showQuality(shareOf(shown, scores))} (widest: 1)`,
+    precision: shown.precision, score: `${showQuality(shareOf(shown, scores))} (widest: 1)`,
   };
   const title = html("h2", {}, `Subnet ${shown.number} of ${entries.length}${state.pin ? ", pinned" : ""}`);
   $("card").replaceChildren(

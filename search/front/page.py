@@ -22,6 +22,7 @@ from typing import Any
 from ...devices.errors import InputError
 from ...devices.writing import write_atomically
 from ..score import Yardstick
+from ..wording import precision_in_words
 from .front import Front
 from .plot import COLORS, GREY, INK, RULE, title
 
@@ -59,6 +60,7 @@ def _facts(front: Front) -> dict[str, Any]:
         "colors": COLORS,
         "widest": front.entries.index(front.widest),
         "relative": relative.tolist(),
+        "precision": [precision_in_words(entry.config) for entry in front.entries],
     }
 
 

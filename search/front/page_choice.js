@@ -5,7 +5,7 @@ const front = JSON.parse($("front").textContent), facts = JSON.parse($("facts").
 const colors = facts.colors;
 const tasks = facts.tasks.map((name, i) => ({ ...front.tasks[name], name, color: colors[i % colors.length] }));
 const entries = front.entries.map((entry, index) => ({
-  ...entry, number: index + 1, relative: facts.relative[index], values: tasks.map(task => entry.quality[task.name]),
+  ...entry, number: index + 1, relative: facts.relative[index], precision: facts.precision[index], values: tasks.map(task => entry.quality[task.name]),
 }));
 const widest = entries[facts.widest];
 const COSTS = {

@@ -10,9 +10,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from ...devices.fingerprint import read_fingerprint
+from ...devices.fingerprint import Fingerprint, read_fingerprint
 from ...devices.measure import Progress
 from ...devices.profile import DeviceProfile
+from ...devices.targets import match_target
 from ...models.space import SearchSpace, SubnetConfig
 from ...models.supernet import Supernet
 from ...quantize.assignment import FP32, Assignment, may_differ, policy_of
@@ -35,6 +36,11 @@ class Clock(Protocol):
     @property
     def where(self) -> str:
         """The device's name."""
+        ...
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What is known of the device."""
         ...
 
     def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
@@ -63,8 +69,8 @@ class ThisMachine:
         self._supernet, self._threads, self._progress, self._count = supernet, threads, progress, count
         self._time, self._policies = Timer(supernet, threads), NONE
         self._log: EvaluationLog | None = None
-        self._fingerprint = read_fingerprint()
-        self.where = self._fingerprint.cpu
+        self.fingerprint = read_fingerprint()
+        self.where = self.fingerprint.cpu
 
     def remember(self, log: EvaluationLog) -> None:
         """Keep in a log what is measured from now on, and believe what it knows of this very machine."""
@@ -97,7 +103,7 @@ class ThisMachine:
         """What a latency depends on beside widths: machine, threads, when, of which runs, what the precision means."""
         fp32 = config.precision == FP32
         policy = None if fp32 else policy_of(config.precision, self._supernet.space.tasks, self._policies)
-        said = json.dumps([self._fingerprint.digest, self._threads, phase, STATISTIC, policy and policy.to_json()])
+        said = json.dumps([self.fingerprint.digest, self._threads, phase, STATISTIC, policy and policy.to_json()])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
@@ -105,6 +111,7 @@ class Profiled:
     """What a device profile knows of a supernet; BudgetError where it knows nothing."""
 
     def __init__(self, profile: DeviceProfile, supernet: Supernet):
+        self.fingerprint = profile.fingerprint
         self.where = profile.fingerprint.board or profile.fingerprint.cpu
         self._known = profiled_latencies(profile, supernet)
 
@@ -115,6 +122,18 @@ class Profiled:
     def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
         """Those that it has."""
         return {config: self._known[config] for config in configs if config in self._known}
+
+
+def rewarded(space: SearchSpace, fingerprint: Fingerprint) -> str | None:
+    """A line where a device rewards other multiples of channels than those that widths are snapped to."""
+    target = match_target(fingerprint)
+    multiple = target.channel_multiple if target else None
+    if target is None or multiple is None or space.multiple % multiple == 0:
+        return None
+    own = f"this supernet's widths are multiples of {space.multiple}"
+    return (
+        f"{target.name} rewards channels in multiples of {multiple}, {own}: try space.multiple {multiple} in a recipe"
+    )
 
 
 def probes(

@@ -22,18 +22,18 @@ from ...export.build import PARITY_IMAGES
 from ...export.engine import Engine
 from ...export.feeds import Feed
 from ...export.forms import Forms
-from ...export.mixing import NAME as MIXED
 from ...export.mixing import Mixer
 from ...export.quality import Labelled, measure_quality
 from ...models.space import SubnetConfig
 from ...quantize.assignment import FP32, even_assignments, policy_of
 from ...quantize.calibrate import calibrate
 from ...quantize.lowering import Lowered
-from ...quantize.policy import Policy
+from ...quantize.policy import MIXED, Policy
 from ...quantize.ranges import Range
 from ...training.data.batches import Batch
 from ...training.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wanted
 from ..log import EvaluationLog
+from ..wording import Note, unheard
 
 WHOLE = Policy().name
 FINDING = 1
@@ -153,7 +153,12 @@ class IntegerEvaluator:
 
 
 def integer_sources(
-    fp32: Evaluator, images: Images, max_drop: float, evaluations: int, log: EvaluationLog | None = None
+    fp32: Evaluator,
+    images: Images,
+    max_drop: float,
+    evaluations: int,
+    log: EvaluationLog | None = None,
+    note: Note = unheard,
 ) -> tuple[dict[str, Policy], dict[str, IntegerEvaluator]]:
     """The policies that are worth searching among, by name; and sources of tables, for each pair of them and fp32 of an
     encoder and its decoders, by the name of that (quantize/assignment.py). The log's tables are known.
@@ -176,7 +181,7 @@ def integer_sources(
     if log is not None and how in log.policies:
         policies = {policy.name: policy for policy in log.policies[how]}
     else:
-        policies = find_policies(forms, fp32, images, max_drop, evaluations)
+        policies = find_policies(forms, fp32, images, max_drop, evaluations, note)
         if log is not None:
             log.append_policies(how, tuple(policies.values()))
     calibrated = Calibrated(Forms(fp32.supernet, policies, dialect), fp32, images)
@@ -202,7 +207,7 @@ def _append(log: EvaluationLog, precision: str, encoder: Encoder, table: Table) 
 
 
 def find_policies(
-    forms: Forms, fp32: Evaluator, images: Images, max_drop: float, evaluations: int
+    forms: Forms, fp32: Evaluator, images: Images, max_drop: float, evaluations: int, note: Note = unheard
 ) -> dict[str, Policy]:
     """All in int8, and where that costs a task of a uniform subnet more than `max_drop` of it, with few blocks in fp32.
 
@@ -217,6 +222,7 @@ def find_policies(
         config = space.even(width)
         feed = forms.fp32(config, fp32.statistics(config))
         expected = Engine(feed, names, "a subnet in fp32")(shown)
+        note(f"what int8 costs: width {width:g}, of {', '.join(f'{each:g}' for each in space.encoder_widths)}")
         mixture = mixer.find(feed, _ranges(forms, feed, images), expected, shown)
         layers.update(dict.fromkeys(mixture.policy.layers))
     return {WHOLE: whole.policy, **({MIXED: Policy(MIXED, tuple(layers))} if layers else {})}

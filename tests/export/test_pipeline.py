@@ -24,6 +24,7 @@ from pliant.models.losses import loss
 from pliant.models.network import normalize
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
+from pliant.quantize.assignment import policy_of
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.weights import read_arrays
 from pliant.runtime.opening import open_suite
@@ -273,6 +274,30 @@ def test_a_front_of_several_precisions_is_exported_in_those(trained: Trained, tm
     export_suite(trained.net, front, tmp_path / "x.pliant", data=trained.data, calibration_images=8, quality_images=8)
     with open_suite(tmp_path / "x.pliant") as suite:
         assert [subnet.id for subnet in suite.subnets] == ["s01-fp32", "s02-int8", "s03-int8", "s03-fp32"]
+
+
+def test_a_front_with_a_precision_for_each_part_is_exported_part_by_part(trained: Trained, tmp_path: Path) -> None:
+    """`int8-if`: encoder and depth in int8, segmentation in fp32."""
+    config, name = replace(trained.net.space.widest, precision="int8-if"), "int8-if"
+    policies = {name: policy_of(name, trained.net.space.tasks, {"int8": Policy()})}
+    with patch.object(Mixer, "find", side_effect=AssertionError("nothing is to be found")):
+        export_suite(
+            trained.net,
+            [config],
+            tmp_path / "x.pliant",
+            data=trained.data,
+            calibration_images=8,
+            quality_images=8,
+            policies=policies,
+            targets=("onnxruntime",),
+        )
+    with open_suite(tmp_path / "x.pliant") as suite:
+        assert suite.subnet("s01-int8-if").precision == name
+        stored = {view.tensor for view in suite.record(suite.subnet("s01-int8-if")).views.values()}
+    low = {".".join(each.removeprefix("int8/").split(".")[:2]) for each in stored if each.startswith("int8/")}
+    assert "decoders.depth" in low
+    assert "decoders.segmentation" not in low
+    assert any(part.startswith("encoder.") for part in low)
 
 
 def test_a_fronts_own_policy_is_exported_as_it_is(trained: Trained, tmp_path: Path) -> None:

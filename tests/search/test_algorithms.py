@@ -86,3 +86,13 @@ def test_every_encoder_is_measured_with_all_decoders_at_once(name: str) -> None:
     ALGORITHMS[name].search(problem)
     everything = {task: set(problem.space.decoder_widths) for task in problem.space.tasks}
     assert [{task: set(row) for task, row in demand.items()} for demand in source.demands] == [everything] * 4
+
+
+@pytest.mark.parametrize("name", ["factorized", "joint"])
+def test_how_well_quality_was_predicted_is_told(name: str) -> None:
+    """Quality is a smooth function of widths, and 40 evaluations are enough to learn it."""
+    found = ALGORITHMS[name].search(formula_problem(40)[0])
+    assert 20 <= found.predictions <= 28
+    assert found.foretold is not None
+    assert found.foretold.error < 0.05
+    assert found.foretold.tau > 0.6

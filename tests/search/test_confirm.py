@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
 from pliant.search.confirm import learn, with_latencies
 from pliant.search.entries import FrontEntry, Latency
 from pliant.search.front.front import Front
 from pliant.search.front.provenance import Provenance
-from pliant.search.latency.clock import NONE, Policies, Profiled, ThisMachine, probes
+from pliant.search.latency.clock import NONE, Policies, Profiled, ThisMachine, probes, rewarded
 from pliant.search.run import run_search
 
 from .making import NAMES, TASKS, formula_problem, make_checkpoint, make_data, make_supernet
@@ -144,7 +145,7 @@ def test_latencies_that_tell_of_a_busy_machine_are_said_to_be_rough(noise: float
     rng = random.Random(0)
 
     class Busy:
-        where = "here"
+        where, fingerprint = "here", read_fingerprint()
 
         def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
             drawn = probes(SPACE, 60)
@@ -168,3 +169,19 @@ def test_of_a_profile_of_few_subnets_only_what_it_has_is_told(tmp_path: Path) ->
     assert {entry.config: entry.latency for entry in front.entries} == {
         entry.config: known.get(entry.config) for entry in front.entries
     }
+
+
+@pytest.mark.parametrize(
+    ("board", "multiple", "line"),
+    [
+        ("NVIDIA Jetson AGX Orin Developer Kit", 8, "jetson-agx-orin rewards channels in multiples of 16, "),
+        ("NVIDIA Jetson AGX Orin Developer Kit", 16, None),
+        ("NVIDIA Jetson Nano Developer Kit", 8, None),
+    ],
+)
+def test_a_device_that_rewards_other_multiples_of_channels_is_told_of(
+    board: str, multiple: int, line: str | None
+) -> None:
+    machine = dataclasses.replace(read_fingerprint(), machine="aarch64", board=board)
+    found = rewarded(dataclasses.replace(SPACE, multiple=multiple), machine)
+    assert found is None if line is None else found is not None and found.startswith(line)

@@ -9,14 +9,16 @@ import pytest
 from pliant.devices.errors import BudgetError
 from pliant.models.cost import Cost, PartCost
 from pliant.models.space import SubnetConfig
+from pliant.search import run_checks
 from pliant.search.algorithms.archive import Archive
 from pliant.search.algorithms.factorized import Factorized, best_decoders
 from pliant.search.algorithms.interface import Problem, Trunk
 from pliant.search.confirm import confirm
 from pliant.search.entries import FrontEntry, Latency
+from pliant.search.floors import NONE, Floors
 from pliant.search.front.assemble import make_front
 from pliant.search.front.provenance import Provenance
-from pliant.search.limits import Limits
+from pliant.search.limits import UNLIMITED, Limits
 from pliant.search.run import ALGORITHMS, run_search
 
 from .making import formula_cost, formula_problem, make_checkpoint, make_data, priced
@@ -120,6 +122,33 @@ def test_a_limit_that_nothing_keeps_is_one_line_before_the_search(tmp_path: Path
         run_search(make_checkpoint(tmp_path), data=make_data(), limits=limits)
 
 
+def test_a_limit_of_latency_that_even_the_narrowest_breaks_is_refused_before_the_search() -> None:
+    problem, least = priced(formula_problem()[0]), Limits(latency_ms=0.05)
+    with pytest.raises(
+        BudgetError, match=r"even the narrowest subnet is estimated to take .*, over the limit .*: allow"
+    ):
+        run_checks.limited(problem, least, None)
+    assert problem.latency
+    ends = [dataclasses.replace(problem.space.narrowest, precision=each) for each in problem.parts]
+    near = Limits(latency_ms=0.95 * min(problem.latency[each.precision](each) for each in ends))
+    assert run_checks.limited(problem, near, None).limits == near
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_what_nothing_that_was_found_keeps_is_said(name: str) -> None:
+    problem = formula_problem(20)[0]
+    found = ALGORITHMS[name].search(problem)
+
+    def told(limits: Limits = UNLIMITED, floors: Floors = NONE) -> list[str]:
+        lines = run_checks.told(dataclasses.replace(problem, limits=limits, floors=floors), found)
+        return [line.split(":")[0] for line in lines if not line.startswith("quality")]
+
+    assert told() == []
+    assert told(Limits(macs=10**9), Floors({"depth": 0.9})) == []
+    assert told(Limits(macs=1)) == ["between narrowest and widest no subnet keeps the limits"]
+    assert told(floors=Floors({"depth": 0.0})) == ["between narrowest and widest no subnet reaches the floors"]
+
+
 def test_a_real_search_keeps_a_limit_of_bytes(tmp_path: Path) -> None:
     notes: list[str] = []
     checkpoint, data = make_checkpoint(tmp_path), make_data()
@@ -127,7 +156,7 @@ def test_a_real_search_keeps_a_limit_of_bytes(tmp_path: Path) -> None:
     assert len(front.entries) > 2
     assert all(entry.bytes <= 900_000 for entry in front.entries if entry != front.widest)
     front = run_search(checkpoint, data=data, limits=Limits(bytes=front.narrowest.bytes), note=notes.append)
-    assert notes == ["no subnet keeps the limits: the front has both ends alone"]
+    assert notes == ["between narrowest and widest no subnet keeps the limits: the front has both ends alone"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pliant import CheckpointError, DataError
+from pliant import CheckpointError, DataError, PliantError
 from pliant.models import Supernet
 from pliant.quantize.policy import Policy
 from pliant.search.log import EvaluationLog
@@ -164,3 +164,20 @@ def test_digests_see_one_changed_value() -> None:
     assert supernet_digest(make_supernet()) != supernet_digest(changed(make_supernet()))
     one, other = make_batches(3, 1), make_batches(2, 9)
     assert batches_digest(one, other) != batches_digest(other, one)
+
+
+def test_a_log_that_a_search_is_writing_is_no_other_ones(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = EvaluationLog(path, {"supernet": "a"})
+    log.append((1.0,), {"depth": {0.5: 0.25}})
+    for resume in (True, False):
+        with pytest.raises(PliantError, match="another search is writing"):
+            EvaluationLog(path, {"supernet": "a"}, resume=resume)
+    log.append((0.5,), {"depth": {0.5: 0.5}})
+    log.close()
+    again = EvaluationLog(path, {"supernet": "a"}, resume=True)
+    assert len(again.entries) == 2
+    again.close()
+    with pytest.raises(CheckpointError, match="another supernet"):
+        EvaluationLog(path, {"supernet": "b"}, resume=True)
+    EvaluationLog(path, {"supernet": "a"}, resume=True).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -98,6 +99,20 @@ def test_the_front_can_be_read_back_out_of_the_page(tmp_path: Path, names: tuple
     assert read.texts["title"].startswith("</title><script>\ufffd: 14 subnets by ecmt")
     assert [tag for tag, _ in read.elements].count("script") == 3
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["front.html"]
+
+
+def test_a_precision_by_part_names_the_tasks_in_words(tmp_path: Path) -> None:
+    """Its short name has initials in the order of the tasks' names, which is not that of the front's tasks."""
+    front = make_front(("surfaces", "depth"))
+    mixed = dataclasses.replace(
+        front.entries[3], config=dataclasses.replace(front.entries[3].config, precision="int8-if")
+    )
+    front = dataclasses.replace(front, entries=(*front.entries[:3], mixed, *front.entries[4:]))
+    write_page(front, tmp_path / "front.html")
+    read = Reader((tmp_path / "front.html").read_text(encoding="utf-8"))
+    told = json.loads(read.texts["facts"])["precision"]
+    assert told[3] == "int8, surfaces fp32"
+    assert told[0] == "fp32"
 
 
 def test_the_page_needs_nothing_else(tmp_path: Path) -> None:

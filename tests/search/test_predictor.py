@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from pliant.search.predictor import MOST, Predictor
+from pliant.search.predictor import MOST, TELLING, Foretold, Predictor
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 ENCODERS = list(itertools.product(WIDTHS, repeat=4))
@@ -51,3 +51,29 @@ def test_noise_is_not_learned_by_heart() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(20, 1))
     assert np.abs(Predictor(ENCODERS[::13], noise)(ENCODERS)).max() < np.abs(noise).max()
+
+
+def test_predictions_are_judged_by_what_is_measured_after_them() -> None:
+    true = np.array([truth(encoder) for encoder in ENCODERS[:TELLING]])
+    told = Foretold()
+    told.add(1.1 * true[:2], true[:2])
+    assert told.fit() is None, "two say nothing"
+    told.add(1.1 * true[2:], true[2:])
+    assert len(told) == TELLING
+    found = told.fit()
+    assert found is not None
+    assert found.error == pytest.approx(0.1)
+    assert found.tau == pytest.approx(1.0)
+
+
+def test_a_column_that_never_differs_has_no_rank() -> None:
+    true = np.column_stack([np.arange(1.0, 9.0), np.ones(8)])
+    told = Foretold()
+    told.add(true, true)
+    found = told.fit()
+    assert found is not None
+    assert found.error == 0.0
+    assert found.tau == pytest.approx(1.0)
+    flat = Foretold()
+    flat.add(true[:, 1:], true[:, 1:])
+    assert flat.fit() is None
