@@ -15,26 +15,34 @@ from pliant import BudgetError, CheckpointError, DataError
 from pliant.search.floors import Floors
 from pliant.search.front.front import Front
 from pliant.search.places import log_path
-from pliant.search.run import run_search
+from pliant.search.run import DEFAULT, run_search
 from pliant.training.evaluate import evaluate
 from pliant.training.recalibrate import recalibrate
 
 from .making import make_checkpoint, make_data
 
 CHILD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from pliant.search.run import run_search
 sys.path.insert(0, sys.argv[1])
 from making import make_checkpoint, make_data
 out = Path(sys.argv[2])
-run_search(make_checkpoint(out.parent), data=make_data(), out=out, progress=lambda *at: time.sleep(0.2))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+given = {"algorithm": sys.argv[3], "progress": lambda *at: time.sleep(0.2)}
+run_search(make_checkpoint(out.parent), data=make_data(), out=out, **given)
 """
 
 
-def search(tmp_path: Path, name: str = "front.json", resume: bool = False, seed: int | None = None) -> Front:
-    checkpoint = make_checkpoint(tmp_path)
-    return run_search(checkpoint, data=make_data(), out=tmp_path / name, resume=resume, seed=seed)
+def search(
+    tmp_path: Path,
+    name: str = "front.json",
+    resume: bool = False,
+    seed: int | None = None,
+    algorithm: str = DEFAULT,
+) -> Front:
+    checkpoint, out = make_checkpoint(tmp_path), tmp_path / name
+    return run_search(checkpoint, data=make_data(), out=out, resume=resume, seed=seed, algorithm=algorithm)
 
 
 def test_a_front_holds_both_ends_and_true_numbers(tmp_path: Path) -> None:
@@ -59,18 +67,27 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path) -> None:
     assert one != three
 
 
-@pytest.mark.parametrize("lines", [2, 5])
-def test_a_killed_search_goes_on_to_the_same_front(tmp_path: Path, lines: int) -> None:
-    search(tmp_path, "whole.json")
+@pytest.mark.parametrize(
+    ("algorithm", "lines", "how"),
+    [
+        ("factorized", 2, signal.SIGKILL),
+        ("factorized", 5, signal.SIGINT),
+        ("joint", 4, signal.SIGKILL),
+    ],
+)
+def test_a_killed_search_goes_on_to_the_same_front(
+    tmp_path: Path, algorithm: str, lines: int, how: signal.Signals
+) -> None:
+    search(tmp_path, "whole.json", algorithm=algorithm)
     out = tmp_path / "killed.json"
     here = Path(__file__).resolve().parent
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(here), str(out)])
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(here), str(out), algorithm])
     wait_for(lambda: log_path(out).exists() and log_path(out).read_bytes().count(b"\n") > lines, child)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    child.send_signal(how)
+    assert child.wait() == -how
     assert not out.exists()
     kept = log_path(out).read_bytes()
-    search(tmp_path, "killed.json", resume=True)
+    search(tmp_path, "killed.json", resume=True, algorithm=algorithm)
     assert out.read_bytes() == (tmp_path / "whole.json").read_bytes()
     assert log_path(out).read_bytes() == log_path(tmp_path / "whole.json").read_bytes()
     assert log_path(out).read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
