@@ -104,7 +104,12 @@ def search(
     ] = FRONT_SIZE,
     evaluations: Annotated[
         int | None,
-        typer.Option("--evaluations", min=2, metavar="N", help="Encoders evaluated, at most; else as the recipe says."),
+        typer.Option(
+            "--evaluations",
+            min=2,
+            metavar="N",
+            help="Encoders (joint: subnets) evaluated, at most; else as the recipe says.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the log of a search that was stopped.")] = False,
     cluster: Annotated[

@@ -141,6 +141,6 @@ def title(front: Front) -> str:
     """In a line: the data, the subnets, and what they were found by."""
     origin = front.provenance
     return (
-        f"{origin.data}: {len(front.entries)} subnets by {origin.algorithm}, from {origin.evaluations} evaluated "
-        f"encoders, on {origin.images} {origin.split} images"
+        f"{origin.data}: {len(front.entries)} subnets by {origin.algorithm}, from {origin.evaluations} "
+        f"evaluations, on {origin.images} {origin.split} images"
     )

@@ -15,8 +15,9 @@ COSTS = ("macs", "measured latency", "estimated latency", "partly estimated late
 class Provenance:
     """How a front came to be.
 
-    `supernet` is its sha256 (`identity.supernet_digest`), `images` the validation images that quality was measured on,
-    `evaluations` the encoders that were truly evaluated, `candidates` the subnets whose quality that gave.
+    `supernet` is its sha256 (quality/identity.py), `images` the validation images that quality was measured on,
+    `evaluations` the encoders (by `joint`: subnets) that were truly evaluated, `candidates` the subnets whose quality
+    that gave.
     `hypervolume` of the front and its `references` (share of the widest's cost, loss), by preference, are those of
     hypervolume.py, by the front's own costs: `cost` says which, one of COSTS (None in fronts of earlier versions, whose
     hypervolume is by multiply-adds or, before anything was measured, by estimated latency).
