@@ -96,6 +96,10 @@ def search(
     max_bytes: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Most weight bytes of a subnet in its precision, as in 20MB.")
     ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Most memory of a process by a subnet, as in 60MB; with --latency."),
+    ] = None,
     algorithm: Annotated[
         str | None, typer.Option(metavar="NAME", help="factorized, ecmt or joint [default: factorized].")
     ] = None,
@@ -134,7 +138,7 @@ def search(
     from ..search.limits import Limits
 
     prefers, floors, drops = pairs("--prefer", prefer), pairs("--floor", floor), pairs("--drop", drop)
-    limits = Limits.read(max_latency, max_macs, max_bytes)
+    limits = Limits.read(max_latency, max_macs, max_bytes, max_memory)
     need_building_half("search", *_SEARCH)
     from .searching import Asked, explain, print_front, run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import IO, Any
 
 try:
@@ -9,6 +10,7 @@ try:
 except ImportError:  # Windows: nothing is guarded there
     fcntl = None  # type: ignore[assignment]
 
+_WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 LOCKS = fcntl is not None
 """Whether this system has them."""
 
@@ -20,10 +22,13 @@ def lock(file: IO[Any]) -> None:
 
 
 def lock_at_once(file: IO[Any]) -> bool:
-    """Lock the file until it is closed; False where another process has."""
+    """Lock the file until it is closed; False where another process has. A file system without locks guards nothing."""
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in _WITHOUT:
+                raise
     return True

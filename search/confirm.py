@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..devices.errors import BudgetError
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.assignment import assigned_to
 from ..runtime.format.tasks import Task
+from ..runtime.planning.budget import LATENCY, MEMORY
 from .algorithms.parts import NANOSECONDS
 from .entries import FrontEntry, Latency
 from .front.front import Front
 from .front.staircase import stairs
-from .latency.clock import NONE, Clock, Policies, rewarded
+from .latency.clock import NONE, Clock, Policies, ThisMachine, rewarded
 from .latency.model import LEAST, LatencyModel
 from .limits import UNLIMITED, Limits
 from .preference import Preference
@@ -26,12 +28,21 @@ ROUGH = 0.1
 
 
 def learn(
-    clock: Clock, space: SearchSpace, tasks: Sequence[Task], note: Note = unheard, policies: Policies = NONE
+    clock: Clock,
+    space: SearchSpace,
+    tasks: Sequence[Task],
+    note: Note = unheard,
+    policies: Policies = NONE,
+    limits: Limits = UNLIMITED,
 ) -> dict[str, LatencyModel]:
-    """Latency of all subnets by the encoder's precision, from those that the clock knows; none where it knows few."""
+    """Latency of all subnets by the encoder's precision, from those that the clock knows; none where it knows few.
+
+    BudgetError where all that it knows take longer than the limit, the narrowest among them.
+    """
     known: dict[str, dict[SubnetConfig, float]] = {precision: {} for precision in ("fp32", *policies)}
     for config, each in clock.probe(policies).items():
         known[assigned_to(config).encoder][config] = each.value
+    _check_limit(known["fp32"], space, min((ms for row in known.values() for ms in row.values()), default=0.0), limits)
     if len(known["fp32"]) < LEAST:
         count = len(known["fp32"])
         note(f"{clock.where}: latencies of {count} subnets, of fewer than {LEAST}: searching by multiply-adds")
@@ -46,6 +57,14 @@ def learn(
     if line := rewarded(space, clock.fingerprint):
         note(line)
     return models
+
+
+def _check_limit(fp32: Mapping[SubnetConfig, float], space: SearchSpace, least: float, limits: Limits) -> None:
+    if limits.latency_ms is not None and space.narrowest in fp32 and least > limits.latency_ms:
+        raise BudgetError(
+            f"of {len(fp32)} subnets from all over the space, the narrowest among them, none takes less than "
+            f"{LATENCY.format(least)}, over the limit {LATENCY.format(limits.latency_ms)}: allow more"
+        )
 
 
 def _fit(precision: str, known: Mapping[SubnetConfig, float], space: SearchSpace, tasks: Sequence[Task]) -> str:
@@ -118,6 +137,22 @@ def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
     )
     lines = [f"left out {in_words(each.config)}: {_milliseconds(each):.3g} ms, over {most:g} ms" for each in slow]
     return replace(front, entries=tuple(kept)), lines
+
+
+def within_memory(front: Front, clock: Clock, limits: Limits, note: Note = unheard) -> Front:
+    """The front without subnets that take more memory than the limit, but its ends, and a line for each left out."""
+    if limits.memory is None or not isinstance(clock, ThisMachine):
+        return front
+    taken = clock.memory([entry.config for entry in front.entries])
+    least, most = (MEMORY.format(end(taken.values())) for end in (min, max))
+    note(f"memory, measured in fresh processes: {least} to {most}")
+    ends = (front.space.narrowest, front.space.widest)
+    heavy = [each for each in front.entries if taken[each.config] > limits.memory and each.config not in ends]
+    for each in heavy:
+        took = MEMORY.format(taken[each.config])
+        note(f"left out {in_words(each.config)}: {took} of memory, over {MEMORY.format(limits.memory)}")
+    kept = [each for each in front.entries if each not in heavy]
+    return replace(front, entries=tuple(_named(kept, front, Yardstick(front.tasks, front.widest.quality))))
 
 
 def _better(entry: FrontEntry, others: Sequence[FrontEntry], yardstick: Yardstick) -> FrontEntry | None:

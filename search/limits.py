@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..devices.errors import BudgetError
-from ..runtime.planning.budget import BYTES, LATENCY, MACS
+from ..runtime.planning.budget import BYTES, LATENCY, MACS, MEMORY
 
 if TYPE_CHECKING:
     from ..models.cost import PartCost
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """Most milliseconds and multiply-adds of one image, and most bytes of weights; None where there is no limit.
+    """Most milliseconds and multiply-adds of one image, bytes of weights, and bytes of a process; None for no limit.
 
     Both ends of a front stay on it, whatever they cost: the narrowest is what a suite falls back on, and the widest is
     what all are measured by.
@@ -25,18 +25,25 @@ class Limits:
     latency_ms: float | None = None
     macs: int | None = None
     bytes: int | None = None
+    memory: int | None = None
 
     @classmethod
-    def read(cls, latency: str | None = None, macs: str | None = None, size: str | None = None) -> Limits:
+    def read(
+        cls, latency: str | None = None, macs: str | None = None, size: str | None = None, memory: str | None = None
+    ) -> Limits:
         """Limits as people write them, `15ms`, `2G`, `20MB`; BudgetError for what cannot be understood."""
         return cls(
             None if latency is None else LATENCY.parse(latency),
             None if macs is None else max(1, math.floor(MACS.parse(macs))),
             None if size is None else max(1, math.floor(BYTES.parse(size))),
+            None if memory is None else max(1, math.floor(MEMORY.parse(memory))),
         )
 
     def allow(self, macs: int, size: int, nanoseconds: float | None) -> bool:
-        """Whether a subnet of `size` bytes keeps them; without a latency it keeps no limit of it."""
+        """Whether a subnet of `size` bytes keeps them; without a latency it keeps no limit of it.
+
+        Memory is not asked for: it is measured of a front alone (confirm.py).
+        """
         return (
             (self.macs is None or macs <= self.macs)
             and (self.bytes is None or size <= self.bytes)

@@ -44,7 +44,7 @@ class EvaluationLog:
         self._file = _opened_alone(path)
         try:
             found, whole = self._known(header, resume)
-            self._file.truncate(whole)
+            self._cut(whole)
             if not whole:
                 self._write(header)
         except BaseException:
@@ -88,6 +88,12 @@ class EvaluationLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _cut(self, size: int) -> None:
+        try:
+            self._file.truncate(size)
+        except OSError as error:
+            raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
 
     def _write(self, entry: dict[str, Any]) -> None:
         try:

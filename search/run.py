@@ -22,7 +22,7 @@ from .algorithms.ecmt import Ecmt
 from .algorithms.factorized import Factorized
 from .algorithms.interface import Algorithm, Problem, Progress, TableSource
 from .algorithms.joint import Joint
-from .confirm import confirm, learn
+from .confirm import confirm, learn, within_memory
 from .floors import NONE, Floors
 from .front.account import accounted
 from .front.assemble import make_front
@@ -107,7 +107,7 @@ def run_search(
     try:
         evaluator = _evaluator(checkpoint, data, log)
         policies, integers = _integers(checkpoint, evaluator, data, log, note) if int8 else ({}, {})
-        latency = {} if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note, policies)
+        latency = {} if clock is None else learn(clock, checkpoint.space, checkpoint.tasks, note, policies, limits)
         with _source(evaluator, data, cluster) as source:
             tables = ByPrecision({FP32: source, **integers})
             cost = PrecisionCosts(checkpoint.supernet, {name: each.lowered for name, each in integers.items()})
@@ -118,7 +118,8 @@ def run_search(
         budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
         front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
         if clock is not None:
-            front = accounted(confirm(front, clock, latency, note, limits), found)
+            confirmed = confirm(front, clock, latency, note, limits)
+            front = accounted(within_memory(confirmed, clock, limits, note), found)
         for line in told(problem, found):
             note(line)
         # After measuring, which may leave out all subnets of a precision.

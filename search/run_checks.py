@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..devices.errors import BudgetError, CheckpointError
-from ..runtime.planning.budget import LATENCY
+from ..runtime.planning.budget import MEMORY
 from ..training.checkpoint import Checkpoint
 from .algorithms.ecmt import Ecmt
 from .algorithms.interface import Found, Problem
-from .floors import meets
+from .floors import NONE, meets
 from .latency.clock import Clock, ThisMachine
 from .limits import UNLIMITED, Limits
 from .score import Yardstick
-
-ROUGH = 0.1
-"""How far over a limit of latency the narrowest subnet is estimated to be before nothing is searched."""
 
 
 def check_nested(checkpoint: Checkpoint) -> None:
@@ -43,6 +40,8 @@ def check_clock(int8: bool, limits: Limits, clock: Clock | None, algorithm: str)
         raise BudgetError("ECMT's rule knows no precision: search with --algorithm factorized or joint")
     if limits.latency_ms is not None and clock is None:
         raise BudgetError("a limit of latency needs latencies: search by --latency or --device")
+    if limits.memory is not None and not isinstance(clock, ThisMachine):
+        raise BudgetError("memory is measured on this machine: limit it with --latency")
 
 
 def limited(problem: Problem, limits: Limits, clock: Clock | None) -> Problem:
@@ -51,12 +50,12 @@ def limited(problem: Problem, limits: Limits, clock: Clock | None) -> Problem:
         raise BudgetError(f"too few latencies are known of {clock.where} to keep a limit: search without --max-latency")
     narrowest = [replace(problem.space.narrowest, precision=each) for each in problem.parts]
     limits.check([problem.cost(config).total for config in narrowest])
-    if limits.latency_ms is not None and problem.latency is not None:
-        least = min(problem.latency[each.precision](each) for each in narrowest)
-        if least > limits.latency_ms * (1.0 + ROUGH):
+    if limits.memory is not None and isinstance(clock, ThisMachine):
+        least = min(clock.memory(narrowest).values())
+        if least > limits.memory:
             raise BudgetError(
-                f"even the narrowest subnet is estimated to take {LATENCY.format(least)}, over the limit "
-                f"{LATENCY.format(limits.latency_ms)}: allow more"
+                f"even the narrowest subnet takes {MEMORY.format(least)} of memory, over the limit "
+                f"{MEMORY.format(limits.memory)}: allow more"
             )
     return replace(problem, limits=limits)
 
@@ -71,7 +70,9 @@ def told(problem: Problem, found: Found) -> Iterator[str]:
     yardstick = Yardstick(problem.tasks, widest.quality)
     between = [each for each in found.candidates if each.config not in ends]
     kept = [each for each in between if problem.limits.allow(each.macs, each.bytes, each.nanoseconds)]
-    if not kept and problem.limits != UNLIMITED:
-        yield "between narrowest and widest no subnet keeps the limits: the front has both ends alone"
-    elif kept and not any(meets(problem.floors, yardstick, each.quality) for each in kept):
-        yield "between narrowest and widest no subnet reaches the floors: the front has both ends alone"
+    asked = [
+        name for name, given in (("limits", problem.limits != UNLIMITED), ("floors", problem.floors != NONE)) if given
+    ]
+    if asked and not any(meets(problem.floors, yardstick, each.quality) for each in kept):
+        within = " and ".join(asked)
+        yield f"between narrowest and widest nothing was found within the {within}: the front has both ends alone"

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...devices.errors import PliantError
@@ -51,7 +51,15 @@ def _ask(
     suite: Path, subnet: str, tasks: Sequence[str], provider: str, threads: int | None, inherit: Sequence[int]
 ) -> MemoryUse:
     options = ["--tasks", ",".join(tasks), "--provider", provider, "--threads", str(threads or 0)]
-    command = [sys.executable, "-m", __name__, str(suite), subnet, *options]
+    return in_a_process([__name__, str(suite), subnet, *options], f"subnet {subnet}", inherit)
+
+
+def in_a_process(module: Sequence[str], what: str, inherit: Sequence[int] = ()) -> MemoryUse:
+    """What a module of ours, with its arguments, prints of itself in a fresh process (`grown`, as JSON).
+
+    PliantError, naming `what` it measures, where it fails.
+    """
+    command = [sys.executable, "-m", *module]
     # The child finds the modules that this process has, and nothing in its working directory.
     path = os.pathsep.join(str(Path(entry or os.getcwd())) for entry in sys.path)
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
@@ -64,7 +72,7 @@ def _ask(
         with contextlib.suppress(ValueError):
             return MemoryUse.from_json(json.loads(done.stdout))
     last = (done.stderr.strip().splitlines() or ["it was killed; is there memory enough to load it?"])[-1]
-    raise PliantError(f"the memory of subnet {subnet} could not be measured (exit code {done.returncode}): {last}")
+    raise PliantError(f"the memory of {what} could not be measured (exit code {done.returncode}): {last}")
 
 
 def resident() -> tuple[int, int]:
@@ -105,21 +113,33 @@ def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: in
     with open_suite(path) as suite:
         names = suite.check_tasks(tasks or None)
         image = suite.witness_input()
-        _forget_peak()
-        start, _ = resident()
 
-        from ..engine import import_onnxruntime
-        from ..heap import release_memory
-        from ..session import load_subnet
+        def load() -> Callable[[], object]:
+            from ..session import load_subnet
 
-        import_onnxruntime(provider)
-        imported, _ = resident()
-        session = load_subnet(suite, subnet, names, False, provider, threads or None)
-        for _ in range(_RUNS):
-            session.run(image)
-        release_memory()
-        now, most = resident()
-        return MemoryUse(max(most - start, 0), max(now - start, 0), max(imported - start, 0), time.time())
+            session = load_subnet(suite, subnet, names, False, provider, threads or None)
+            return lambda: session.run(image)
+
+        return grown(load, provider)
+
+
+def grown(load: Callable[[], Callable[[], object]], provider: str = "cpu") -> MemoryUse:
+    """How much this process, which has done neither before, grows by importing the engine, and by what `load` loads
+    and a few calls of what it returns."""
+    _forget_peak()
+    start, _ = resident()
+
+    from ..engine import import_onnxruntime
+    from ..heap import release_memory
+
+    import_onnxruntime(provider)
+    imported, _ = resident()
+    run = load()
+    for _ in range(_RUNS):
+        run()
+    release_memory()
+    now, most = resident()
+    return MemoryUse(max(most - start, 0), max(now - start, 0), max(imported - start, 0), time.time())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,6 +21,7 @@ from ...quantize.policy import Policy
 from ..entries import Latency
 from ..log import EvaluationLog
 from ..pace import Timed, at_one_pace
+from ..wording import in_words
 from .profiled import profiled_latencies
 from .timing import QUANTILE, STATISTIC, Timer
 
@@ -86,6 +87,17 @@ class ThisMachine:
         """All of them, anew: what a probe said earlier is not compared with what others take now."""
         return self._measured(configs, "confirm")
 
+    def memory(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, int]:
+        """Most bytes that a fresh process grows by loading and running each, a second or so each."""
+        found: dict[SubnetConfig, int] = {}
+        for config in configs:
+            if self._progress is not None:
+                self._progress("measuring memory", len(found), len(configs))
+            found[config] = self._time.memory(config, in_words(config)).peak
+        if self._progress is not None:
+            self._progress("measuring memory", len(found), len(configs))
+        return found
+
     def _measured(self, configs: Sequence[SubnetConfig], phase: str) -> dict[SubnetConfig, Latency]:
         known = {} if self._log is None else self._log.latencies
         found = {config: known[key] for config in configs if (key := (self._name(config, phase), config)) in known}
@@ -127,9 +139,11 @@ class Profiled:
 def rewarded(space: SearchSpace, fingerprint: Fingerprint) -> str | None:
     """A line where a device rewards other multiples of channels than those that widths are snapped to."""
     target = match_target(fingerprint)
-    multiple = target.channel_multiple if target else None
+    multiple = target.channel_multiple if target and "channel_multiple" not in target.our_choice else None
     if target is None or multiple is None or space.multiple % multiple == 0:
         return None
+    if target.name.startswith("x86") and "avx512" not in fingerprint.isa:
+        return None  # 16 are a register of AVX-512; AVX2's holds 8
     own = f"this supernet's widths are multiples of {space.multiple}"
     return (
         f"{target.name} rewards channels in multiples of {multiple}, {own}: try space.multiple {multiple} in a recipe"

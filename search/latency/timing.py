@@ -13,7 +13,9 @@ import numpy as np
 
 from ...devices.dialect import get_dialect
 from ...devices.measure import Effort, Progress, sample
+from ...devices.profile import MemoryUse
 from ...export.engine import Engine
+from ...export.feeds import Feed
 from ...export.forms import Forms
 from ...models.norm import SlimBatchNorm2d
 from ...models.setting import Statistics
@@ -21,6 +23,7 @@ from ...models.space import SubnetConfig
 from ...models.supernet import Supernet
 from ...quantize.policy import Policy
 from ..pace import Timed
+from .memory import measure_memory
 
 TOGETHER = 8
 """Subnets timed in turns."""
@@ -39,6 +42,7 @@ class Timer:
     def __init__(self, supernet: Supernet, threads: int | None = None, policies: Mapping[str, Policy] | None = None):
         self._supernet, self._threads = supernet, threads
         self._forms = Forms(supernet, policies or {}, get_dialect("onnxruntime"))
+        self._names = [task.name for task in supernet.tasks]
         self._image = np.zeros((1, supernet.architecture.height, supernet.architecture.width, 3), np.uint8)
 
     def __call__(
@@ -83,12 +87,17 @@ class Timer:
     def _widest(self) -> Call:
         return self._call(self._supernet.space.widest)
 
+    def memory(self, config: SubnetConfig, what: str) -> MemoryUse:
+        """What a subnet takes of a fresh process; `what` it is, in words. PliantError where that cannot be measured."""
+        return measure_memory(self._feed(config), self._names, self._image.shape, self._threads, what)
+
     def _call(self, config: SubnetConfig) -> Call:
-        fp32 = self._forms.fp32(config, _statistics_at_hand(self._supernet, config))
-        feed = self._forms.of(config, fp32, self._forms.unmeasured())
-        names = [task.name for task in self._supernet.tasks]
-        engine = Engine(feed, names, "a subnet to be timed", self._threads)
+        engine = Engine(self._feed(config), self._names, "a subnet to be timed", self._threads)
         return lambda: engine(self._image)
+
+    def _feed(self, config: SubnetConfig) -> Feed:
+        fp32 = self._forms.fp32(config, _statistics_at_hand(self._supernet, config))
+        return self._forms.of(config, fp32, self._forms.unmeasured())
 
 
 def quickest_tenth(times: Sequence[float]) -> float:

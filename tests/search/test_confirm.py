@@ -171,6 +171,15 @@ def test_of_a_profile_of_few_subnets_only_what_it_has_is_told(tmp_path: Path) ->
     }
 
 
+def test_a_register_of_avx2_holds_eight() -> None:
+    machine = dataclasses.replace(read_fingerprint(), machine="x86_64", board="", gpus=())
+    found = [rewarded(SPACE, dataclasses.replace(machine, isa=isa)) for isa in (("avx2",), ("avx2", "avx_vnni"))]
+    assert found == [None, None]
+    wide = rewarded(SPACE, dataclasses.replace(machine, isa=("avx2", "avx512", "avx512_vnni")))
+    assert wide is not None
+    assert wide.startswith("x86-vnni rewards channels in multiples of 16")
+
+
 @pytest.mark.parametrize(
     ("board", "multiple", "line"),
     [

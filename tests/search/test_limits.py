@@ -7,21 +7,24 @@ from pathlib import Path
 import pytest
 
 from pliant.devices.errors import BudgetError
+from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.cost import Cost, PartCost
 from pliant.models.space import SubnetConfig
 from pliant.search import run_checks
 from pliant.search.algorithms.archive import Archive
 from pliant.search.algorithms.factorized import Factorized, best_decoders
 from pliant.search.algorithms.interface import Problem, Trunk
-from pliant.search.confirm import confirm
+from pliant.search.confirm import confirm, learn, within_memory
 from pliant.search.entries import FrontEntry, Latency
 from pliant.search.floors import NONE, Floors
 from pliant.search.front.assemble import make_front
+from pliant.search.front.front import Front
 from pliant.search.front.provenance import Provenance
+from pliant.search.latency.clock import ThisMachine, probes
 from pliant.search.limits import UNLIMITED, Limits
 from pliant.search.run import ALGORITHMS, run_search
 
-from .making import formula_cost, formula_problem, make_checkpoint, make_data, priced
+from .making import NAMES, formula_cost, formula_problem, make_checkpoint, make_data, priced
 from .test_confirm import made_front
 
 ORIGIN = Provenance("", "", "", "", 1, 1, 0, 0, 0, 0.0, {})
@@ -114,6 +117,7 @@ def test_what_is_measured_to_be_over_the_limit_of_latency_is_left_out_and_said()
     [
         (Limits(macs=10), "even the narrowest subnet has .* multiply-adds, over the limit 10: allow more"),
         (Limits(bytes=1000), r"even the narrowest subnet has 465\.8 kB, over the limit 1 kB: allow more"),
+        (Limits(memory=10**9), "memory is measured on this machine: limit it with --latency"),
         (Limits(latency_ms=5.0), "a limit of latency needs latencies: search by --latency or --device"),
     ],
 )
@@ -122,31 +126,69 @@ def test_a_limit_that_nothing_keeps_is_one_line_before_the_search(tmp_path: Path
         run_search(make_checkpoint(tmp_path), data=make_data(), limits=limits)
 
 
-def test_a_limit_of_latency_that_even_the_narrowest_breaks_is_refused_before_the_search() -> None:
-    problem, least = priced(formula_problem()[0]), Limits(latency_ms=0.05)
-    with pytest.raises(
-        BudgetError, match=r"even the narrowest subnet is estimated to take .*, over the limit .*: allow"
-    ):
-        run_checks.limited(problem, least, None)
-    assert problem.latency
-    ends = [dataclasses.replace(problem.space.narrowest, precision=each) for each in problem.parts]
-    near = Limits(latency_ms=0.95 * min(problem.latency[each.precision](each) for each in ends))
-    assert run_checks.limited(problem, near, None).limits == near
+def test_a_limit_of_latency_that_nothing_measured_keeps_is_refused_before_the_search() -> None:
+    space, tasks = formula_problem()[0].space, formula_problem()[0].tasks
+
+    class Known:
+        where, fingerprint = "here", read_fingerprint()
+
+        def probe(self, policies: object = None) -> dict[SubnetConfig, Latency]:
+            return {each: Latency(sum(each.encoder), "measured", "here") for each in probes(space, 24)}
+
+        def confirm(self, configs: object) -> dict[SubnetConfig, Latency]:
+            return {}
+
+    least = sum(space.narrowest.encoder)
+    with pytest.raises(BudgetError, match=r"none takes less than 1 ms, over the limit 900 us: allow more"):
+        learn(Known(), space, tasks, limits=Limits(latency_ms=0.9 * least))
+    assert learn(Known(), space, tasks, limits=Limits(latency_ms=least))
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_what_nothing_that_was_found_keeps_is_said(name: str) -> None:
     problem = formula_problem(20)[0]
-    found = ALGORITHMS[name].search(problem)
 
     def told(limits: Limits = UNLIMITED, floors: Floors = NONE) -> list[str]:
-        lines = run_checks.told(dataclasses.replace(problem, limits=limits, floors=floors), found)
+        asked = dataclasses.replace(problem, limits=limits, floors=floors)
+        lines = run_checks.told(asked, ALGORITHMS[name].search(asked))
         return [line.split(":")[0] for line in lines if not line.startswith("quality")]
 
+    none = "between narrowest and widest nothing was found within the "
+    best = Floors(widest_quality(problem))
     assert told() == []
     assert told(Limits(macs=10**9), Floors({"depth": 0.9})) == []
-    assert told(Limits(macs=1)) == ["between narrowest and widest no subnet keeps the limits"]
-    assert told(floors=Floors({"depth": 0.0})) == ["between narrowest and widest no subnet reaches the floors"]
+    assert told(Limits(macs=problem.cost(problem.space.narrowest).total.macs)) == [f"{none}limits"]
+    assert told(floors=best) == [f"{none}floors"]
+    assert told(Limits(macs=10**9), best) == [f"{none}limits and floors"]
+
+
+def widest_quality(problem: Problem) -> dict[str, float]:
+    """The quality that only the widest has in all tasks."""
+    table = next(problem.source.evaluate([(Trunk(problem.space.widest.encoder), dict.fromkeys(NAMES, (1.0,)))]))
+    return {task: row[1.0] for task, row in table.items()}
+
+
+def test_a_limit_of_memory_is_measured_in_fresh_processes(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path)
+    clock = ThisMachine(checkpoint.supernet, 1, count=8)
+    low, high = (clock.memory([end])[end] for end in (checkpoint.space.narrowest, checkpoint.space.widest))
+    assert 5_000_000 < low < 500_000_000
+    notes: list[str] = []
+    configs = [checkpoint.space.narrowest, checkpoint.space.uniform(1.0, 0.5), checkpoint.space.widest]
+    entries = tuple(
+        FrontEntry(config, dict.fromkeys(NAMES, 0.5), 1, 1, Latency(1.0 + index, "measured", "here"))
+        for index, config in enumerate(configs)
+    )
+    front = Front(entries, checkpoint.tasks, checkpoint.space, {"equal": dict.fromkeys(NAMES, 1.0)}, ORIGIN)
+    free = within_memory(front, clock, Limits(memory=2 * max(low, high)), notes.append)
+    assert [entry.config for entry in free.entries] == configs
+    assert [line.partition(":")[0] for line in notes] == ["memory, measured in fresh processes"]
+    least = within_memory(front, clock, Limits(memory=low // 2), notes.append)
+    assert [entry.config for entry in least.entries] == [configs[0], configs[2]], "both ends stay"
+    assert "of memory, over" in notes[-1]
+    problem = dataclasses.replace(formula_problem()[0], space=checkpoint.space)
+    with pytest.raises(BudgetError, match=r"even the narrowest subnet takes .* of memory, over the limit 1 MB: allow"):
+        run_checks.limited(problem, Limits(memory=1_000_000), clock)
 
 
 def test_a_real_search_keeps_a_limit_of_bytes(tmp_path: Path) -> None:
@@ -156,7 +198,7 @@ def test_a_real_search_keeps_a_limit_of_bytes(tmp_path: Path) -> None:
     assert len(front.entries) > 2
     assert all(entry.bytes <= 900_000 for entry in front.entries if entry != front.widest)
     front = run_search(checkpoint, data=data, limits=Limits(bytes=front.narrowest.bytes), note=notes.append)
-    assert notes == ["between narrowest and widest no subnet keeps the limits: the front has both ends alone"]
+    assert notes == ["between narrowest and widest nothing was found within the limits: the front has both ends alone"]
 
 
 @pytest.mark.parametrize(

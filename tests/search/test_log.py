@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pliant import CheckpointError, DataError, PliantError
+from pliant.devices.locking import LOCKS
 from pliant.models import Supernet
 from pliant.quantize.policy import Policy
 from pliant.search.log import EvaluationLog
@@ -166,6 +167,7 @@ def test_digests_see_one_changed_value() -> None:
     assert batches_digest(one, other) != batches_digest(other, one)
 
 
+@pytest.mark.skipif(not LOCKS, reason="this system has no locks of files")
 def test_a_log_that_a_search_is_writing_is_no_other_ones(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = EvaluationLog(path, {"supernet": "a"})

@@ -136,6 +136,7 @@ def test_the_page_chooses_as_plans_do(tmp_path: Path) -> None:
     rng = random.Random(5)
     cases = [([2.0 ** rng.randint(-3, 3) for _ in HOSTILE], rng.randint(150, 2100)) for _ in range(400)]
     write_page(front, tmp_path / "front.html")
+    address = urlencode([("macs", "1.2k"), ("prefer", "10=4"), ("prefer", f"{HOSTILE[2]}=0.5")])
     asking = f"""<script>
     const found = {json.dumps(cases)}.map(([weights, macs]) => [
       choose(scoresOf(weights), COSTS.macs, macs)?.number ?? null,
@@ -146,17 +147,23 @@ def test_the_page_chooses_as_plans_do(tmp_path: Path) -> None:
     document.body.append(html("pre", {{ id: "found" }}, JSON.stringify(found)));
     document.body.append(html("pre", {{ id: "told" }}, $("said").textContent));
     document.body.append(html("pre", {{ id: "sent" }}, command().join(" ")));
+    history.replaceState(null, "", "#");
+    front.provenance.cost = "measured latency";
+    document.body.append(html("pre", {{ id: "first" }}, readState().name));
+    front.provenance.cost = "macs";
+    document.body.append(html("pre", {{ id: "other" }}, readState().name));
+    history.replaceState(null, "", "#" + {json.dumps(address)});
     {USED}
     </script>"""
     with (tmp_path / "front.html").open("a", encoding="utf-8") as file:
         file.write(asking)
-    address = urlencode([("macs", "1.2k"), ("prefer", "10=4"), ("prefer", f"{HOSTILE[2]}=0.5")])
     read = Reader(_shown(f"{(tmp_path / 'front.html').as_uri()}#{address}", tmp_path))
     right = [_planned(front, weights, macs) for weights, macs in cases]
     assert json.loads(read.texts["found"]) == [[number, number, number, True] for number in right]
     assert len(set(right)) > 4
     number = _planned(front, [4.0 if name == "10" else 0.5 if name == HOSTILE[2] else 1.0 for name in HOSTILE], 1200)
     assert f"subnet {number} of 14" in read.texts["told"]
+    assert (read.texts["first"], read.texts["other"]) == ("latency", "macs")
     asked = "--macs 1.2k --prefer ''\\''; rm \"&amp;=0.5' --prefer 10=4"
     assert read.texts["sent"] == f"pliant plan MODEL.pliant {asked}"
     assert json.loads(read.texts["used"]) == [
