@@ -128,15 +128,12 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
 
 def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
     """The front without subnets that are over the limit of latency, and a line for each."""
-    most, ends = limits.latency_ms, (front.space.narrowest, front.space.widest)
+    most = limits.latency_ms
     if most is None:
         return front, []
-    slow = [each for each in front.entries if _milliseconds(each) > most and each.config not in ends]
-    kept = _named(
-        [each for each in front.entries if each not in slow], front, Yardstick(front.tasks, front.widest.quality)
-    )
+    slow = [each for each in _between(front) if _milliseconds(each) > most]
     lines = [f"left out {in_words(each.config)}: {_milliseconds(each):.3g} ms, over {most:g} ms" for each in slow]
-    return replace(front, entries=tuple(kept)), lines
+    return _without(front, slow), lines
 
 
 def within_memory(front: Front, clock: Clock, limits: Limits, note: Note = unheard) -> Front:
@@ -146,12 +143,20 @@ def within_memory(front: Front, clock: Clock, limits: Limits, note: Note = unhea
     taken = clock.memory([entry.config for entry in front.entries])
     least, most = (MEMORY.format(end(taken.values())) for end in (min, max))
     note(f"memory, measured in fresh processes: {least} to {most}")
-    ends = (front.space.narrowest, front.space.widest)
-    heavy = [each for each in front.entries if taken[each.config] > limits.memory and each.config not in ends]
+    heavy = [each for each in _between(front) if taken[each.config] > limits.memory]
     for each in heavy:
         took = MEMORY.format(taken[each.config])
         note(f"left out {in_words(each.config)}: {took} of memory, over {MEMORY.format(limits.memory)}")
-    kept = [each for each in front.entries if each not in heavy]
+    return _without(front, heavy)
+
+
+def _between(front: Front) -> list[FrontEntry]:
+    """All but both ends, which stay on a front whatever they cost."""
+    return [each for each in front.entries if each.config not in (front.space.narrowest, front.space.widest)]
+
+
+def _without(front: Front, gone: Sequence[FrontEntry]) -> Front:
+    kept = [each for each in front.entries if each not in gone]
     return replace(front, entries=tuple(_named(kept, front, Yardstick(front.tasks, front.widest.quality))))
 
 

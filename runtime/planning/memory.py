@@ -142,6 +142,17 @@ def grown(load: Callable[[], Callable[[], object]], provider: str = "cpu") -> Me
     return MemoryUse(max(most - start, 0), max(now - start, 0), max(imported - start, 0), time.time())
 
 
+def printed(measure: Callable[[], MemoryUse]) -> int:
+    """Print a measurement for `in_a_process`, or why there is none; the exit code."""
+    try:
+        use = measure()
+    except PliantError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(use.to_json()))
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command of this module."""
     import argparse
@@ -155,13 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--provider", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args(arguments)
-    try:
-        use = _measure_here(options.suite, options.subnet, options.tasks, options.provider, options.threads)
-    except PliantError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps(use.to_json()))
-    return 0
+    asked = (options.suite, options.subnet, options.tasks, options.provider, options.threads)
+    return printed(lambda: _measure_here(*asked))
 
 
 if __name__ == "__main__":

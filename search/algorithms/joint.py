@@ -158,9 +158,8 @@ class _Estimate:
         problem = known.problem
         self.coding = known.coding
         self._costs, self._most = known.costs, known.candidates[problem.space.widest].cost
-        known_so_far = list(known.candidates)
-        features = [self.coding.features(config) for config in known_so_far]
-        self._relative = Predictor(features, known.relative(known_so_far))
+        configs = list(known.candidates)
+        self._relative = Predictor([self.coding.features(config) for config in configs], known.relative(configs))
         self._volume, count = known.volume, len(problem.tasks)
         self._groups = np.array_split(np.arange(count), min(AXES, count))
 

@@ -4,8 +4,8 @@ let state;
 
 function readState() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const usual = (front.provenance.cost ?? "macs") === "macs" || asked.has("macs") ? "macs" : "latency";
-  const name = timed && asked.has("latency") ? "latency" : timed ? usual : "macs", cost = COSTS[name];
+  const searched = (front.provenance.cost ?? "macs") !== "macs" && !asked.has("macs");
+  const name = timed && (asked.has("latency") || searched) ? "latency" : "macs", cost = COSTS[name];
   const given = asked.get(name) ?? "", known = readAmount(given, cost) > 0;
   const weights = tasks.map(() => 1);
   for (const text of asked.getAll("prefer")) {

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...devices.errors import PliantError
 from ...devices.profile import MemoryUse
-from ...runtime.planning.memory import grown, in_a_process
+from ...runtime.planning.memory import grown, in_a_process, printed
 
 if TYPE_CHECKING:
     from ...export.feeds import Feed
@@ -64,13 +63,7 @@ def _measure_here(home: Path) -> MemoryUse:
 
 def main() -> int:
     """The command of this module."""
-    try:
-        use = _measure_here(Path(sys.argv[1]))
-    except PliantError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps(use.to_json()))
-    return 0
+    return printed(lambda: _measure_here(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":
