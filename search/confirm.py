@@ -83,37 +83,46 @@ def confirm(
 
     What then takes longer than the limit is left out, but the ends.
 
-    Without models those that cannot be measured have none. The fp32 twins of subnets of low precision are measured too:
-    one that is not faster than its twin has no place on a front.
+    Without models those that cannot be measured have none, and are compared with none. The fp32 twins of subnets of low
+    precision are measured too: one that is not faster than its twin has no place on a front.
     """
     configs = [entry.config for entry in front.entries]
     twins = [replace(each, precision="fp32") for each in configs if each.precision != "fp32"]
     measured = clock.confirm(list(dict.fromkeys([*configs, *twins])))
-    if not models:
-        return front.measured(measured.get)
-    quantile = next((each.quantile for each in measured.values()), 0.5)
-    # What is learned is linear, and far from what was measured it may come out below nothing.
-    guessed = {each: max(models[assigned_to(each).encoder](each), 1.0 / NANOSECONDS) for each in [*configs, *twins]}
-    estimated = {each: Latency(value, "estimated", clock.where, quantile) for each, value in guessed.items()}
-    timed, left_out = with_latencies(front, {**estimated, **measured})
+    timed, left_out = with_latencies(front, {**_estimated([*configs, *twins], models, measured, clock), **measured})
     timed, slow = _within(timed, limits)
     left_out += slow
     for line in left_out:
         note(line)
     missing = sum(config not in measured for config in configs)
-    if missing:
+    if missing and models:
         note(f"{missing} of {len(configs)} latencies are estimated: export a suite, then profile it there")
     return timed
 
 
+def _estimated(
+    configs: Sequence[SubnetConfig],
+    models: Mapping[str, LatencyModel],
+    measured: Mapping[SubnetConfig, Latency],
+    clock: Clock,
+) -> dict[SubnetConfig, Latency]:
+    """What is learned of these subnets; nothing without models."""
+    if not models:
+        return {}
+    quantile = next((each.quantile for each in measured.values()), 0.5)
+    # What is learned is linear, and far from what was measured it may come out below nothing.
+    guessed = {each: max(models[assigned_to(each).encoder](each), 1.0 / NANOSECONDS) for each in configs}
+    return {each: Latency(value, "estimated", clock.where, quantile) for each, value in guessed.items()}
+
+
 def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> tuple[Front, list[str]]:
-    """The front with the latency of every entry, and a line for each that is left out.
+    """The front with the latency of every entry that has one, and a line for each that is left out.
 
     A subnet goes that another one equals or beats in every task and is no slower: it is thinner, or was estimated to be
     quicker, and is not. Only what was measured rules out, and is ruled out; both ends stay. Preferences are named anew,
-    by what the latencies say.
+    by what the latencies say where all have one.
     """
-    entries = [replace(entry, latency=latencies[entry.config]) for entry in front.entries]
+    entries = [replace(entry, latency=latencies.get(entry.config)) for entry in front.entries]
     yardstick = Yardstick(front.tasks, front.widest.quality)
     slow = {entry.config: line for entry in entries if (line := _slower_than_twin(entry, latencies))}
     # What is left out itself rules nothing else out.
@@ -123,7 +132,7 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
     gone = {config for config, other in better.items() if other is not None} | set(slow)
     kept = [entry for entry in entries if entry.config in ends or entry.config not in gone]
     lines = [slow.get(entry.config) or _line(entry, better.get(entry.config)) for entry in entries if entry not in kept]
-    return replace(front, entries=tuple(_named(kept, front, yardstick))), lines
+    return _with_only(front, kept), lines
 
 
 def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
@@ -131,7 +140,7 @@ def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
     most = limits.latency_ms
     if most is None:
         return front, []
-    slow = [each for each in _between(front) if _milliseconds(each) > most]
+    slow = [each for each in _between(front) if each.latency and _milliseconds(each) > most]
     lines = [f"left out {in_words(each.config)}: {_milliseconds(each):.3g} ms, over {most:g} ms" for each in slow]
     return _without(front, slow), lines
 
@@ -156,8 +165,14 @@ def _between(front: Front) -> list[FrontEntry]:
 
 
 def _without(front: Front, gone: Sequence[FrontEntry]) -> Front:
-    kept = [each for each in front.entries if each not in gone]
-    return replace(front, entries=tuple(_named(kept, front, Yardstick(front.tasks, front.widest.quality))))
+    return _with_only(front, [each for each in front.entries if each not in gone])
+
+
+def _with_only(front: Front, kept: Sequence[FrontEntry]) -> Front:
+    """The front with these entries, preferences named anew where all have a latency."""
+    if all(entry.latency for entry in kept):
+        kept = _named(kept, front, Yardstick(front.tasks, front.widest.quality))
+    return replace(front, entries=tuple(kept))
 
 
 def _better(entry: FrontEntry, others: Sequence[FrontEntry], yardstick: Yardstick) -> FrontEntry | None:

@@ -33,9 +33,11 @@ from .parts import NANOSECONDS
 
 Planes = list[Points]
 FIRST = 12
-"""Encoders measured before anything is predicted."""
+"""Encoders measured before anything is predicted, where there are evaluations for as many again."""
 TWINS = 4
 """Of them, those that are measured in every precision; the others in the cheapest alone."""
+ENDS = 2
+"""The narrowest and the widest, which are always among them."""
 ROUND = 4
 """Encoders measured between two predictions."""
 MOST, FEWEST = 512, 16
@@ -71,11 +73,19 @@ def _first(archive: Archive, rng: random.Random) -> list[Trunk]:
     differ. What it is better in is then a matter of prediction: where rounding costs nothing, nothing else is asked.
     """
     problem = archive.problem
-    encoders = first_encoders(problem.space, rng, FIRST)
+    twin, rest = _shares(problem.evaluations // 2, len(problem.parts))
+    encoders = first_encoders(problem.space, rng, twin + rest)
     ordered = sorted(problem.parts, key=lambda each: archive.costs.trunk(Trunk(encoders[-1], each)))
-    twins = [Trunk(encoder, precision) for encoder in encoders[:TWINS] for precision in ordered]
-    rest = [Trunk(encoder, ordered[0]) for encoder in encoders[TWINS:]]
-    return [*twins, *rest][: problem.evaluations]
+    twins = [Trunk(encoder, precision) for encoder in encoders[:twin] for precision in ordered]
+    return [*twins, *(Trunk(encoder, ordered[0]) for encoder in encoders[twin:])][: problem.evaluations]
+
+
+def _shares(most: int, precisions: int) -> tuple[int, int]:
+    """How many encoders to begin with in every precision, and in one alone: `most` evaluations, so that half are left
+    for what is predicted, but both ends in any case.
+    """
+    twins = TWINS if precisions * TWINS + FIRST - TWINS <= most else max(ENDS, min(TWINS, most // (2 * precisions)))
+    return twins, max(0, min(FIRST - twins, most - precisions * twins))
 
 
 def best_decoders(archive: Archive, trunk: Trunk) -> list[SubnetConfig]:

@@ -82,6 +82,19 @@ def test_an_estimate_rules_nothing_out() -> None:
     assert not lines
 
 
+def test_where_few_latencies_are_known_those_rule_out_too() -> None:
+    """Of a profile of fewer subnets than can be learned from: what it has not, has no latency, and stays."""
+    front, times = made_front([(0.5, 4.0), (0.6, 3.9), (0.8, 8.0)])
+    known = {config: times[config] for config in [each.config for each in front.entries[:3]]}
+    timed, lines = with_latencies(front, known)
+    assert [entry.config for entry in timed.entries] == [
+        entry.config for place, entry in enumerate(front.entries) if place != 1
+    ]
+    assert [entry.latency and entry.latency.value for entry in timed.entries] == [1.0, 3.9, None, None]
+    assert [entry.preferences for entry in timed.entries] == [()] * 4
+    assert "thinner than another subnet but no faster" in lines[0]
+
+
 def test_of_equal_subnets_one_stays_and_both_ends_do() -> None:
     timed, lines = with_latencies(*made_front([(0.5, 4.0), (0.5, 4.0)]))
     assert len(timed.entries) == 3
