@@ -11,6 +11,7 @@ from pliant.export.template import export_template
 from pliant.models.supernet import Supernet
 
 from .making import SIZE, deployed, supernet
+from .trained import Trained, train
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,8 @@ def convolved() -> Exported:
 def mobilenet() -> Exported:
     net = supernet("depth", encoder="mobilenetv2")
     return Exported(net, export_template(deployed(net, net.space.widest), SIZE))
+
+
+@pytest.fixture(scope="session")
+def trained() -> Trained:
+    return train()
