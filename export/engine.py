@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.errors import ExportError, SuiteError
-from ..runtime.engine import SILENT, check_memory, create_session, import_onnxruntime, one_line
+from ..devices.words import one_line
+from ..runtime.engine import SILENT, check_memory, create_session, import_onnxruntime
 from ..runtime.graphs.graph import parse_graph
 from .feeds import Feed
 

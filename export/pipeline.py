@@ -21,7 +21,7 @@ from ..training.data.batches import Batch
 from ..training.evaluate import load_batches
 from ..training.evaluator import Evaluator
 from ..training.recalibrate import recalibration_batches
-from ..training.recipe import TrainingRecipe
+from ..training.recipe_training import TrainingRecipe
 from .build import Builder, Built
 from .quality import read_labelled
 from .quantized import whole_forms

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from .channels import Channels
 from .layers import SlimConv2d
 from .norm import SlimBatchNorm2d
-from .rounding import rounded
-from .setting import Setting
+from .setting import Setting, rounded
 
 
 class ConvNorm(nn.Sequential):

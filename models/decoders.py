@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from .blocks import ConvNorm
 from .channels import Channels
 from .layers import SlimConv2d, SlimLinear
-from .rounding import rounded
-from .setting import Setting
+from .setting import Setting, rounded
 
 SMALL = 0.01
 """Spread of fresh weights that should say nothing yet."""

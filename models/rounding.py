@@ -1,8 +1,8 @@
 """Where a deployed network rounds its values, for training that is to bear it (Jacob et al., CVPR 2018).
 
-A network says with `rounded` where integers meet: what convolutions read, what is added and what is concatenated. These
-are the places where an int8 graph has its Q/DQ pairs; how to round is the business of whoever passes a `Rounding` in
-the setting. Without one nothing is rounded.
+A network says with `rounded` (setting.py) where integers meet: what convolutions read, what is added and what is
+concatenated. These are the places where an int8 graph has its Q/DQ pairs; how to round is the business of whoever
+passes a `Rounding` in the setting. Without one nothing is rounded.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from torch import Tensor, nn
-
-from .setting import Setting
 
 
 class Rounding(Protocol):
@@ -22,8 +20,3 @@ class Rounding(Protocol):
 
     def weight(self, layer: nn.Module) -> Tensor | None:
         """A layer's full-width weight, rounded; None where the layer stays in floats, with what it reads."""
-
-
-def rounded(x: Tensor, *at: Setting) -> Tensor:
-    """A value that a deployed network may have in integers."""
-    return at[0].rounding.values(x) if at and at[0].rounding is not None else x

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from .reduction import HERE, Reduction
+from .rounding import Rounding
 from .space import SubnetConfig
-
-if TYPE_CHECKING:
-    from .rounding import Rounding
 
 Statistics = dict[str, tuple[Tensor, Tensor]]
 """Batch-norm layer name -> (mean, variance) of one configuration, each of its channel count."""
@@ -47,3 +44,8 @@ class Setting:
     collect: dict[str, Moments] | None = None
     reduction: Reduction = HERE
     rounding: Rounding | None = None
+
+
+def rounded(x: Tensor, *at: Setting) -> Tensor:
+    """A value that a deployed network may have in integers."""
+    return at[0].rounding.values(x) if at and at[0].rounding is not None else x

@@ -9,12 +9,18 @@ from .engine import checked_threads
 from .format.manifest import SubnetInfo
 
 if TYPE_CHECKING:
+    from .plannable import PlannableSuite
     from .planning.plan import Plan
-    from .suite import Suite
 
 
 def choose(
-    suite: Suite, choice: Any, budget: dict[str, Any], *, tasks: tuple[str, ...], provider: str, threads: int | None
+    suite: PlannableSuite,
+    choice: Any,
+    budget: dict[str, Any],
+    *,
+    tasks: tuple[str, ...],
+    provider: str,
+    threads: int | None,
 ) -> tuple[SubnetInfo, Plan | None]:
     """The subnet that is named, planned, or fits the budget; BudgetError where the request is none of these."""
     if choice is None:
@@ -33,14 +39,14 @@ def choose(
     return _of_this_suite(suite, subnet), choice
 
 
-def _of_this_suite(suite: Suite, subnet: SubnetInfo) -> SubnetInfo:
+def _of_this_suite(suite: PlannableSuite, subnet: SubnetInfo) -> SubnetInfo:
     found = suite.subnet(subnet.id)
     if found != subnet:
         raise BudgetError(f"subnet {subnet.id} is of another suite than {suite.path}: plan on the one that is loaded")
     return found
 
 
-def _check_plan(suite: Suite, plan: Plan, tasks: tuple[str, ...], provider: str, threads: int | None) -> None:
+def _check_plan(suite: PlannableSuite, plan: Plan, tasks: tuple[str, ...], provider: str, threads: int | None) -> None:
     """A plan's numbers hold for what it was made for and for nothing else."""
     words = {
         "tasks": (", ".join(suite.check_tasks(plan.tasks)), ", ".join(tasks)),
@@ -50,18 +56,3 @@ def _check_plan(suite: Suite, plan: Plan, tasks: tuple[str, ...], provider: str,
     for word, (planned, wanted) in words.items():
         if planned != wanted:
             raise BudgetError(f"the plan is for the {word} {planned}, not {wanted}: plan again with {word}={wanted!r}")
-
-
-def check_words(budget: dict[str, Any]) -> None:
-    """BudgetError for a word that `Suite.plan` does not know, with the nearest that it does."""
-    from .planning.plan import make_plan
-
-    known = make_plan.__kwdefaults__ or {}
-    for word in budget:
-        if word not in known:
-            import difflib
-
-            near = difflib.get_close_matches(word, known, n=1)
-            raise BudgetError(
-                f"a budget has no word {word!r}: {f'did you mean {near[0]!r}?' if near else ', '.join(known)}"
-            )

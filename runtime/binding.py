@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..devices.errors import InputError, PliantError
-from .engine import one_line
+from ..devices.words import one_line
 from .session import Outputs, Session
 from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
-    from .suite import Suite
+    from .suite_file import SuiteFile
 
 Array = np.ndarray[Any, Any]
 
 
-def run_into(session: Session, suite: Suite, images: Array, single: bool, out: Any) -> Outputs:
+def run_into(session: Session, suite: SuiteFile, images: Array, single: bool, out: Any) -> Outputs:
     """Answer checked images (N, H, W, 3) into `out`, {task: array} as a call returns it; returns `out` itself.
 
     InputError where an array is not what the engine can write into, before it writes; after any other error the arrays

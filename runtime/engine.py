@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
+from ..devices.words import one_line
 from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
-    from .format.manifest import SubnetInfo
-    from .suite import Suite
+    pass
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -147,13 +147,6 @@ def target_of(provider: str) -> str:
     return "tensorrt" if provider in ENGINES or PROVIDERS[provider] == _TENSORRT else "onnxruntime"
 
 
-def no_graph(suite: Suite, subnet: SubnetInfo, target: str) -> SuiteError:
-    """That a subnet has no graph for a target, and what to do."""
-    others = any(target in each.graphs for each in suite.subnets)
-    advice = "its precision costs too much there, choose another" if others else "export it with that target"
-    return SuiteError(f"{suite.path} has no graph of subnet {subnet.id} for {target}: {advice}")
-
-
 def check_threads(given: object) -> int | None:
     """A number of threads; None, and 0 too, for as many as there are physical cores."""
     if given is None or (type(given) is int and given == 0):
@@ -185,9 +178,3 @@ def check_memory(error: Exception) -> None:
     """Raise MemoryError where an engine failed for want of memory: neither its graph nor the suite is to blame."""
     if any(sign in str(error) for sign in _OUT_OF_MEMORY):
         raise MemoryError(one_line(error)) from error
-
-
-def one_line(error: BaseException | str) -> str:
-    """The first 300 characters of an engine's message, on one line; it may quote names that a stranger wrote."""
-    message = " ".join(str(error).split())[:300]
-    return "".join(letter if letter.isprintable() else "?" for letter in message)

@@ -14,14 +14,14 @@ from ..devices.writing import beside, onto_disk
 from .format.manifest import SubnetInfo
 from .format.weights import read_arrays
 from .interface import check_interface
-from .suite import Suite
+from .suite_file import SuiteFile
 
 # What engines that map the data file expect of offsets.
 _ALIGNMENT = 4096
 
 
 def extract_subnet_file(
-    suite: Suite,
+    suite: SuiteFile,
     subnet: SubnetInfo | str,
     out: str | os.PathLike[str],
     *,

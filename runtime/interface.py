@@ -10,10 +10,10 @@ from ..devices.errors import SuiteError
 from .graphs.graph import Graph
 
 if TYPE_CHECKING:
-    from .suite import Suite
+    from .suite_file import SuiteFile
 
 
-def check_interface(suite: Suite, graph: Graph) -> None:
+def check_interface(suite: SuiteFile, graph: Graph) -> None:
     """Refuse a graph whose input or outputs are not those that the manifest's tasks ask for."""
     size = suite.input
     if graph.input.dtype != np.uint8 or graph.input.dims[1:] != size.shape or len(graph.input.dims) != 4:

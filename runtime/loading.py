@@ -16,11 +16,11 @@ from .session import load_subnet
 from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
-    from .suite import Suite
+    from .plannable import PlannableSuite
 
 
 def load_model(
-    suite: Suite,
+    suite: PlannableSuite,
     choice: Any,
     budget: dict[str, Any],
     *,

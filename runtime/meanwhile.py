@@ -9,19 +9,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..devices.errors import EngineUnavailable
-from .engine import one_line
+from ..devices.words import one_line
 from .model import Model
 from .session import load_subnet
 
 if TYPE_CHECKING:
     from .format.manifest import SubnetInfo
-    from .suite import Suite
+    from .plannable import PlannableSuite
 
 _LOG = logging.getLogger("pliant.build")
 
 
 def load_meanwhile(
-    suite: Suite, info: SubnetInfo, tasks: tuple[str, ...], engine: str, threads: int | None, batch: int, color: str
+    suite: PlannableSuite,
+    info: SubnetInfo,
+    tasks: tuple[str, ...],
+    engine: str,
+    threads: int | None,
+    batch: int,
+    color: str,
 ) -> Model:
     """The engine's model where it is built; else onnxruntime's on the CPU, and a thread that builds and hands over.
 
@@ -45,7 +51,7 @@ class _Closed(Exception):
     """Nobody waits for the engine any more."""
 
 
-def _build(waiting: weakref.ref[Model], suite: Suite, info: SubnetInfo, old: _Old) -> None:
+def _build(waiting: weakref.ref[Model], suite: PlannableSuite, info: SubnetInfo, old: _Old) -> None:
     """Build, and hand the engine over; the model is held weakly, so that one that is dropped ends it too."""
     from .tensorrt.build import exiting
     from .tensorrt.engines import build_engines

@@ -22,8 +22,8 @@ from .stream import stream
 
 if TYPE_CHECKING:
     from .governing.governor import Governor
+    from .plannable import PlannableSuite
     from .planning.plan import Plan
-    from .suite import Suite
 
 # Words of a budget that a model fixes when it is loaded.
 _FIXED = ("tasks", "provider", "threads", "raw", "color")
@@ -63,7 +63,7 @@ class Model:
     loaded with `govern=True`, else None.
     """
 
-    def __init__(self, suite: Suite, session: Session, plan: Plan | None = None, color: str = "rgb"):
+    def __init__(self, suite: PlannableSuite, session: Session, plan: Plan | None = None, color: str = "rgb"):
         self.suite = suite
         self.plan = plan
         self._input = suite.input

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError, EngineUnavailable, InputError, PliantError
-from .engine import import_onnxruntime, one_line
+from ..devices.words import one_line
+from .engine import import_onnxruntime
 from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:

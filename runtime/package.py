@@ -21,7 +21,7 @@ from .extract import extract_subnet_file
 
 if TYPE_CHECKING:
     from .format.manifest import SubnetInfo
-    from .suite import Suite
+    from .suite_file import SuiteFile
 
 MODEL = "model.onnx"
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -35,7 +35,7 @@ _VARIANTS = {
 
 
 def write_package(
-    suite: Suite,
+    suite: SuiteFile,
     subnets: Iterable[SubnetInfo | str],
     out: str | os.PathLike[str],
     *,
@@ -72,7 +72,7 @@ def write_package(
     return path
 
 
-def _variants(suite: Suite, subnet: SubnetInfo, folder: Path, tasks: tuple[str, ...]) -> dict[str, Any]:
+def _variants(suite: SuiteFile, subnet: SubnetInfo, folder: Path, tasks: tuple[str, ...]) -> dict[str, Any]:
     """The graphs of a subnet as ONNX files, each once, and the variants that run them."""
     written: dict[str, str] = {}
     found = {}
@@ -89,7 +89,7 @@ def _variants(suite: Suite, subnet: SubnetInfo, folder: Path, tasks: tuple[str, 
 
 
 def _write_manifest(
-    library: Any, suite: Suite, chosen: list[SubnetInfo], variants: dict[str, dict[str, Any]], folder: Path
+    library: Any, suite: SuiteFile, chosen: list[SubnetInfo], variants: dict[str, dict[str, Any]], folder: Path
 ) -> None:
     # Variants may name folders only of a package that is there: so it begins as an empty one.
     empty = {"schema_version": "1.0", "layout": "portable", "components": {}}

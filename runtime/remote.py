@@ -224,13 +224,13 @@ def _is_sound(path: Path, address: str, sha256: str | None) -> bool:
 
 
 def _check_whole(path: Path, address: str, sha256: str | None) -> None:
-    from .suite import Suite
-    from .verify import check_file
+    from .format.digests import check_file
+    from .suite_file import SuiteFile
 
     try:
         if sha256 is not None:
             check_digest(path, sha256)
-        with Suite(path) as suite:
+        with SuiteFile(path) as suite:
             check_file(suite)
     except SuiteError as error:
         raise SuiteError(str(error).replace(str(path), address)) from None

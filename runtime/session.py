@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..devices.errors import BudgetError, PliantError, SuiteError
+from ..devices.words import one_line
 from .engine import (
     check_memory,
     check_provider,
     checked_threads,
     create_session,
-    one_line,
     target_of,
 )
 from .format.manifest import SubnetInfo
@@ -28,7 +28,7 @@ from .interface import check_interface
 from .tensorrt.settings import ENGINES
 
 if TYPE_CHECKING:
-    from .suite import Suite
+    from .suite_file import SuiteFile
 
 Outputs = dict[str, np.ndarray[Any, Any]]
 Builder = Callable[[list[str]], Any]
@@ -64,7 +64,7 @@ class Session:
 
 
 def load_subnet(
-    suite: Suite,
+    suite: SuiteFile,
     subnet: SubnetInfo | str,
     tasks: Iterable[str] | str | None = None,
     raw: bool = False,
@@ -93,7 +93,7 @@ def load_subnet(
 
 
 def _load(
-    suite: Suite,
+    suite: SuiteFile,
     subnet: SubnetInfo | str,
     tasks: Iterable[str] | str | None,
     raw: bool,
@@ -124,21 +124,21 @@ def _load(
     return Session(info, names, raw, provider, threads, engine, error, (built - start) * 1e3, (done - built) * 1e3)
 
 
-def check_witness(suite: Suite, info: SubnetInfo, engine: Any, tasks: tuple[str, ...], what: str) -> float:
+def check_witness(suite: SuiteFile, info: SubnetInfo, engine: Any, tasks: tuple[str, ...], what: str) -> float:
     """The largest relative error of what an engine answers; SuiteError where that is too much for its subnet."""
     witnesses = read_witnesses(suite, suite.record(info), tasks)
     return _compare_witness(suite, info, engine, witnesses, tasks, what)
 
 
 def _compare_witness(
-    suite: Suite, info: SubnetInfo, engine: Any, witnesses: list[Witness], tasks: tuple[str, ...], what: str
+    suite: SuiteFile, info: SubnetInfo, engine: Any, witnesses: list[Witness], tasks: tuple[str, ...], what: str
 ) -> float:
     outputs = _answer(engine, list(tasks), suite.witness_input(), what)
     return compare(witnesses, outputs, suite.tolerance(info), what)
 
 
 def _session_builder(
-    suite: Suite, info: SubnetInfo, record: Record, provider: str, threads: int, quiet: bool, what: str
+    suite: SuiteFile, info: SubnetInfo, record: Record, provider: str, threads: int, quiet: bool, what: str
 ) -> Builder:
     """By onnxruntime, of any outputs of the graph."""
     graph = suite.graph(info, target_of(provider))
@@ -153,7 +153,7 @@ def _session_builder(
 
 
 def _engine_builder(
-    suite: Suite, info: SubnetInfo, tasks: tuple[str, ...], raw: bool, provider: str, batch: int, what: str
+    suite: SuiteFile, info: SubnetInfo, tasks: tuple[str, ...], raw: bool, provider: str, batch: int, what: str
 ) -> Builder:
     """By TensorRT, where the engine is built already."""
     if raw:
@@ -167,7 +167,7 @@ def _engine_builder(
     return build
 
 
-def read_witnesses(suite: Suite, record: Record, tasks: tuple[str, ...]) -> list[Witness]:
+def read_witnesses(suite: SuiteFile, record: Record, tasks: tuple[str, ...]) -> list[Witness]:
     """The witness of each task, from the subnet's record and the suite's indices."""
     try:
         return [

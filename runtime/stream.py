@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,10 +13,9 @@ from ..devices.errors import InputError
 from .images import Prepared
 from .session import Outputs
 
-if TYPE_CHECKING:
-    from .model import Model
-
 _MOST = 64
+Answer = Callable[[Any, Any], Outputs]
+"""A model, as a stream knows it: called with a frame and `out`."""
 
 
 class _Ended(NamedTuple):
@@ -26,23 +25,23 @@ class _Ended(NamedTuple):
 
 
 def stream(
-    model: Model, take: Callable[[Any], Prepared], frames: Iterable[Any], ahead: int, out: Any
+    answer: Answer, take: Callable[[Any], Prepared], frames: Iterable[Any], ahead: int, out: Any
 ) -> Generator[Outputs, None, None]:
     """Outputs of each frame, see `Model.stream`; `take` reads one. What is wrong with the request is told at once."""
     if not isinstance(frames, Iterable):
         raise InputError(f"frames are a {type(frames).__name__}: give an iterable of images")
     if type(ahead) is not int or not 0 <= ahead <= _MOST:
         raise InputError(f"ahead is a whole number of frames from 0 to {_MOST}, not {ahead!r}")
-    return _ahead(model, take, frames, ahead, out) if ahead else _in_turn(model, frames, out)
+    return _ahead(answer, take, frames, ahead, out) if ahead else _in_turn(answer, frames, out)
 
 
-def _in_turn(model: Model, frames: Iterable[Any], out: Any) -> Generator[Outputs, None, None]:
+def _in_turn(answer: Answer, frames: Iterable[Any], out: Any) -> Generator[Outputs, None, None]:
     for frame in frames:
-        yield model(frame, out)
+        yield answer(frame, out)
 
 
 def _ahead(
-    model: Model, take: Callable[[Any], Prepared], frames: Iterable[Any], ahead: int, out: Any
+    answer: Answer, take: Callable[[Any], Prepared], frames: Iterable[Any], ahead: int, out: Any
 ) -> Generator[Outputs, None, None]:
     """The engine runs in the thread that asks for outputs, so that a switch is felt by the very next frame."""
     ready: SimpleQueue[Prepared | _Ended] = SimpleQueue()
@@ -55,7 +54,7 @@ def _ahead(
             frame = ready.get()
             places.release()
             if isinstance(frame, Prepared):
-                yield model(frame, out)
+                yield answer(frame, out)
             elif frame.error is None:
                 return
             else:

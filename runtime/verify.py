@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..devices.errors import SuiteError
-from .format.digests import check_tensor
+from .format.digests import check_file
 from .format.manifest import SubnetInfo
 from .format.record import Record
 from .format.weights import check_fed
 from .interface import check_interface
 from .session import load_subnet
-from .suite import Suite
+from .suite_file import SuiteFile
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class VerifyResult:
 
 
 def verify_suite(
-    suite: Suite,
+    suite: SuiteFile,
     subnets: Iterable[str] | str | None = None,
     *,
     key: str | os.PathLike[str] | None = None,
@@ -57,27 +57,14 @@ def verify_suite(
         yield _subnet(suite, subnet, provider, threads)
 
 
-def check_file(suite: Suite) -> int:
-    """How many tensors there are, each with its digest; SuiteError where one is not what was written."""
-    digests = suite.digests()
-    described = {name for name in suite.container.entries if name != "digests"}
-    if digests.keys() != described:
-        odd = min(digests.keys() ^ described)
-        raise SuiteError(f"{suite.path} is damaged: {odd[:100]!r} is not both stored and in the list of digests")
-    for name in digests:
-        check_tensor(suite, name)
-    suite.container.check_unchanged()
-    return len(digests)
-
-
-def _file(suite: Suite) -> VerifyResult:
+def _file(suite: SuiteFile) -> VerifyResult:
     try:
         return VerifyResult(None, True, f"{check_file(suite)} tensors have their digests", what="file")
     except SuiteError as error:
         return VerifyResult(None, False, str(error), what="file")
 
 
-def _signed(suite: Suite, key: str | os.PathLike[str]) -> VerifyResult:
+def _signed(suite: SuiteFile, key: str | os.PathLike[str]) -> VerifyResult:
     from .format.signing import check_signature
 
     try:
@@ -86,7 +73,7 @@ def _signed(suite: Suite, key: str | os.PathLike[str]) -> VerifyResult:
         return VerifyResult(None, False, str(error), what="signature")
 
 
-def _subnet(suite: Suite, subnet: SubnetInfo, provider: str, threads: int | None) -> VerifyResult:
+def _subnet(suite: SuiteFile, subnet: SubnetInfo, provider: str, threads: int | None) -> VerifyResult:
     try:
         record = suite.record(subnet)
         _check_graphs(suite, subnet, record)
@@ -97,7 +84,7 @@ def _subnet(suite: Suite, subnet: SubnetInfo, provider: str, threads: int | None
     return VerifyResult(subnet.id, True, detail, session.witness_error)
 
 
-def _check_graphs(suite: Suite, subnet: SubnetInfo, record: Record) -> None:
+def _check_graphs(suite: SuiteFile, subnet: SubnetInfo, record: Record) -> None:
     """Each target's graph is whole and fed, and nothing is stored that none of them uses."""
     spare = record.views.keys() | record.own.keys()
     for target in subnet.graphs:

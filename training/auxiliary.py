@@ -15,7 +15,7 @@ from ..models.supernet import Supernet
 from .balance import make_balance
 from .distill import Project
 from .projection import Projection
-from .recipe import TrainingRecipe
+from .recipe_training import TrainingRecipe
 
 
 class Auxiliary(nn.Module):

@@ -31,7 +31,8 @@ from ..models.space import SearchSpace
 from ..models.supernet import Supernet, build_supernet
 from ..runtime.format.tasks import Task
 from .disk import check_room, digest, flush, remove, writing
-from .recipe import Recipe, TrainingRecipe
+from .recipe import Recipe
+from .recipe_training import TrainingRecipe
 
 VERSION = 1
 KEPT = 2

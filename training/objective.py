@@ -16,7 +16,7 @@ from ..models.supernet import Supernet
 from ..quantize.fake import FakeInt8
 from .auxiliary import Auxiliary
 from .distill import ci_kd
-from .recipe import Distillation, SoftLabels, TrainingRecipe
+from .recipe_training import Distillation, SoftLabels, TrainingRecipe
 from .soft_labels import soft_label_loss
 from .teacher import Teacher, teacher_of
 

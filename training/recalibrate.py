@@ -22,7 +22,7 @@ from ..models.supernet import Supernet
 from .data.batches import Batch, epoch_batches
 from .data.sample import Dataset
 from .layout import laid_out
-from .recipe import TrainingRecipe
+from .recipe_training import TrainingRecipe
 
 LARGE = 32
 """Images of a batch whose moments tell of all images rather than of the batch."""

@@ -1,15 +1,13 @@
-"""Reading recipes: YAML in, a checked `Recipe` out, and one plain line for the one real mistake."""
+"""Reading recipes: a YAML file in, by its path or its built-in name, a checked `Recipe` out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..devices.errors import RecipeError
-from .recipe import Recipe
+from .recipe import Recipe, checked
 from .recipe_errors import nearest
-from .yaml_lines import checked_as, parsed, text_of
+from .yaml_lines import parsed, text_of
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "recipes"
 
@@ -46,43 +44,3 @@ def find_recipe(source: str | Path) -> Path:
 def built_in_recipes() -> list[str]:
     """Names of the recipes that come with pliant."""
     return sorted(path.stem for path in BUILT_IN.glob("*.yaml"))
-
-
-def checked(entry: Any, place: str, lines: Mapping[str, int] | None = None) -> Recipe:
-    """A `Recipe` from plain data; `lines` tells where in `place` each dotted key stands."""
-    if not isinstance(entry, dict):
-        what = "empty" if entry is None else f"a {type(entry).__name__}"
-        raise RecipeError(f"{place} is {what}, not a recipe: write at least `data: {{name: scenes}}`")
-    recipe = checked_as(Recipe, entry, place, lines or {}, RecipeError)
-    only, space = recipe.training.only, recipe.space
-    both = [width for width in space.encoder_widths if width in space.decoder_widths]
-    if only is not None and only not in both:
-        line = (lines or {}).get("training.only")
-        where = place if line is None else f"{place} line {line}"
-        choices = " or ".join(f"{width:g}" for width in both)
-        raise RecipeError(f"{where}: training.only is {only:g}; encoder and decoders both have the width {choices}")
-    return recipe
-
-
-def overridden(recipe: Recipe, settings: list[str]) -> Recipe:
-    """Apply `a.b=value` settings in order; values are read as YAML."""
-    entry = recipe.to_json()
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            raise RecipeError(f"--set {setting!r} is not of the form key=value, such as training.epochs=3")
-        place = f"--set {setting}"
-        given, _ = parsed(value, place, RecipeError)
-        _put(entry, key.strip().split("."), given, place)
-        checked(entry, place)
-    return checked(entry, "--set")
-
-
-def _put(entry: dict[str, Any], path: list[str], value: Any, place: str) -> None:
-    """Set a nested key; what does not exist is left for `checked` to refuse."""
-    for depth, name in enumerate(path[:-1]):
-        inner = entry.setdefault(name, {})
-        if not isinstance(inner, dict):
-            raise RecipeError(f"{place}: {'.'.join(path[: depth + 1])} has no keys inside")
-        entry = inner
-    entry[path[-1]] = value

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..models.space import SearchSpace, SubnetConfig
-from .recipe import TrainingRecipe
+from .recipe_training import TrainingRecipe
 
 _TRIES = 200
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..devices.errors import CheckpointError, RecipeError
-from .recipe import TrainingRecipe
+from .recipe_training import TrainingRecipe
 
 
 def learning_rate(step: int, steps: int, recipe: TrainingRecipe) -> float:

@@ -19,7 +19,7 @@ from ..models.losses import labelled
 from ..models.reduction import HERE, Reduction
 from ..runtime.format.tasks import Task
 from .divergence import divergence
-from .recipe import SoftLabels
+from .recipe_training import SoftLabels
 
 
 def soft_label_loss(

@@ -16,7 +16,7 @@ from ..models.supernet import Supernet
 from .auxiliary import Auxiliary
 from .faults import gradient_fault
 from .objective import DISTILLATION, SOFT_LABELS, TOTAL, Inputs, Losses, Objective
-from .recipe import TrainingRecipe
+from .recipe_training import TrainingRecipe
 from .sampling import label
 from .sharpness import ascended
 from .teacher import Teacher

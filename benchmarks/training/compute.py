@@ -7,7 +7,7 @@ from functools import cache
 from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
-from pliant.training.recipe import TrainingRecipe
+from pliant.training.recipe_training import TrainingRecipe
 from pliant.training.sampling import subnets_at
 
 # A backward pass multiplies twice what the forward pass does: with the weights, and with the activations.

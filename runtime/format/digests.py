@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ...devices.errors import SuiteError
 
 if TYPE_CHECKING:
-    from ..suite import Suite
+    from ..suite_file import SuiteFile
 
 
-def stated_digest(suite: Suite, name: str) -> str:
+def stated_digest(suite: SuiteFile, name: str) -> str:
     """What the suite's own list, itself checked, says of a tensor; SuiteError where it says nothing."""
     digest = suite.digests().get(name)
     if digest is None:
@@ -19,10 +19,23 @@ def stated_digest(suite: Suite, name: str) -> str:
     return digest
 
 
-def check_tensor(suite: Suite, name: str) -> None:
+def check_tensor(suite: SuiteFile, name: str) -> None:
     """Raise SuiteError where a tensor is not what was written."""
     digest = hashlib.sha256()
     for chunk in suite.container.chunks(name):
         digest.update(chunk)
     if digest.hexdigest() != stated_digest(suite, name):
         raise SuiteError(f"{suite.path} is damaged: the digest of {name!r} is wrong")
+
+
+def check_file(suite: SuiteFile) -> int:
+    """How many tensors there are, each with its digest; SuiteError where one is not what was written."""
+    digests = suite.digests()
+    described = {name for name in suite.container.entries if name != "digests"}
+    if digests.keys() != described:
+        odd = min(digests.keys() ^ described)
+        raise SuiteError(f"{suite.path} is damaged: {odd[:100]!r} is not both stored and in the list of digests")
+    for name in digests:
+        check_tensor(suite, name)
+    suite.container.check_unchanged()
+    return len(digests)

@@ -17,10 +17,10 @@ from typing import Any
 
 from ...devices.errors import EngineUnavailable, InputError, SuiteError
 from ...devices.writing import beside, onto_disk
-from ..suite import Suite
-from ..verify import check_file
+from ..suite_file import SuiteFile
 from .bounded import mapping, parse_json
 from .container import Container
+from .digests import check_file
 from .header import Entry, kind_of
 
 SIGNATURE = "signature"
@@ -31,7 +31,7 @@ _MAKE_ONE = "make one with: openssl genpkey -algorithm ed25519 -out key.pem"
 _PUBLIC_HALF = "openssl pkey -in key.pem -pubout -out key.pub.pem"
 
 
-def sign_suite(suite: Suite, key: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> str:
+def sign_suite(suite: SuiteFile, key: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> str:
     """Sign with the private key in the PEM file `key`, in place or into `out`; the public key's fingerprint.
 
     A signature that was there is replaced. Raises SuiteError where the file is damaged already, InputError for what is
@@ -55,7 +55,7 @@ def sign_suite(suite: Suite, key: str | os.PathLike[str], out: str | os.PathLike
                     file.write(chunk)
             container.check_unchanged()
             onto_disk(file)
-            Suite(file.name).close()  # nothing takes a suite's place that cannot be opened
+            SuiteFile(file.name).close()  # nothing takes a suite's place that cannot be opened
             shutil.copymode(suite.path, file.name)
             os.replace(file.name, path)
     except OSError as error:
@@ -63,7 +63,7 @@ def sign_suite(suite: Suite, key: str | os.PathLike[str], out: str | os.PathLike
     return fingerprint(public)
 
 
-def check_signature(suite: Suite, key: str | os.PathLike[str]) -> str:
+def check_signature(suite: SuiteFile, key: str | os.PathLike[str]) -> str:
     """The fingerprint of the public key in the PEM file `key`, by which the suite is signed; SuiteError otherwise."""
     public = _public_key(Path(key))
     from cryptography.exceptions import InvalidSignature
@@ -81,7 +81,7 @@ def check_signature(suite: Suite, key: str | os.PathLike[str]) -> str:
     return fingerprint(_raw(public))
 
 
-def signer(suite: Suite) -> str | None:
+def signer(suite: SuiteFile) -> str | None:
     """The fingerprint of the key that a suite says it is signed by, unchecked; None where it is not signed.
 
     Where the signature cannot be read, that is what is said.
@@ -106,7 +106,7 @@ def message(container: Container) -> bytes:
     return _DOMAIN + hashlib.sha256(listed.encode("ascii")).digest()
 
 
-def _signature(suite: Suite) -> dict[str, bytes] | None:
+def _signature(suite: SuiteFile) -> dict[str, bytes] | None:
     raw = suite.container.metadata.get(SIGNATURE)
     if raw is None:
         return None

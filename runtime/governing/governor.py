@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...devices.errors import BudgetError
 from ...devices.vitals import VitalsReader
@@ -25,7 +25,6 @@ from .steering import Move, Steering
 from .window import WindowStats
 
 if TYPE_CHECKING:
-    from ..model import Model, SwitchReport
     from ..planning.plan import Plan
 
 logger = logging.getLogger("pliant.governor")
@@ -36,6 +35,24 @@ _HELP = "suite.load(latency='15 ms', govern=True)"
 
 Watched = tuple[str, float, float]
 """A call: the subnet that answered, and when it began and ended, by `time.perf_counter`."""
+
+
+class Switched(Protocol):
+    """The report of a switch (`model.SwitchReport`)."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was switched to, where that was planned."""
+        ...
+
+
+class Governed(Protocol):
+    """A model (`model.Model`), as its governor knows it."""
+
+    def _become(self, choice: str) -> Switched: ...
+
+
+Report = TypeVar("Report", bound=Switched)
 
 
 @dataclass(frozen=True)
@@ -62,7 +79,7 @@ class Governor:
     it rests until the next. Steps are logged by the logger `pliant.governor`.
     """
 
-    def __init__(self, model: Model, plan: Plan, root: Path = Path("/")):
+    def __init__(self, model: Governed, plan: Plan, root: Path = Path("/")):
         self._model = weakref.ref(model)
         self._root = root
         self._calls: deque[Watched] = deque(maxlen=_CALLS)
@@ -108,7 +125,7 @@ class Governor:
         """Whether its thread runs: until the model is closed, and not in a forked child."""
         return self._thread is not None and self._thread.is_alive()
 
-    def obey(self, switch: Callable[[], SwitchReport]) -> SwitchReport:
+    def obey(self, switch: Callable[[], Report]) -> Report:
         """Run a switch that the user asked for, between its own, and take the new budget from it."""
         with self._acting:
             report = switch()
@@ -141,7 +158,7 @@ class Governor:
                 logger.log(level, line)
             del model
 
-    def _tick(self, model: Model, vitals: VitalsReader) -> list[tuple[int, str]]:
+    def _tick(self, model: Governed, vitals: VitalsReader) -> list[tuple[int, str]]:
         """Look at what came in and step where that is due; returns what is to be logged."""
         with self._acting:
             steering = self._steering
@@ -159,7 +176,7 @@ class Governor:
         wanted, since = steering.rung.id, steering.window.since
         return [(began, (ended - began) * 1e3) for name, began, ended in waiting if name == wanted and began >= since]
 
-    def _take(self, model: Model, steering: Steering, move: Move) -> tuple[int, str]:
+    def _take(self, model: Governed, steering: Steering, move: Move) -> tuple[int, str]:
         source, target = steering.rung.id, steering.ladder[move.rung].id
         if source == target:
             return logging.WARNING, f"{source} stays: {move.reason}"

@@ -7,7 +7,7 @@ memory     what a subnet takes of a fresh process
 judge      a candidate against a budget, and how far that can be trusted
 guessing   whom to measure of many
 measuring  what a plan measures, and how long
-plan       the answer, with its reasons (`plan_text`) and its numbers (`figures`)
+plan       the answer, with its numbers (`figures`); deciding  how it is found, with its reasons (`reasons`)
 ladder     what a governor may step to
 profiling  the same measurements for another process, on a board
 """

@@ -22,7 +22,7 @@ from ..tensorrt.settings import ENGINES
 from .memory import measure_memory
 
 if TYPE_CHECKING:
-    from ..suite import Suite
+    from ..suite_file import SuiteFile
     from ..tensorrt.cache import EngineInfo
 
 # Subnets loaded at once and measured in turns; more would not fit a small board's memory.
@@ -44,7 +44,7 @@ class Book:
 
     def __init__(
         self,
-        suite: Suite,
+        suite: SuiteFile,
         tasks: Sequence[str],
         *,
         provider: str = "cpu",
@@ -226,7 +226,7 @@ class Book:
 
 
 def profile_suite(
-    suite: Suite,
+    suite: SuiteFile,
     subnets: Sequence[SubnetInfo] | None = None,
     *,
     tasks: Iterable[str] | str | None = None,

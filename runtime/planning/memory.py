@@ -108,9 +108,9 @@ def _forget_peak() -> None:
 
 def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: int) -> MemoryUse:
     """Load and run a subnet in this process, which has done neither before."""
-    from ..opening import open_suite
+    from ..suite_file import SuiteFile
 
-    with open_suite(path) as suite:
+    with SuiteFile(path) as suite:
         names = suite.check_tasks(tasks or None)
         image = suite.witness_input()
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ...devices.errors import BudgetError, EngineUnavailable
-from ..engine import one_line
+from ...devices.words import one_line
 from .settings import TITLES, BuildSettings
 
 _MODULES = {

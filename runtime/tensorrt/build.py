@@ -19,7 +19,7 @@ import numpy as np
 
 from ...devices.errors import EngineUnavailable, PliantError, SuiteError
 from ...devices.measure import Progress
-from ..engine import one_line
+from ...devices.words import one_line
 from ..forking import renew_in_children
 from .bindings import Bindings, last_said, vendor_logger
 from .parsing import Arrays, complaints, give

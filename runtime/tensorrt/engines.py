@@ -17,7 +17,7 @@ from .sources import key_of
 
 if TYPE_CHECKING:
     from ..format.manifest import SubnetInfo
-    from ..suite import Suite
+    from ..suite_file import SuiteFile
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EngineResult:
 
 
 def build_engines(
-    suite: Suite,
+    suite: SuiteFile,
     subnets: Iterable[SubnetInfo | str],
     settings: BuildSettings,
     *,
@@ -54,7 +54,12 @@ def build_engines(
 
 
 def _engine(
-    suite: Suite, subnet: SubnetInfo, settings: BuildSettings, here: Here, cache: EngineCache, report: Progress | None
+    suite: SuiteFile,
+    subnet: SubnetInfo,
+    settings: BuildSettings,
+    here: Here,
+    cache: EngineCache,
+    report: Progress | None,
 ) -> EngineResult:
     key = key_of(suite, subnet, settings, here.bindings)
     known = cache.find(key)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...devices.errors import EngineUnavailable, PliantError
-from ..engine import one_line
+from ...devices.words import one_line
 from .bindings import Bindings, last_said, vendor_logger
 from .cuda import Cuda, DeviceBuffer
 from .refit import refit

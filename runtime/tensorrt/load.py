@@ -15,16 +15,16 @@ from .sources import engine_inputs, engine_tasks, graph_info, key_of
 
 if TYPE_CHECKING:
     from ..format.manifest import SubnetInfo
-    from ..suite import Suite
+    from ..suite_file import SuiteFile
 
 
-def engine_settings(suite: Suite, tasks: Sequence[str], engine: str, batch: int = 1) -> BuildSettings:
+def engine_settings(suite: SuiteFile, tasks: Sequence[str], engine: str, batch: int = 1) -> BuildSettings:
     """What an engine for this machine is built for, where `tasks` are to be answered."""
     return BuildSettings(engine, batch=batch, tasks=None if set(tasks) == set(suite.tasks) else tuple(tasks))
 
 
 def built_engines(
-    suite: Suite, subnets: Sequence[SubnetInfo], tasks: Sequence[str], engine: str, cache: EngineCache | None = None
+    suite: SuiteFile, subnets: Sequence[SubnetInfo], tasks: Sequence[str], engine: str, cache: EngineCache | None = None
 ) -> dict[str, EngineInfo]:
     """The engines of `subnets` that are built for this machine, by subnet id; EngineUnavailable where none can run.
 
@@ -38,7 +38,7 @@ def built_engines(
 
 
 def load_engine(
-    suite: Suite,
+    suite: SuiteFile,
     subnet: SubnetInfo,
     tasks: Sequence[str],
     engine: str,
@@ -67,7 +67,7 @@ def load_engine(
     return session
 
 
-def build_command(suite: Suite, subnet: str, settings: BuildSettings) -> str:
+def build_command(suite: SuiteFile, subnet: str, settings: BuildSettings) -> str:
     """What builds an engine."""
     tasks = "" if settings.tasks is None else f" --tasks {','.join(settings.tasks)}"
     batch = "" if settings.batch == 1 else f" --batch {settings.batch}"
@@ -75,7 +75,11 @@ def build_command(suite: Suite, subnet: str, settings: BuildSettings) -> str:
 
 
 def _best(
-    known: dict[str, list[EngineInfo]], suite: Suite, subnet: SubnetInfo, settings: BuildSettings, bindings: Bindings
+    known: dict[str, list[EngineInfo]],
+    suite: SuiteFile,
+    subnet: SubnetInfo,
+    settings: BuildSettings,
+    bindings: Bindings,
 ) -> EngineInfo | None:
     """Of several engines of the same answers: on the GPU before a DLA, and that for the most images."""
     if "tensorrt" not in subnet.graphs:

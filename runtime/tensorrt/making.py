@@ -20,7 +20,7 @@ from .timing import TimingCache
 
 if TYPE_CHECKING:
     from ..format.manifest import SubnetInfo
-    from ..suite import Suite
+    from ..suite_file import SuiteFile
 
 _LOG = logging.getLogger("pliant.build")
 
@@ -30,7 +30,7 @@ class EngineMaker:
 
     def __init__(
         self,
-        suite: Suite,
+        suite: SuiteFile,
         subnet: SubnetInfo,
         settings: BuildSettings,
         here: Here,

@@ -6,26 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine import no_graph
 from ..format.digests import check_tensor, stated_digest
 from ..format.weights import read_arrays
 from ..graphs.graph import Graph
 from ..interface import check_interface
+from ..suite_file import SuiteFile, no_graph
 from .bindings import Bindings
 from .cache import EngineKey, engine_key
 from .settings import BuildSettings
 
 if TYPE_CHECKING:
     from ..format.manifest import GraphInfo, SubnetInfo
-    from ..suite import Suite
 
 
-def engine_tasks(suite: Suite, settings: BuildSettings) -> tuple[str, ...]:
+def engine_tasks(suite: SuiteFile, settings: BuildSettings) -> tuple[str, ...]:
     """The tasks that an engine answers, by name: all of the suite's where none are named."""
     return tuple(sorted(suite.tasks if settings.tasks is None else settings.tasks))
 
 
-def key_of(suite: Suite, subnet: SubnetInfo, settings: BuildSettings, bindings: Bindings) -> EngineKey:
+def key_of(suite: SuiteFile, subnet: SubnetInfo, settings: BuildSettings, bindings: Bindings) -> EngineKey:
     """The key of a subnet's engine, of digests alone: no weights are read."""
     record = suite.record(subnet)
     stored = {subnet.record, *(view.tensor for view in record.views.values())}
@@ -35,7 +34,7 @@ def key_of(suite: Suite, subnet: SubnetInfo, settings: BuildSettings, bindings: 
     return engine_key({**parts, "/graph": graph_info(suite, subnet).sha256}, settings, bindings)
 
 
-def engine_inputs(suite: Suite, subnet: SubnetInfo, settings: BuildSettings) -> tuple[Graph, dict[str, Any]]:
+def engine_inputs(suite: SuiteFile, subnet: SubnetInfo, settings: BuildSettings) -> tuple[Graph, dict[str, Any]]:
     """The checked graph for TensorRT with the tasks' decoded outputs only, and what feeds it."""
     graph_info(suite, subnet)
     graph, record = suite.graph(subnet, "tensorrt"), suite.record(subnet)
@@ -44,7 +43,7 @@ def engine_inputs(suite: Suite, subnet: SubnetInfo, settings: BuildSettings) -> 
     return cut, read_arrays(suite.container, record, cut, f"subnet {subnet.id} of {suite.path}")
 
 
-def graph_info(suite: Suite, subnet: SubnetInfo) -> GraphInfo:
+def graph_info(suite: SuiteFile, subnet: SubnetInfo) -> GraphInfo:
     """The subnet's graph for TensorRT; SuiteError where it has none."""
     found = subnet.graphs.get("tensorrt")
     if found is None:
@@ -52,7 +51,7 @@ def graph_info(suite: Suite, subnet: SubnetInfo) -> GraphInfo:
     return found
 
 
-def check_digests(suite: Suite, subnet: SubnetInfo) -> None:
+def check_digests(suite: SuiteFile, subnet: SubnetInfo) -> None:
     """An engine is kept under digests: a suite that lies about them must not leave its engine for another to find."""
     for name in {view.tensor for view in suite.record(subnet).views.values()}:
         check_tensor(suite, name)

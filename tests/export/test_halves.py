@@ -30,27 +30,27 @@ from pliant.runtime.opening import open_suite
 from ..rtx import build
 from .making import statistics, waves
 from .test_mixing import NOISY, drops, stretched
-from .test_pipeline import Trained, trained  # noqa: F401
+from .trained import Trained
 
 OVERFLOWING = 1e6
 """What one channel is multiplied by, and divided by where it is read: in fp16 it is infinite."""
 
 
 @pytest.fixture(scope="module")
-def overflowing(trained: Trained) -> Trained:  # noqa: F811
+def overflowing(trained: Trained) -> Trained:
     net = deepcopy(trained.net)
     stretched(net, OVERFLOWING)
     return Trained(net, trained.data)
 
 
-def exported(trained: Trained, out: Path, most: float | None) -> ExportReport:  # noqa: F811
+def exported(trained: Trained, out: Path, most: float | None) -> ExportReport:
     configs = [trained.net.space.uniform(0.5), trained.net.space.widest]
     return export_suite(
         trained.net, configs, out, data=trained.data, quality_images=16, max_drop=most, precisions=("fp32", "fp16")
     )
 
 
-def test_halves_cost_next_to_nothing(trained: Trained, tmp_path: Path) -> None:  # noqa: F811
+def test_halves_cost_next_to_nothing(trained: Trained, tmp_path: Path) -> None:
     report = exported(trained, tmp_path / "x.pliant", 0.01)
     assert [subnet.id for subnet in report.subnets] == ["s01-fp16", "s01-fp32", "s02-fp16", "s02-fp32"]
     assert not any(subnet.floats for subnet in report.subnets)
@@ -84,7 +84,7 @@ def test_a_block_that_overflows_stays_in_fp32(overflowing: Trained, tmp_path: Pa
         }
 
 
-def test_a_rehearsal_rounds_and_overflows_as_halves_do(trained: Trained) -> None:  # noqa: F811
+def test_a_rehearsal_rounds_and_overflows_as_halves_do(trained: Trained) -> None:
     """onnxruntime drops casts on a CPU: without one, what a GPU would overflow in is not seen."""
     template, wide = widest_template(trained.net), Wide(trained.net)
     lowered = lower(template, Policy.halves(), get_dialect(HALVES))

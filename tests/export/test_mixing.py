@@ -28,7 +28,7 @@ from pliant.quantize.sensitivity import Loss, Mixture
 from pliant.runtime.opening import open_suite
 from pliant.training.data.batches import collate
 
-from .test_pipeline import Trained, trained  # noqa: F401
+from .trained import Trained
 
 NOISY = "encoder.layer2.0"
 
@@ -43,7 +43,7 @@ def stretched(net: Supernet, factor: float) -> None:
         reader.weight[:, 0] /= factor
 
 
-def exported(trained: Trained, out: Path, most: float | None, evaluations: int = 48) -> ExportReport:  # noqa: F811
+def exported(trained: Trained, out: Path, most: float | None, evaluations: int = 48) -> ExportReport:
     configs = [trained.net.space.uniform(0.5), trained.net.space.widest]
     return export_suite(
         trained.net, configs, out, data=trained.data, quality_images=16, max_drop=most, evaluations=evaluations
@@ -67,7 +67,7 @@ def worst(subnet: SubnetReport, twin: SubnetReport) -> float:
 
 
 @pytest.fixture(scope="module")
-def noisy(trained: Trained) -> Trained:  # noqa: F811
+def noisy(trained: Trained) -> Trained:
     noisy = Trained(copy.deepcopy(trained.net), trained.data)
     stretched(noisy.net, 2000.0)
     return noisy
@@ -106,7 +106,7 @@ def test_what_cannot_be_kept_is_not_offered_in_int8(noisy: Trained, tmp_path: Pa
     assert len(report.subnets) < 4
 
 
-def lost_elsewhere(trained: Trained, path: Path) -> list[float]:  # noqa: F811
+def lost_elsewhere(trained: Trained, path: Path) -> list[float]:
     """What the worst task of each int8 subnet loses by its graph for TensorRT, computed as it stands."""
     lost = []
     with open_suite(path) as suite:
@@ -120,7 +120,7 @@ def lost_elsewhere(trained: Trained, path: Path) -> list[float]:  # noqa: F811
 
 
 def test_graphs_for_an_engine_that_is_not_here_keep_in_floats_what_they_must(
-    trained: Trained,  # noqa: F811
+    trained: Trained,
     tmp_path: Path,
 ) -> None:
     """A channel that 255 steps can bear and 127 cannot: all in int8 for onnxruntime, one block in fp32 for TensorRT."""
@@ -171,7 +171,7 @@ def test_limits_that_make_no_sense_are_refused(
         )
 
 
-def trained_on(trained: Trained, rounding: Callable[[Supernet], Rounding] | None, steps: int = 40) -> Supernet:  # noqa: F811
+def trained_on(trained: Trained, rounding: Callable[[Supernet], Rounding] | None, steps: int = 40) -> Supernet:
     """A copy, trained further, every step with what rounds."""
     net, data = copy.deepcopy(trained.net).train(), trained.data.train
     batch = collate([data[index] for index in range(32)], net.tasks)
@@ -188,7 +188,7 @@ def trained_on(trained: Trained, rounding: Callable[[Supernet], Rounding] | None
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "tensorrt"])
 def test_training_with_int8_in_mind_gives_back_half_of_what_it_costs(
-    trained: Trained,  # noqa: F811
+    trained: Trained,
     tmp_path: Path,
     engine: str,
 ) -> None:

@@ -37,7 +37,8 @@ def public(made: dict[str, Any]) -> set[str]:
     for name in pliant.__all__:
         kind = getattr(pliant, name)
         if inspect.isclass(kind):
-            attributes = set(vars(kind)) | set(vars(made[name]) if name in made else ())
+            ours = [each for each in kind.__mro__ if each.__module__.startswith("pliant.")]
+            attributes = set().union(*map(vars, ours), vars(made[name]) if name in made else ())
             if dataclasses.is_dataclass(kind):
                 attributes |= {field.name for field in dataclasses.fields(kind)}
             found |= {f"{name}.{each}" for each in attributes if not each.startswith("_")}
@@ -75,7 +76,7 @@ def test_what_is_a_method_is_shown_as_a_call(page: str, made: dict[str, Any]) ->
 
 
 def test_the_words_of_a_budget_are_those_of_plan(page: str) -> None:
-    from pliant.runtime.planning.plan import make_plan
+    from pliant.runtime.planning.deciding import make_plan
 
     row = next(line for line in page.splitlines() if line.startswith("| `Suite.plan("))
     said = set(re.findall(r"`(\w+)`", row.split("|")[2]))

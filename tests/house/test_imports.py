@@ -36,7 +36,7 @@ def test_the_library_loads_no_engine_and_no_terminal(statement: str) -> None:
 
 def test_the_library_loads_only_what_every_program_needs_of_it() -> None:
     """Each of these takes milliseconds, and few programs come to where it is needed."""
-    own = loaded_by("import pliant.runtime.model, pliant.runtime.planning.plan") - loaded_by("import numpy")
+    own = loaded_by("import pliant.runtime.model, pliant.runtime.planning.deciding") - loaded_by("import numpy")
     assert not own & {"argparse", "subprocess", "tempfile", "difflib", "shutil"}
 
 

@@ -10,11 +10,11 @@ import onnx
 import pytest
 
 import pliant
+from pliant.devices.words import one_line
 from pliant.runtime.engine import (
     _sums_exactly,
     check_provider,
     create_session,
-    one_line,
     onnxruntime_tensorrt_options,
     target_of,
 )

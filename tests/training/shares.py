@@ -13,7 +13,7 @@ from pliant.models.reduction import HERE, Reduction
 from pliant.models.supernet import Supernet
 from pliant.training.auxiliary import Auxiliary
 from pliant.training.ranks import Ranks, joined
-from pliant.training.recipe import TrainingRecipe
+from pliant.training.recipe_training import TrainingRecipe
 from pliant.training.schedule import make_optimizer
 from pliant.training.step import Inputs, StepLosses, train_step
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pliant.runtime.format.tasks import Kind, Task
-from pliant.training.recipe import SoftLabels
+from pliant.training.recipe_training import SoftLabels
 from pliant.training.soft_labels import counted, soft_label_loss
 
 from .tiny import DEPTH, SEGMENTATION

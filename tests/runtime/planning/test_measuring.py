@@ -15,10 +15,11 @@ from pliant.devices.repeats import UNKNOWN
 from pliant.runtime.format.manifest import Cost, SubnetInfo, Widths
 from pliant.runtime.planning.budget import make_budget
 from pliant.runtime.planning.choice import narrower, rank
+from pliant.runtime.planning.deciding import make_plan
 from pliant.runtime.planning.judge import Judge
 from pliant.runtime.planning.measuring import measure_what_decides
-from pliant.runtime.planning.plan import Plan, make_plan
-from pliant.runtime.planning.plan_text import nothing_fits
+from pliant.runtime.planning.plan import Plan
+from pliant.runtime.planning.reasons import nothing_fits
 
 from .paper import TASKS, ladder
 from .scripted import Scripted

@@ -12,7 +12,7 @@ from pliant.runtime.planning.budget import make_budget
 from pliant.runtime.planning.choice import rank
 from pliant.runtime.planning.judge import PEAKS, Judge
 from pliant.runtime.planning.measuring import measure_what_decides
-from pliant.runtime.planning.plan_text import close
+from pliant.runtime.planning.reasons import close
 
 from .paper import TASKS, ladder
 from .scripted import Scripted

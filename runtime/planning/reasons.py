@@ -1,4 +1,4 @@
-"""A plan in words: why a subnet was chosen, why the others were not, and what to do when none can be."""
+"""In words: why a subnet was chosen, why the others were not, and what to do when none can be."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...devices.errors import NoSubnetFits
-from ...devices.words import counted
+from ...devices.words import counted, percent
 from .budget import ENERGY, LATENCY, MACS, format_bytes
 
 if TYPE_CHECKING:
     from .choice import Candidate
     from .judge import Judge
-    from .plan import Plan
-
-_SHOWN = 12
 
 
 def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
@@ -26,13 +23,13 @@ def why(chosen: Candidate, ranked: Sequence[Candidate], judge: Judge) -> str:
     if budget.latency_ms is not None:
         value = judge.latency(chosen) or 0.0
         room = judge.room(chosen)
-        left = f" (room for the {_percent(room)} {judge.reason(chosen)})" if room else ""
+        left = f" (room for the {percent(room)} {judge.reason(chosen)})" if room else ""
         parts.append(
             f"{LATENCY.format(value)} of {LATENCY.format(budget.latency_ms)} at p{budget.quantile * 100:g}{left}"
         )
     use = judge.book.memory(chosen.subnet)
     if budget.memory_bytes is not None and use is not None:
-        left = f" (room for the {_percent(judge.memory_room)} that peaks differ by)" if judge.memory_room else ""
+        left = f" (room for the {percent(judge.memory_room)} that peaks differ by)" if judge.memory_room else ""
         parts.append(f"{format_bytes(use.peak)} of {format_bytes(budget.memory_bytes)} memory{left}")
     spent = judge.book.energy(chosen.subnet)
     if budget.energy_mj is not None and spent is not None:
@@ -156,48 +153,7 @@ def close(judge: Judge, candidate: Candidate) -> str:
     free = replace(judge, eased=frozenset())
     what = []
     if "latency" in judge.eased and free.tight(candidate):
-        what.append(f"latencies measured again come out up to {_percent(free.room(candidate))} higher here")
+        what.append(f"latencies measured again come out up to {percent(free.room(candidate))} higher here")
     if "memory" in judge.eased and free.tight_memory(candidate):
-        what.append(f"peaks of memory differ by up to {_percent(free.memory_room)}")
+        what.append(f"peaks of memory differ by up to {percent(free.memory_room)}")
     return f"it is close: {' and '.join(what)}, and no measured subnet leaves that room" if what else ""
-
-
-def describe(plan: Plan) -> str:
-    """The plan for people, as plain text."""
-    subnet = plan.subnet
-    tasks = plan.tasks or tuple(subnet.quality)
-    rows = [
-        ("chosen", f"{subnet.id} ({subnet.precision})"),
-        ("why", plan.why),
-        ("budget", str(plan.budget)),
-        ("latency", _latency(plan)),
-        ("memory", f"{format_bytes(plan.memory_bytes.value)} {plan.memory_bytes.kind}" if plan.memory_bytes else ""),
-        ("energy", f"{ENERGY.format(plan.energy_mj.value)} {plan.energy_mj.kind}" if plan.energy_mj else ""),
-        ("cost", f"{MACS.format(plan.macs)} macs, {format_bytes(plan.bytes)} of weights"),
-        ("quality", ", ".join(f"{t} {subnet.quality[t].metric} {subnet.quality[t].value:.4g}" for t in tasks)),
-        ("score", f"{plan.score:.4g} (the widest: {plan.full_score:.4g})"),
-        *(("note", note) for note in plan.notes),
-    ]
-    lines = [f"{name:<9}{text}" for name, text in rows if text]
-    if plan.rejected:
-        lines.append(f"rejected ({len(plan.rejected)})")
-        width = max(len(rejection.id) for rejection in plan.rejected)
-        lines += [f"  {item.id:<{width}}  {item.reason}" for item in plan.rejected[:_SHOWN]]
-        if len(plan.rejected) > _SHOWN:
-            lines.append(f"  ... and {len(plan.rejected) - _SHOWN} more")
-    return "\n".join(lines)
-
-
-def _latency(plan: Plan) -> str:
-    figure = plan.latency_ms
-    if figure is None:
-        return "not measured (no latency limit was given)"
-    at = f" at p{figure.quantile * 100:g}" if figure.quantile is not None else ""
-    runs = f" in {figure.runs} runs" if figure.runs else ""
-    spread = f", spread {_percent(figure.spread)}" if figure.spread is not None else ""
-    return f"{LATENCY.format(figure.value)}{at}, {figure.kind}{runs}{spread}"
-
-
-def _percent(share: float) -> str:
-    """Two digits, or more where they stand before the point: 0.034 -> `3.4 %`, 6.6 -> `660 %`."""
-    return f"{share * 100:.0f} %" if share >= 0.1 else f"{share * 100:.2g} %"
