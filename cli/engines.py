@@ -43,7 +43,7 @@ def build(
       pliant build scenes.pliant --subnet s04-int8
       pliant build scenes.pliant --engine tensorrt-rtx --compute-capability 8.9
     """
-    from ..runtime.suite_file import no_graph
+    from ..runtime.format.suite_file import no_graph
     from ..runtime.tensorrt.bindings import installed
     from ..runtime.tensorrt.cache import EngineCache
     from ..runtime.tensorrt.engines import build_engines

@@ -19,6 +19,8 @@ Messages are one line: what is wrong, then what to do. The terminal prints them 
 
 from __future__ import annotations
 
+from .words import one_line
+
 
 class PliantError(Exception):
     """Root of all errors that pliant raises on purpose."""
@@ -79,3 +81,13 @@ class QuantizeError(PliantError):
 
 class ExportError(PliantError):
     """An exported graph differs from the network that it was made from."""
+
+
+# How onnxruntime tells, on the CPU and on CUDA.
+_OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
+
+
+def check_memory(error: Exception) -> None:
+    """Raise MemoryError where an engine failed for want of memory: neither its graph nor the suite is to blame."""
+    if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+        raise MemoryError(one_line(error)) from error

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..devices.errors import ExportError, SuiteError
+from ..devices.errors import ExportError, SuiteError, check_memory
 from ..devices.words import one_line
-from ..runtime.engine import SILENT, check_memory, create_session, import_onnxruntime
+from ..runtime.engine import SILENT, create_session, import_onnxruntime
 from ..runtime.graphs.graph import parse_graph
 from .feeds import Feed
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from ..devices.errors import InputError, PliantError
 from ..devices.words import one_line
-from .session import Outputs, Session
+from .session import Session
 from .tensorrt.settings import ENGINES
+from .witnessing import Outputs
 
 if TYPE_CHECKING:
-    from .suite_file import SuiteFile
+    from .format.suite_file import SuiteFile
 
 Array = np.ndarray[Any, Any]
 

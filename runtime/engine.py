@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..devices.errors import BudgetError, EngineUnavailable, SuiteError
+from ..devices.errors import BudgetError, EngineUnavailable, SuiteError, check_memory
 from ..devices.words import one_line
 from .tensorrt.settings import ENGINES
 
@@ -31,8 +31,6 @@ SILENT = 4
 # In the names of graphs with signed activations, for TensorRT: their sums do not overflow, and exact ones break them.
 _SIGNED = b"/symmetric_scale"
 _TENSORRT = PROVIDERS["onnxruntime-tensorrt"]
-# How onnxruntime tells, on the CPU and on CUDA.
-_OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory")
 
 
 def create_session(
@@ -172,9 +170,3 @@ def physical_cores() -> int:
         return len({path.read_text() for path in topology}) or 1
     except OSError:
         return len(logical)
-
-
-def check_memory(error: Exception) -> None:
-    """Raise MemoryError where an engine failed for want of memory: neither its graph nor the suite is to blame."""
-    if any(sign in str(error) for sign in _OUT_OF_MEMORY):
-        raise MemoryError(one_line(error)) from error

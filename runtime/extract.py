@@ -12,9 +12,9 @@ import numpy as np
 from ..devices.errors import InputError
 from ..devices.writing import beside, onto_disk
 from .format.manifest import SubnetInfo
+from .format.suite_file import SuiteFile
 from .format.weights import read_arrays
 from .interface import check_interface
-from .suite_file import SuiteFile
 
 # What engines that map the data file expect of offsets.
 _ALIGNMENT = 4096

@@ -10,7 +10,7 @@ from ..devices.errors import SuiteError
 from .graphs.graph import Graph
 
 if TYPE_CHECKING:
-    from .suite_file import SuiteFile
+    from .format.suite_file import SuiteFile
 
 
 def check_interface(suite: SuiteFile, graph: Graph) -> None:

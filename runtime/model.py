@@ -17,8 +17,9 @@ from .forking import renew_in_children
 from .format.manifest import SubnetInfo
 from .heap import release_soon
 from .images import Prepared
-from .session import Outputs, Session, load_subnet
+from .session import Session, load_subnet
 from .stream import stream
+from .witnessing import Outputs
 
 if TYPE_CHECKING:
     from .governing.governor import Governor

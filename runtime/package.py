@@ -21,7 +21,7 @@ from .extract import extract_subnet_file
 
 if TYPE_CHECKING:
     from .format.manifest import SubnetInfo
-    from .suite_file import SuiteFile
+    from .format.suite_file import SuiteFile
 
 MODEL = "model.onnx"
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

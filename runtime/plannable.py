@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import BudgetError
-from .suite_file import SuiteFile
+from .format.suite_file import SuiteFile
 
 if TYPE_CHECKING:
     from .planning.plan import Plan

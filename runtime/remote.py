@@ -225,7 +225,7 @@ def _is_sound(path: Path, address: str, sha256: str | None) -> bool:
 
 def _check_whole(path: Path, address: str, sha256: str | None) -> None:
     from .format.digests import check_file
-    from .suite_file import SuiteFile
+    from .format.suite_file import SuiteFile
 
     try:
         if sha256 is not None:

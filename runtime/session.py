@@ -12,7 +12,6 @@ import numpy as np
 from ..devices.errors import BudgetError, PliantError, SuiteError
 from ..devices.words import one_line
 from .engine import (
-    check_memory,
     check_provider,
     checked_threads,
     create_session,
@@ -21,16 +20,15 @@ from .engine import (
 from .format.manifest import SubnetInfo
 from .format.record import Record
 from .format.weights import read_arrays
-from .format.witness import Witness, compare
 from .graphs.folding import fold_batch_norms
 from .heap import release_soon
 from .interface import check_interface
 from .tensorrt.settings import ENGINES
+from .witnessing import Outputs, answer, compare_witness, read_witnesses
 
 if TYPE_CHECKING:
-    from .suite_file import SuiteFile
+    from .format.suite_file import SuiteFile
 
-Outputs = dict[str, np.ndarray[Any, Any]]
 Builder = Callable[[list[str]], Any]
 """From outputs of a graph to something that runs them: onnxruntime's session, or an engine with the same `run`."""
 
@@ -116,25 +114,12 @@ def _load(
     engine = build([f"{name}/logits" if raw else name for name in names])
     built = time.perf_counter()
     checked = build([out for name in names for out in (name, f"{name}/logits")]) if raw else engine
-    error = _compare_witness(suite, info, checked, witnesses, names, what)
+    error = compare_witness(suite, info, checked, witnesses, names, what)
     if raw:
         _compare_logits(engine, checked, names, suite.witness_input(), what)
     del checked
     done = time.perf_counter()
     return Session(info, names, raw, provider, threads, engine, error, (built - start) * 1e3, (done - built) * 1e3)
-
-
-def check_witness(suite: SuiteFile, info: SubnetInfo, engine: Any, tasks: tuple[str, ...], what: str) -> float:
-    """The largest relative error of what an engine answers; SuiteError where that is too much for its subnet."""
-    witnesses = read_witnesses(suite, suite.record(info), tasks)
-    return _compare_witness(suite, info, engine, witnesses, tasks, what)
-
-
-def _compare_witness(
-    suite: SuiteFile, info: SubnetInfo, engine: Any, witnesses: list[Witness], tasks: tuple[str, ...], what: str
-) -> float:
-    outputs = _answer(engine, list(tasks), suite.witness_input(), what)
-    return compare(witnesses, outputs, suite.tolerance(info), what)
 
 
 def _session_builder(
@@ -167,19 +152,6 @@ def _engine_builder(
     return build
 
 
-def read_witnesses(suite: SuiteFile, record: Record, tasks: tuple[str, ...]) -> list[Witness]:
-    """The witness of each task, from the subnet's record and the suite's indices."""
-    try:
-        return [
-            Witness(
-                suite.tasks[task], suite.witness_indices(task), record.witness[task], record.witness[f"{task}/summary"]
-            )
-            for task in tasks
-        ]
-    except KeyError as error:
-        raise SuiteError(f"{suite.path} is damaged: the witness {error} is missing") from None
-
-
 def _run(engine: Any, names: Any, images: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
     try:
         return engine.run(names, {"images": images})  # type: ignore[no-any-return]
@@ -189,20 +161,10 @@ def _run(engine: Any, names: Any, images: np.ndarray[Any, Any]) -> list[np.ndarr
         raise PliantError(f"onnxruntime failed: {one_line(error)}") from error
 
 
-def _answer(engine: Any, names: list[str], image: np.ndarray[Any, Any], what: str) -> Outputs:
-    try:
-        return dict(zip(names, engine.run(names, {"images": image}), strict=True))
-    except PliantError:
-        raise
-    except Exception as error:
-        check_memory(error)
-        raise SuiteError(f"{what} cannot be run: {one_line(error)}") from error
-
-
 def _compare_logits(engine: Any, checked: Any, tasks: tuple[str, ...], image: np.ndarray[Any, Any], what: str) -> None:
     """The lean session must give the logits of the one whose decoded outputs were checked."""
     names = [f"{task}/logits" for task in tasks]
-    ours, theirs = _answer(engine, names, image, what), _answer(checked, names, image, what)
+    ours, theirs = answer(engine, names, image, what), answer(checked, names, image, what)
     for name in names:
         span = float(np.ptp(theirs[name])) or 1.0
         if not float(np.abs(ours[name] - theirs[name]).max()) <= 1e-2 * span:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..devices.errors import InputError
 from .images import Prepared
-from .session import Outputs
+from .witnessing import Outputs
 
 _MOST = 64
 Answer = Callable[[Any, Any], Outputs]

@@ -11,10 +11,10 @@ from ..devices.errors import SuiteError
 from .format.digests import check_file
 from .format.manifest import SubnetInfo
 from .format.record import Record
+from .format.suite_file import SuiteFile
 from .format.weights import check_fed
 from .interface import check_interface
 from .session import load_subnet
-from .suite_file import SuiteFile
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ tasks      what a task means: kind, classes, colours
 record     one subnet's arrays, and what of the shared weights they are
 weights    the arrays of a record, read as views; `arena` is where they lie
 witness    an input and its answers, which an engine has to give
+suite_file all of it, opened
 digests    of tensors, against those that the file names
 signing    ed25519 over all of it
 """

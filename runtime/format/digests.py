@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...devices.errors import SuiteError
 
 if TYPE_CHECKING:
-    from ..suite_file import SuiteFile
+    from .suite_file import SuiteFile
 
 
 def stated_digest(suite: SuiteFile, name: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from .tasks import Task
 
 FORMAT_MAJOR = 1
-MAX_GRAPH_BYTES = 2 << 20
 PRECISIONS = ("fp32", "fp16", "int8")
 
 
@@ -106,3 +106,9 @@ class Manifest:
     witness_tolerance: dict[str, float]
     digests_sha256: str
     provenance: dict[str, str]
+
+
+def widest(subnets: Sequence[SubnetInfo]) -> SubnetInfo:
+    """The subnet whose quality others are relative to: the widest fp32, or the widest where there is no fp32."""
+    full = [subnet for subnet in subnets if subnet.precision == "fp32"] or list(subnets)
+    return max(full, key=lambda subnet: subnet.macs)

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from ...devices.errors import SuiteError
+from ..graphs import MAX_GRAPH_BYTES
 from .bounded import MAX_COUNT, integer, mapping, number, parse_json, sequence, text
 from .manifest import (
     FORMAT_MAJOR,
-    MAX_GRAPH_BYTES,
     Cost,
     GraphInfo,
     InputInfo,

@@ -17,11 +17,11 @@ from typing import Any
 
 from ...devices.errors import EngineUnavailable, InputError, SuiteError
 from ...devices.writing import beside, onto_disk
-from ..suite_file import SuiteFile
 from .bounded import mapping, parse_json
 from .container import Container
 from .digests import check_file
 from .header import Entry, kind_of
+from .suite_file import SuiteFile
 
 SIGNATURE = "signature"
 """The entry of the header's metadata that holds it, and that it does not cover."""

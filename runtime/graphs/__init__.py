@@ -10,3 +10,6 @@ tracing        the sizes that rules speak of
 folding        batch norms that become part of the convolutions before them
 activations    the most that a graph may take, before an engine sees it
 """
+
+MAX_GRAPH_BYTES = 2 << 20
+"""Of one graph, its weights left out."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...devices.errors import SuiteError
-from ..format.manifest import MAX_GRAPH_BYTES
+from . import MAX_GRAPH_BYTES
 from .activations import count_activations
 from .graph_tensors import Initializer, Value, read_tensor, read_value
 from .node import Node, check_domain, read_nodes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..format.manifest import Quality, SubnetInfo
+from ..format.manifest import Quality, SubnetInfo, widest
 from .budget import MACS, Budget, format_bytes
 
 # A widest subnet with an error of zero, or next to it, would make every ratio infinite.
@@ -32,12 +32,6 @@ class Candidate:
     macs: int
     bytes: int
     misses: tuple[Miss, ...]
-
-
-def widest(subnets: Sequence[SubnetInfo]) -> SubnetInfo:
-    """The subnet whose quality others are relative to: the widest fp32, or the widest where there is no fp32."""
-    full = [subnet for subnet in subnets if subnet.precision == "fp32"] or list(subnets)
-    return max(full, key=lambda subnet: subnet.macs)
 
 
 def relative(quality: Quality, reference: Quality) -> float:

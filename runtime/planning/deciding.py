@@ -12,10 +12,11 @@ from ...devices.energy import need_sensor
 from ...devices.errors import BudgetError
 from ...devices.measure import Progress
 from ..engine import target_of
+from ..format.manifest import widest
 from ..tensorrt.settings import ENGINES
 from . import reasons
 from .budget import make_budget
-from .choice import NO_FACTOR, Candidate, Miss, rank, widest
+from .choice import NO_FACTOR, Candidate, Miss, rank
 from .figures import energy_figure, latency_figure, memory_figure
 from .judge import Judge
 from .ladder import measured_rungs
@@ -24,7 +25,7 @@ from .measuring import measure_what_decides
 from .plan import Plan, Rejection
 
 if TYPE_CHECKING:
-    from ..suite_file import SuiteFile
+    from ..format.suite_file import SuiteFile
 
 
 def make_plan(
@@ -82,7 +83,7 @@ def make_plan(
     kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
     judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
     if budget.provider in ENGINES:
-        from ..tensorrt.candidates import with_engines
+        from .engines import with_engines
 
         ranked = with_engines(ranked, judge.book)
     if measure == "auto":

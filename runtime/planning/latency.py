@@ -22,7 +22,7 @@ from ..tensorrt.settings import ENGINES
 from .memory import measure_memory
 
 if TYPE_CHECKING:
-    from ..suite_file import SuiteFile
+    from ..format.suite_file import SuiteFile
     from ..tensorrt.cache import EngineInfo
 
 # Subnets loaded at once and measured in turns; more would not fit a small board's memory.

@@ -108,7 +108,7 @@ def _forget_peak() -> None:
 
 def _measure_here(path: str, subnet: str, tasks: str, provider: str, threads: int) -> MemoryUse:
     """Load and run a subnet in this process, which has done neither before."""
-    from ..suite_file import SuiteFile
+    from ..format.suite_file import SuiteFile
 
     with SuiteFile(path) as suite:
         names = suite.check_tasks(tasks or None)

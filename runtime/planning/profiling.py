@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...devices.errors import PliantError
-from ..opening import open_suite
+from ..format.suite_file import SuiteFile
 from .latency import CONFIRM, profile_suite
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     how = json.loads(given)
     effort = replace(CONFIRM, seconds=how.pop("seconds"))
     try:
-        with open_suite(path) as suite:
+        with SuiteFile(path) as suite:
             found = profile_suite(suite, effort=effort, progress=_progress, **how)
     except PliantError as error:
         print(error, file=sys.stderr)

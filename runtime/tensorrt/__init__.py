@@ -15,7 +15,6 @@ parsing    a graph and its arrays, given to NVIDIA's parser or refitter
 sources    what an engine is made of, and its key
 here       the bindings and the GPU of this machine
 making     one engine in the making, proven before it is kept
-candidates which subnets a plan may choose
 
 An engine is a program (NVIDIA's words): none is read from a file that was not made here, none is in a suite.
 """

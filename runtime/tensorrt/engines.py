@@ -17,7 +17,7 @@ from .sources import key_of
 
 if TYPE_CHECKING:
     from ..format.manifest import SubnetInfo
-    from ..suite_file import SuiteFile
+    from ..format.suite_file import SuiteFile
 
 
 @dataclass(frozen=True)

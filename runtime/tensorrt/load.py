@@ -15,7 +15,7 @@ from .sources import engine_inputs, engine_tasks, graph_info, key_of
 
 if TYPE_CHECKING:
     from ..format.manifest import SubnetInfo
-    from ..suite_file import SuiteFile
+    from ..format.suite_file import SuiteFile
 
 
 def engine_settings(suite: SuiteFile, tasks: Sequence[str], engine: str, batch: int = 1) -> BuildSettings:

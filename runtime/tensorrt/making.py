@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...devices.errors import EngineUnavailable, SuiteError
 from ...devices.measure import Progress
-from ..session import check_witness
+from ..witnessing import check_witness
 from .build import EnginePlan, build_plan, exiting
 from .execution import EngineSession
 from .here import Here
@@ -20,7 +20,7 @@ from .timing import TimingCache
 
 if TYPE_CHECKING:
     from ..format.manifest import SubnetInfo
-    from ..suite_file import SuiteFile
+    from ..format.suite_file import SuiteFile
 
 _LOG = logging.getLogger("pliant.build")
 

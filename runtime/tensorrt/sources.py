@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..format.digests import check_tensor, stated_digest
+from ..format.suite_file import SuiteFile, no_graph
 from ..format.weights import read_arrays
 from ..graphs.graph import Graph
 from ..interface import check_interface
-from ..suite_file import SuiteFile, no_graph
 from .bindings import Bindings
 from .cache import EngineKey, engine_key
 from .settings import BuildSettings

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 from pliant.runtime.format.header import MAX_HEADER
-from pliant.runtime.format.manifest import MAX_GRAPH_BYTES
+from pliant.runtime.graphs import MAX_GRAPH_BYTES
 from pliant.runtime.graphs.protobuf import bytes_field, varint_field
 
 from ..runtime.making import Made

@@ -11,7 +11,8 @@ from pliant.runtime.format.signing import signer
 from pliant.runtime.format.weights import read_arrays
 from pliant.runtime.graphs.folding import fold_batch_norms
 from pliant.runtime.interface import check_interface
-from pliant.runtime.session import load_subnet, read_witnesses
+from pliant.runtime.session import load_subnet
+from pliant.runtime.witnessing import read_witnesses
 
 SPARE = 64 << 20
 """Bytes of memory that a reading may take beside twice its file: what JSON of the greatest allowed size becomes."""

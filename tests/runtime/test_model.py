@@ -15,7 +15,7 @@ import pytest
 
 import pliant
 from pliant.runtime.engine import physical_cores
-from pliant.runtime.planning.choice import widest
+from pliant.runtime.format.manifest import widest
 
 from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, images, make, reference
 

@@ -132,11 +132,11 @@ def test_views_share_one_copy_of_the_weights(suite: pliant.Suite) -> None:
 def test_the_records_used_last_are_kept_within_a_size(suite: pliant.Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two, three = suite.subnets[:3]
     sizes = [suite.record(each).size for each in (one, two, three)]
-    monkeypatch.setattr("pliant.runtime.suite_file._KEPT_RECORDS", sum(sizes) - min(sizes))
+    monkeypatch.setattr("pliant.runtime.format.suite_file._KEPT_RECORDS", sum(sizes) - min(sizes))
     first, second = suite.record(one), suite.record(two)
     assert suite.record(one) is first
     suite.record(three)
     assert suite.record(one) is first, "used after the second, which had to go"
     assert suite.record(two) is not second
-    monkeypatch.setattr("pliant.runtime.suite_file._KEPT_RECORDS", min(sizes) - 1)
+    monkeypatch.setattr("pliant.runtime.format.suite_file._KEPT_RECORDS", min(sizes) - 1)
     assert suite.record(one) is not suite.record(one), "one that is too large is kept by nobody"

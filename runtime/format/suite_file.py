@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..devices.errors import BudgetError, SuiteError
-from ..devices.words import counted
-from .format.bounded import inflate, mapping, parse_json
-from .format.container import Container
-from .format.manifest import MAX_GRAPH_BYTES, InputInfo, Manifest, QualityData, SubnetInfo
-from .format.manifest_reading import parse_manifest
-from .format.tasks import Task, check_tasks
-from .format.witness import MAX_SAMPLES
+from ...devices.errors import BudgetError, SuiteError
+from ...devices.words import counted
+from ..graphs import MAX_GRAPH_BYTES
+from .bounded import inflate, mapping, parse_json
+from .container import Container
+from .manifest import InputInfo, Manifest, QualityData, SubnetInfo, widest
+from .manifest_reading import parse_manifest
+from .tasks import Task, check_tasks
+from .witness import MAX_SAMPLES
 
 if TYPE_CHECKING:
-    from .format.record import Record
-    from .graphs.graph import Graph
+    from ..graphs.graph import Graph
+    from .record import Record
 
 _MAX_DIGESTS = 4 << 20
 _KEPT_GRAPHS = 4 << 20
@@ -79,8 +80,6 @@ class SuiteFile:
     @property
     def widest(self) -> SubnetInfo:
         """The subnet that the quality of others is relative to: the widest fp32, or the widest where none is fp32."""
-        from .planning.choice import widest
-
         return widest(self.subnets)
 
     def check_tasks(self, tasks: Iterable[str] | str | None) -> tuple[str, ...]:
@@ -89,7 +88,7 @@ class SuiteFile:
 
     def graph(self, subnet: SubnetInfo, target: str) -> Graph:
         """The checked graph of a subnet for a target; SuiteError where there is none or its digest is wrong."""
-        from .graphs.graph import parse_graph
+        from ..graphs.graph import parse_graph
 
         info = subnet.graphs.get(target)
         if info is None:
@@ -109,7 +108,7 @@ class SuiteFile:
 
     def record(self, subnet: SubnetInfo) -> Record:
         """The record of a subnet, its digest checked; those used last are kept, as switching goes to and fro."""
-        from .format.record import MAX_RECORD, parse_record
+        from .record import MAX_RECORD, parse_record
 
         # A new dictionary each time: other threads may be reading this one.
         kept = dict(self._records)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...devices.errors import EngineUnavailable
-from ..planning.choice import NO_FACTOR, Candidate, Miss
-from .load import build_command, engine_settings
+from ..tensorrt.load import build_command, engine_settings
+from .choice import NO_FACTOR, Candidate, Miss
 
 if TYPE_CHECKING:
-    from ..planning.latency import Book
+    from .latency import Book
 
 
 def with_engines(ranked: Sequence[Candidate], book: Book) -> list[Candidate]:
