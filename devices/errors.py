@@ -14,7 +14,8 @@ PliantError                 the root: catch this to catch all of them
 ├── QuantizeError           a precision policy or calibration data that cannot give an int8 subnet
 └── ExportError             an exported graph that does not do what the network does
 
-Messages are one line: what is wrong, then what to do. The terminal prints them as they stand.
+Messages are one line: what is wrong, then what to do. The terminal prints them as they stand. `check_memory` tells
+which errors of an engine are none of these, but want of memory.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ class Deployed(nn.Module):
     """A plain subnet between normalization and decoding.
 
     Takes uint8 (N, H, W, 3) RGB; gives, per task in order, the decoded output and the raw logits (the table in
-    `runtime.tasks`). What the exporter traces and what parity compares with are this one module.
+    `runtime.format.tasks`). What the exporter traces and what parity compares with are this one module.
     """
 
     def __init__(self, network: nn.Module, architecture: Architecture, tasks: tuple[Task, ...]):

@@ -1,4 +1,4 @@
-"""From a network's raw output to what people use, in operations that every engine has (table: `runtime.tasks`)."""
+"""From a network's raw output to what people use, in operations that every engine has (runtime/format/tasks.py)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 class Metric:
     """Streaming metric of one task: `update` with decoded outputs and targets, then `value`.
 
-    Shapes are those of `runtime.tasks`, with a leading batch axis.
+    Shapes are those of `runtime.format.tasks`, with a leading batch axis.
     """
 
     def __init__(self, task: Task):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..devices.errors import BudgetError, EngineUnavailable, SuiteError, check_memory
 from ..devices.words import one_line
 from .tensorrt.settings import ENGINES
-
-if TYPE_CHECKING:
-    pass
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",

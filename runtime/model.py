@@ -81,7 +81,8 @@ class Model:
         """uint8 RGB (H, W, 3) or (N, H, W, 3) -> {task: array}, without N for a single image.
 
         Other colours as `load(color=...)` said. `out`, {task: array} of the shapes and dtypes that would be returned,
-        is written into and returned. Raises InputError for anything else; the table of outputs is in `runtime.tasks`.
+        is written into and returned. Raises InputError for anything else; the table of outputs is in
+        `runtime.format.tasks`.
         """
         start = time.perf_counter()
         session = self._session

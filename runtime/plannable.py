@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PlannableSuite(SuiteFile):
-    """One suite file, open for reading at offsets. Safe to use from many threads; a context manager."""
+    """A suite's file with plans. Safe to use from many threads; a context manager."""
 
     def plan(self, **budget: Any) -> Plan:
         """Choose a subnet for a budget: `latency="15 ms"`, `memory="50 MB"`, `macs`, `bytes`, `energy`,

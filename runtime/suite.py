@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Suite(PlannableSuite):
-    """One suite file, open for reading at offsets. Safe to use from many threads; a context manager."""
+    """One suite, open: what its file says, plans, and models. Safe to use from many threads; a context manager."""
 
     def load(
         self,
@@ -37,7 +37,7 @@ class Suite(PlannableSuite):
         `tasks`, `raw` (logits instead of decoded outputs) and `color` (what images come in: "rgb", "bgr" or "nv12", see
         `runtime.color`) hold for the model's life, through every switch. With `build=N` a named subnet's TensorRT
         engine that is not there is built for N images a call, while onnxruntime answers. `govern` keeps the latency of
-        the budget under changing load, by switching (`runtime.governor`).
+        the budget under changing load, by switching (`runtime.governing.governor`).
         """
         from .loading import load_model
 

@@ -13,6 +13,7 @@ from ..runtime.planning.budget import LATENCY, MEMORY
 from .algorithms.parts import NANOSECONDS
 from .entries import FrontEntry, Latency
 from .front.front import Front
+from .front.provenance import BY_MACS
 from .front.staircase import stairs
 from .latency.clock import NONE, Clock, Policies, ThisMachine, rewarded
 from .latency.model import LEAST, LatencyModel
@@ -95,8 +96,9 @@ def confirm(
     for line in left_out:
         note(line)
     missing = sum(config not in measured for config in configs)
-    if missing and models:
-        note(f"{missing} of {len(configs)} latencies are estimated: export a suite, then profile it there")
+    if missing:
+        state = "estimated" if models else "unknown"
+        note(f"{missing} of {len(configs)} latencies are {state}: export a suite, then profile it there")
     return timed
 
 
@@ -120,7 +122,7 @@ def with_latencies(front: Front, latencies: Mapping[SubnetConfig, Latency]) -> t
 
     A subnet goes that another one equals or beats in every task and is no slower: it is thinner, or was estimated to be
     quicker, and is not. Only what was measured rules out, and is ruled out; both ends stay. Preferences are named anew,
-    by what the latencies say where all have one.
+    by what the latencies say, where those were searched for.
     """
     entries = [replace(entry, latency=latencies.get(entry.config)) for entry in front.entries]
     yardstick = Yardstick(front.tasks, front.widest.quality)
@@ -140,7 +142,7 @@ def _within(front: Front, limits: Limits) -> tuple[Front, list[str]]:
     most = limits.latency_ms
     if most is None:
         return front, []
-    slow = [each for each in _between(front) if each.latency and _milliseconds(each) > most]
+    slow = [each for each in _between(front) if _milliseconds(each) > most]
     lines = [f"left out {in_words(each.config)}: {_milliseconds(each):.3g} ms, over {most:g} ms" for each in slow]
     return _without(front, slow), lines
 
@@ -169,8 +171,8 @@ def _without(front: Front, gone: Sequence[FrontEntry]) -> Front:
 
 
 def _with_only(front: Front, kept: Sequence[FrontEntry]) -> Front:
-    """The front with these entries, preferences named anew where all have a latency."""
-    if all(entry.latency for entry in kept):
+    """The front with these entries; preferences are named anew where they were searched for by latency."""
+    if front.provenance.cost != BY_MACS and all(entry.latency for entry in kept):
         kept = _named(kept, front, Yardstick(front.tasks, front.widest.quality))
     return replace(front, entries=tuple(kept))
 

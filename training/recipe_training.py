@@ -1,4 +1,4 @@
-"""What a recipe says of training: augmentation, distillation, and the steps themselves."""
+"""What a recipe says of training: augmentation, distillation, soft labels, and the steps themselves."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,9 @@ _KEPT_GRAPHS = 4 << 20
 """Bytes of them; what they become is many times as large."""
 _KEPT_RECORDS = 1 << 20
 """The same; a real one has a tenth of it."""
+
+
+Opened = TypeVar("Opened", bound="SuiteFile")
 
 
 class SuiteFile:
@@ -172,7 +175,7 @@ class SuiteFile:
         """Close the file. Loaded models go on, but cannot switch any more. Closing twice is fine."""
         self.container.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self: Opened) -> Opened:
         return self
 
     def __exit__(

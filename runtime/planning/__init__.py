@@ -7,8 +7,9 @@ memory     what a subnet takes of a fresh process
 judge      a candidate against a budget, and how far that can be trusted
 guessing   whom to measure of many
 measuring  what a plan measures, and how long
-plan       the answer, with its numbers (`figures`); deciding  how it is found, with its reasons (`reasons`)
-engines    whom a plan for TensorRT may choose: those whose engines are built
+plan       the answer, with its numbers (`figures`)
+deciding   how it is found, with its reasons (`reasons`)
+built      whom a plan for TensorRT may choose: those whose engines are built
 ladder     what a governor may step to
 profiling  the same measurements for another process, on a board
 """

@@ -83,7 +83,7 @@ def make_plan(
     kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
     judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
     if budget.provider in ENGINES:
-        from .engines import with_engines
+        from .built import with_engines
 
         ranked = with_engines(ranked, judge.book)
     if measure == "auto":

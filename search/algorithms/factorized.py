@@ -33,7 +33,7 @@ from .parts import NANOSECONDS
 
 Planes = list[Points]
 FIRST = 12
-"""Encoders measured before anything is predicted, where there are evaluations for as many again."""
+"""Encoders measured before anything is predicted, where evaluations are not scarce."""
 TWINS = 4
 """Of them, those that are measured in every precision; the others in the cheapest alone."""
 ENDS = 2
@@ -73,19 +73,24 @@ def _first(archive: Archive, rng: random.Random) -> list[Trunk]:
     differ. What it is better in is then a matter of prediction: where rounding costs nothing, nothing else is asked.
     """
     problem = archive.problem
-    twin, rest = _shares(problem.evaluations // 2, len(problem.parts))
-    encoders = first_encoders(problem.space, rng, twin + rest)
+    in_all, in_one = _start(problem.evaluations // 2, len(problem.parts))
+    encoders = first_encoders(problem.space, rng, in_all + in_one)
     ordered = sorted(problem.parts, key=lambda each: archive.costs.trunk(Trunk(encoders[-1], each)))
-    twins = [Trunk(encoder, precision) for encoder in encoders[:twin] for precision in ordered]
-    return [*twins, *(Trunk(encoder, ordered[0]) for encoder in encoders[twin:])][: problem.evaluations]
+    twins = [Trunk(encoder, precision) for encoder in encoders[:in_all] for precision in ordered]
+    rest = [Trunk(encoder, ordered[0]) for encoder in encoders[in_all:]]
+    return [*twins, *rest][: problem.evaluations]
 
 
-def _shares(most: int, precisions: int) -> tuple[int, int]:
-    """How many encoders to begin with in every precision, and in one alone: `most` evaluations, so that half are left
-    for what is predicted, but both ends in any case.
+def _start(room: int, precisions: int) -> tuple[int, int]:
+    """How many encoders to begin with in every precision, and in one alone: of all evaluations no more than `room`,
+    so that as many are left for what is predicted, but both ends in any case.
+
+    Where room is scarce half of it goes to either: how precisions differ is to be learned, and how encoders do.
     """
-    twins = TWINS if precisions * TWINS + FIRST - TWINS <= most else max(ENDS, min(TWINS, most // (2 * precisions)))
-    return twins, max(0, min(FIRST - twins, most - precisions * twins))
+    if precisions * TWINS + FIRST - TWINS <= room:
+        return TWINS, FIRST - TWINS
+    in_all = max(ENDS, min(TWINS, room // (2 * precisions)))
+    return in_all, max(0, min(FIRST - in_all, room - precisions * in_all))
 
 
 def best_decoders(archive: Archive, trunk: Trunk) -> list[SubnetConfig]:

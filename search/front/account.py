@@ -20,6 +20,7 @@ from ..entries import Beaten, FrontEntry
 from ..preference import Preference
 from ..score import Yardstick
 from .front import Front
+from .provenance import BY_MACS
 
 NEAREST = 2
 """Of the subnets that one beats, so many are named."""
@@ -61,7 +62,7 @@ def _as_stated(candidate: Candidate, entry: FrontEntry) -> Candidate:
 
 def _kind(front: Front, *, timed: bool) -> str:
     if not timed:
-        return "macs"
+        return BY_MACS
     kinds = {entry.latency.kind if entry.latency else "estimated" for entry in front.entries}
     return f"{kinds.pop()} latency" if len(kinds) == 1 else "partly estimated latency"
 

@@ -14,6 +14,7 @@ from ..preference import Preference
 from ..score import Yardstick
 from ..wording import in_words
 from .front import Front
+from .provenance import BY_MACS
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class _Teller:
 
     def __init__(self, front: Front):
         self.front = front
-        self.by_latency = all(entry.latency for entry in front.entries) and front.provenance.cost != "macs"
+        self.by_latency = all(entry.latency for entry in front.entries) and front.provenance.cost != BY_MACS
         self.yardstick = Yardstick(front.tasks, front.widest.quality)
         self.cheap_first = sorted(front.entries, key=self.cost)
 

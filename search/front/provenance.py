@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ...devices.errors import InputError
 
-COSTS = ("macs", "measured latency", "estimated latency", "partly estimated latency")
+BY_MACS = "macs"
+COSTS = (BY_MACS, "measured latency", "estimated latency", "partly estimated latency")
 """What a front's subnets are compared by."""
 
 

@@ -23,6 +23,8 @@ STEPS = 60
 
 @dataclass(frozen=True)
 class Trained:
+    """Shared by all tests: copy the network before you change it."""
+
     net: Supernet
     data: ExportData
 

@@ -26,6 +26,7 @@ def test_imports_point_downwards(checkout: Path) -> None:
     [
         ("devices", "from ..runtime import tasks", "further down"),
         ("runtime", "from ..models import space", "further down"),
+        ("runtime/format", "from ..session import Session", "inside the runtime"),
         ("runtime", "def lazily() -> None:\n    import torch", "deployed half"),
     ],
 )

@@ -9,10 +9,10 @@ import pytest
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
-from pliant.search.confirm import learn, with_latencies
+from pliant.search.confirm import confirm, learn, with_latencies
 from pliant.search.entries import FrontEntry, Latency
 from pliant.search.front.front import Front
-from pliant.search.front.provenance import Provenance
+from pliant.search.front.provenance import BY_MACS, Provenance
 from pliant.search.latency.clock import NONE, Policies, Profiled, ThisMachine, probes, rewarded
 from pliant.search.run import run_search
 
@@ -93,6 +93,37 @@ def test_where_few_latencies_are_known_those_rule_out_too() -> None:
     assert [entry.latency and entry.latency.value for entry in timed.entries] == [1.0, 3.9, None, None]
     assert [entry.preferences for entry in timed.entries] == [()] * 4
     assert "thinner than another subnet but no faster" in lines[0]
+
+
+class Known:
+    """A clock of another machine that has few latencies."""
+
+    where = "board"
+    fingerprint = read_fingerprint()
+
+    def __init__(self, times: dict[SubnetConfig, Latency]):
+        self.times = times
+
+    def probe(self, policies: Policies = NONE) -> dict[SubnetConfig, Latency]:
+        return self.times
+
+    def confirm(self, configs: Sequence[SubnetConfig]) -> dict[SubnetConfig, Latency]:
+        return {config: self.times[config] for config in configs if config in self.times}
+
+
+def test_a_front_by_multiply_adds_keeps_its_names_and_says_what_is_unknown() -> None:
+    """Though all its latencies be known: they are beside what it was searched by."""
+    front, times = made_front([(0.5, 4.0), (0.6, 3.9), (0.8, 8.0)])
+    named = tuple(dataclasses.replace(each, preferences=("equal",)) for each in front.entries)
+    front = dataclasses.replace(front, entries=named, provenance=dataclasses.replace(front.provenance, cost=BY_MACS))
+    notes: list[str] = []
+    full = confirm(front, Known(times), {}, notes.append)
+    assert [each.preferences for each in full.entries] == [("equal",)] * 4
+    assert len(notes) == 1
+    assert "thinner than another subnet but no faster" in notes[0]
+    del times[SPACE.widest]
+    confirm(front, Known(times), {}, notes.append)
+    assert notes[-1].startswith("1 of 5 latencies are unknown")
 
 
 def test_of_equal_subnets_one_stays_and_both_ends_do() -> None:

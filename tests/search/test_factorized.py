@@ -13,7 +13,7 @@ from pliant.quantize.assignment import Assignment
 from pliant.runtime.format.tasks import Task
 from pliant.search.algorithms.archive import Archive
 from pliant.search.algorithms.ecmt import Ecmt
-from pliant.search.algorithms.factorized import Factorized, best_decoders
+from pliant.search.algorithms.factorized import Factorized, _start, best_decoders
 from pliant.search.algorithms.interface import Problem, Trunk, Wanted
 from pliant.search.latency.model import LatencyModel
 from pliant.search.preference import standard_preferences
@@ -41,6 +41,30 @@ def test_on_a_measured_encoder_no_decoders_within_a_budget_are_better(share: flo
             for those in (every, kept)
         )
         assert found == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "precisions", "start"),
+    [
+        (120, 1, (4, 8)),
+        (24, 1, (4, 8)),
+        (120, 3, (4, 8)),
+        (40, 3, (4, 8)),
+        (17, 3, (2, 2)),
+        (20, 2, (2, 6)),
+        (4, 3, (2, 0)),
+    ],
+)
+def test_a_start_is_half_of_few_evaluations_but_both_ends(
+    evaluations: int, precisions: int, start: tuple[int, int]
+) -> None:
+    assert _start(evaluations // 2, precisions) == start
+
+
+def test_of_few_evaluations_half_are_of_encoders_that_were_predicted() -> None:
+    problem, _ = formula_problem(16)
+    found = Factorized().search(problem)
+    assert (found.evaluations, found.predictions) == (16, 8)
 
 
 def test_in_several_precisions_each_decoder_has_the_one_that_is_best_for_it() -> None:
