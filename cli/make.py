@@ -150,6 +150,8 @@ def search(
     with progress_bar() as report:
         front = run(Asked(checkpoint, out, *wanted, *how), report)
     print_front(front, out, as_json)
+    if not as_json:
+        note(f"next: pliant export {checkpoint} --front {out} --out {checkpoint}.pliant")
 
 
 def export(

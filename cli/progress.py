@@ -34,7 +34,7 @@ def progress_bar() -> Iterator[Report]:
         what, BarColumn(bar_width=24), TaskProgressColumn(), left, console=Console(stderr=True), transient=True
     )
     with bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("starting", total=None)
         width = bar.console.width
 
         def show(what: str, done: int, total: int) -> None:

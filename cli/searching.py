@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from .tables import macs, milliseconds, print_folded, print_json, print_table, q
 
 if TYPE_CHECKING:
     from ..devices.profile import DeviceProfile
-    from ..search.entries import Latency
+    from ..search.entries import FrontEntry, Latency
     from ..search.front.front import Front
     from ..search.latency.clock import Clock
     from ..training.checkpoint import Checkpoint
@@ -115,6 +116,15 @@ def _quantile(front: Front) -> str:
     return "/".join(f"p{each}" for each in sorted(found))
 
 
+def _best_for(entry: FrontEntry, searched: Collection[str]) -> str:
+    """The preferences that a subnet is on the front of, in as few words as it takes."""
+    others = [name for name in searched if name not in entry.preferences]
+    if not others:
+        return "all"
+    few = len(others) < len(entry.preferences) and len(others) <= 2
+    return f"all but {'; '.join(others)}" if few else "; ".join(entry.preferences)
+
+
 def print_front(front: Front, out: Path, as_json: bool) -> None:
     """The subnets of a front, from the narrowest to the widest."""
     if as_json:
@@ -131,7 +141,7 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
         found = [quality(entry.quality[task.name]) for task in front.tasks]
         precision = [precision_in_words(entry.config)] if mixed else []
         cost = (macs(entry.macs), size(entry.bytes), *precision, *latency)
-        rows.append((str(index), *cost, *found, "; ".join(entry.preferences)))
+        rows.append((str(index), *cost, *found, _best_for(entry, front.preferences)))
     print_table(
         (
             "",

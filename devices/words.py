@@ -1,9 +1,9 @@
 """Numbers in sentences, and sentences of others."""
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 subnet`, `2 subnets`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, noun: str, many: str | None = None) -> str:
+    """`1 subnet`, `2 subnets`; `many` where that is not the noun with an s."""
+    return f"{number} {noun if number == 1 else many or noun + 's'}"
 
 
 def percent(share: float) -> str:

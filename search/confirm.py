@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..devices.errors import BudgetError
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.assignment import assigned_to
@@ -24,6 +26,10 @@ from .wording import Note, in_words, precision_in_words, unheard
 
 LEAST_TO_JUDGE = 20
 """Measured latencies from which it can be said how well others are estimated."""
+LEAST_TO_TELL = 4
+"""Subnets of a front from which it can be said how well they had been estimated."""
+MOST_TOLD = 3
+"""Of the subnets that are left out, those that are told one by one."""
 ROUGH = 0.1
 """An error of estimated latencies that tells of disturbed measurements rather than of the model."""
 
@@ -90,16 +96,34 @@ def confirm(
     configs = [entry.config for entry in front.entries]
     twins = [replace(each, precision="fp32") for each in configs if each.precision != "fp32"]
     measured = clock.confirm(list(dict.fromkeys([*configs, *twins])))
-    timed, left_out = with_latencies(front, {**_estimated([*configs, *twins], models, measured, clock), **measured})
+    guesses = _estimated([*configs, *twins], models, measured, clock)
+    timed, left_out = with_latencies(front, {**guesses, **measured})
     timed, slow = _within(timed, limits)
-    left_out += slow
-    for line in left_out:
-        note(line)
+    _tell([*left_out, *slow], note)
     missing = sum(config not in measured for config in configs)
     if missing:
         state = "estimated" if models else "unknown"
         note(f"{missing} of {len(configs)} latencies are {state}: export a suite, then profile it there")
+    if models and len(measured) >= LEAST_TO_TELL:
+        note(_missed(guesses, measured))
     return timed
+
+
+def _tell(lines: Sequence[str], note: Note) -> None:
+    """A line each, but of many the first ones and how many more there are."""
+    for line in lines[:MOST_TOLD]:
+        note(line)
+    if len(lines) > MOST_TOLD:
+        note(f"left out {len(lines) - MOST_TOLD} more, each no faster than what is nowhere worse, or over the limit")
+
+
+def _missed(guesses: Mapping[SubnetConfig, Latency], measured: Mapping[SubnetConfig, Latency]) -> str:
+    """How far estimates were off what was then measured, both as shares of their mean: a machine changes its pace."""
+    both = [each for each in measured if each in guesses]
+    guess, truth = (np.array([those[each].value for each in both]) for those in (guesses, measured))
+    error = float(np.abs((guess / guess.mean()) / (truth / truth.mean()) - 1.0).mean())
+    busy = "; that is much: was the machine busy? Search again when it is idle" if error > ROUGH else ""
+    return f"latencies were estimated {error:.1%} off what was then measured{busy}"
 
 
 def _estimated(
@@ -155,9 +179,9 @@ def within_memory(front: Front, clock: Clock, limits: Limits, note: Note = unhea
     least, most = (MEMORY.format(end(taken.values())) for end in (min, max))
     note(f"memory, measured in fresh processes: {least} to {most}")
     heavy = [each for each in _between(front) if taken[each.config] > limits.memory]
-    for each in heavy:
-        took = MEMORY.format(taken[each.config])
-        note(f"left out {in_words(each.config)}: {took} of memory, over {MEMORY.format(limits.memory)}")
+    limit = MEMORY.format(limits.memory)
+    over = [f"{in_words(each.config)}: {MEMORY.format(taken[each.config])}" for each in heavy]
+    _tell([f"left out {each} of memory, over {limit}" for each in over], note)
     return _without(front, heavy)
 
 

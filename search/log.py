@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from ..devices.errors import CheckpointError, DataError, PliantError
 from ..devices.locking import lock_at_once
+from ..devices.words import counted
 from ..models.space import SubnetConfig
 from ..quantize.assignment import FP32
 from ..quantize.policy import Policy
@@ -52,6 +53,12 @@ class EvaluationLog:
             raise
         self.by_precision, self.latencies, self.policies = found.entries, found.latencies, found.policies
         self.entries: list[Entry] = self.by_precision.pop(FP32, [])
+
+    def held(self) -> str:
+        """A line on what it held when it was opened."""
+        encoders = len(self.entries) + sum(map(len, self.by_precision.values()))
+        known = f"{counted(encoders, 'evaluation')} and {counted(len(self.latencies), 'latency', 'latencies')}"
+        return f"{self.path} holds {known}, which are not made again"
 
     def _known(self, header: dict[str, Any], resume: bool) -> tuple[Contents, int]:
         """What the file says already, and how many of its bytes stay."""

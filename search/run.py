@@ -102,6 +102,8 @@ def run_search(
 
         check_cluster(cluster)
     log = _open_log(out, digest, data, resume)
+    if log is not None and resume:
+        note(log.held())
     if log is not None and isinstance(clock, ThisMachine):
         clock.remember(log)
     try:

@@ -68,11 +68,14 @@ def told(problem: Problem, found: Found) -> Iterator[str]:
     ends = (problem.space.narrowest, problem.space.widest)
     widest = next(each for each in found.candidates if each.config == problem.space.widest)
     yardstick = Yardstick(problem.tasks, widest.quality)
-    between = [each for each in found.candidates if each.config not in ends]
-    kept = [each for each in between if problem.limits.allow(each.macs, each.bytes, each.nanoseconds)]
+    kept = [each for each in found.candidates if problem.limits.allow(each.macs, each.bytes, each.nanoseconds)]
+    kept = [each for each in kept if meets(problem.floors, yardstick, each.quality)]
     asked = [
         name for name, given in (("limits", problem.limits != UNLIMITED), ("floors", problem.floors != NONE)) if given
     ]
-    if asked and not any(meets(problem.floors, yardstick, each.quality) for each in kept):
-        within = " and ".join(asked)
+    within = " and ".join(asked)
+    if asked and all(each.config in ends for each in kept):
         yield f"between narrowest and widest nothing was found within the {within}: the front has both ends alone"
+    for name, end in zip(("narrowest", "widest"), ends, strict=True):
+        if asked and end not in {each.config for each in kept}:
+            yield f"the {name} is not within the {within}: it stays on the front, as both ends do"

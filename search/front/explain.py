@@ -89,9 +89,12 @@ class _Teller:
         if entry.config in (self.front.space.narrowest, self.front.space.widest):
             end = "narrowest" if entry.config == self.front.space.narrowest else "widest"
             lines.append(f"on every front, as the {end}")
-        for name, (low, high) in best.items():
+        alike: dict[tuple[float, float | None], list[str]] = {}
+        for name, span in best.items():
+            alike.setdefault(span, []).append(name)
+        for (low, high), names in alike.items():
             until = "without limit" if high is None else f"up to {self.shown(high)}"
-            lines.append(f"the best for {name} from {self.shown(low)} {until}")
+            lines.append(f"the best for {'; '.join(names)} from {self.shown(low)} {until}")
         if not best:
             lines.append(f"the best for none of the searched preferences, and {self._rivals(entry)}")
         return lines + self._beaten(entry)

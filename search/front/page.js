@@ -14,7 +14,7 @@ function readState() {
     if (task >= 0 && weight >= 1e-9 && weight <= 1e9) weights[task] = weight;
   }
   const pin = entries[Number(asked.get("pin")) - 1] ?? null;
-  return { name, budget: known ? given : writeAmount(costRange(cost)[1], cost), weights, pin };
+  return { name, budget: known ? given : writeAmount((costRange(cost)[0] + costRange(cost)[1]) / 2, cost), weights, pin };
 }
 
 function writeState() {

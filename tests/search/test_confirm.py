@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,6 +125,23 @@ def test_a_front_by_multiply_adds_keeps_its_names_and_says_what_is_unknown() -> 
     del times[SPACE.widest]
     confirm(front, Known(times), {}, notes.append)
     assert notes[-1].startswith("1 of 5 latencies are unknown")
+
+
+def test_of_many_that_are_left_out_the_first_are_told_and_how_many_more() -> None:
+    configs = list(itertools.islice(SPACE.encoders(), 20))
+    front, _ = made_front([])
+    middle = [
+        dataclasses.replace(front.entries[0], config=SubnetConfig(each, SPACE.narrowest.decoders), macs=index)
+        for index, each in enumerate(configs[1:8])
+    ]
+    front = dataclasses.replace(front, entries=(front.entries[0], *middle, front.entries[-1]))
+    times = {each.config: Latency(2.0, "measured", "here") for each in front.entries}
+    times[SPACE.narrowest] = Latency(1.0, "measured", "here")
+    notes: list[str] = []
+    assert len(confirm(front, Known(times), {}, notes.append).entries) == 2
+    assert [line.partition(" encoder")[0] for line in notes[:3]] == ["left out"] * 3
+    assert notes[3].startswith("left out 4 more")
+    assert len(notes) == 4
 
 
 def test_of_equal_subnets_one_stays_and_both_ends_do() -> None:

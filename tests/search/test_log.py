@@ -50,6 +50,7 @@ def test_latencies_come_back_but_those_that_say_nothing_of_the_pace(tmp_path: Pa
         file.write(json.dumps(earlier) + "\n")
     again = EvaluationLog(tmp_path / "log", {"supernet": "a"}, resume=True)
     assert again.latencies == {("clock", config): timed}
+    assert again.held() == f"{tmp_path / 'log'} holds 0 evaluations and 1 latency, which are not made again"
     again.close()
 
 
