@@ -111,10 +111,11 @@ def confirm(
 
 def _tell(lines: Sequence[str], note: Note) -> None:
     """A line each, but of many the first ones and how many more there are."""
-    for line in lines[:MOST_TOLD]:
+    shown = lines if len(lines) <= MOST_TOLD + 1 else lines[:MOST_TOLD]
+    for line in shown:
         note(line)
-    if len(lines) > MOST_TOLD:
-        note(f"left out {len(lines) - MOST_TOLD} more, each no faster than what is nowhere worse, or over the limit")
+    if len(lines) > len(shown):
+        note(f"left out {len(lines) - len(shown)} more, each no faster than what is nowhere worse, or over the limit")
 
 
 def _missed(guesses: Mapping[SubnetConfig, Latency], measured: Mapping[SubnetConfig, Latency]) -> str:
