@@ -9,5 +9,5 @@ A job is one (data, method, seed): it is resumed where it was killed, and skippe
 - compute.py: what a training costs, in multiply-adds
 - results.py: results of jobs as files, and all of them as one dated file
 - delta.py: gain over separate training, by width
-- report.py: the table and the plots of docs/benchmarks.md
+- report.py, plot.py: the tables and the picture of docs/benchmarks.md
 """

@@ -14,7 +14,8 @@ from pliant.training.progress import Silent
 
 from .job import Entry, Job, run, train_width
 from .methods import MAIN, METHODS, SUBJECTS
-from .report import plot, tables
+from .plot import plot
+from .report import tables
 from .results import command_of, current, load, merged, save
 from .workers import Workers
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from pathlib import Path
-from typing import Any
 
 from ..reporting import Entry, read_and_report, table_line
 from .delta import Gain, gains, task_gains
 from .methods import MAIN, METHODS, SEPARATE, WIDTHS
+from .plot import plot
 
 
 def tables(entry: Entry) -> str:
@@ -126,62 +125,6 @@ def _percent(gain: Gain | None) -> str:
         return "-"
     spread = "" if math.isnan(gain.spread) else f" ± {100 * gain.spread:.1f}"
     return f"{100 * gain.mean:+.1f}{spread} %"
-
-
-def plot(entry: Entry, out: Path) -> None:
-    """Gain by width for every data set, and the separate networks' validation curves."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    names = list(dict.fromkeys(row["data"] for row in entry["rows"]))
-    figure, axes = pyplot.subplots(2, len(names), figsize=(4.5 * len(names), 7), squeeze=False)
-    for column, data in enumerate(names):
-        _plot_gains(axes[0][column], entry, data)
-        _plot_curves(axes[1][column], entry, data)
-    figure.tight_layout()
-    figure.savefig(out, dpi=110)
-    pyplot.close(figure)
-
-
-def _plot_gains(axis: Any, entry: Entry, data: str) -> None:
-    for method in METHODS:
-        found = {} if method == SEPARATE else gains(entry["rows"], data, method)
-        if found:
-            spreads = [0.0 if math.isnan(gain.spread) else 100 * gain.spread for gain in found.values()]
-            means = [100 * gain.mean for gain in found.values()]
-            axis.errorbar(list(found), means, spreads, marker="o", capsize=3, label=method)
-    axis.axhline(0.0, color="black", linewidth=0.8)
-    axis.set(title=data, xlabel="width", ylabel="gain over separate, %", xticks=WIDTHS)
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(fontsize="small", frameon=False)
-
-
-def _plot_curves(axis: Any, entry: Entry, data: str) -> None:
-    """Where the separate networks' quality stood at the end of an epoch, relative to their last: flat is a plateau."""
-    better = {row["task"]: row["higher_is_better"] for row in entry["rows"] if row["data"] == data}
-    for width in WIDTHS:
-        points: dict[int, list[float]] = defaultdict(list)
-        for job in entry["jobs"]:
-            if job["data"] == data and job["method"] == SEPARATE:
-                curve = [point for point in job["curves"] if point["width"] == width]
-                for point in curve:
-                    points[point["step"]].append(_relative(point["quality"], curve[-1]["quality"], better))
-        if points:
-            axis.plot(list(points), [statistics.fmean(values) for values in points.values()], label=f"width {width:g}")
-    axis.set(xlabel="step", ylabel="separate: quality over its last (validation)")
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(fontsize="small", frameon=False)
-
-
-def _relative(quality: dict[str, float], last: dict[str, float], better: dict[str, bool]) -> float:
-    ratios = [
-        quality[task] / last[task] if better[task] else last[task] / quality[task]
-        for task in better
-        if quality.get(task) and last.get(task)
-    ]
-    return statistics.fmean(ratios) if ratios else float("nan")
 
 
 if __name__ == "__main__":

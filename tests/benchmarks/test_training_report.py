@@ -15,7 +15,8 @@ from pliant.benchmarks.training.__main__ import main
 from pliant.benchmarks.training.delta import gains, task_gains
 from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.methods import WIDTHS
-from pliant.benchmarks.training.report import plot, tables
+from pliant.benchmarks.training.plot import _levers, plot
+from pliant.benchmarks.training.report import tables
 from pliant.benchmarks.training.results import command_of, current, merged, save
 
 TASKS = {"depth": ("rmse", False), "segmentation": ("miou", True)}
@@ -153,3 +154,19 @@ def test_a_run_of_one_data_set_leaves_the_others_in_the_file_of_the_day(
     printed = capsys.readouterr().out
     assert "### scenes" in printed
     assert "### redkitchen" not in printed
+
+
+def test_a_lever_is_compared_with_the_default_of_the_same_seeds(tmp_path: Any) -> None:
+    """One seed of the lever, two of the default, whose other seed is far better: that one does not count."""
+    entry = merged(_results(), "")
+    lever = [row("ema", width, task, 0.5, 0) for width in WIDTHS for task in TASKS]
+    entry["rows"] = [
+        *(
+            {**each, "value": each["value"] * 2} if each["seed"] and each["method"] == "default" else each
+            for each in entry["rows"]
+        ),
+        *lever,
+    ]
+    assert _levers(entry, "redkitchen") == {"ema (1)": pytest.approx([-4.0] * len(WIDTHS))}
+    plot(entry, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
