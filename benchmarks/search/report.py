@@ -136,29 +136,36 @@ def plot(entry: Entry, out: Path) -> None:
     for column, data in enumerate(names):
         _plot_control(axes[0][column], entry, data)
         _plot_volume(axes[1][column], entry, data)
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    shown = {name: line for axis in axes[0] for line, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(shown.values()), list(shown), loc="outside right upper", frameon=False)
     figure.savefig(out, dpi=110)
     pyplot.close(figure)
 
 
 def _plot_control(axis: Any, entry: Entry, data: str) -> None:
-    for method in _names(entry, "method"):
+    for color, method in _colored(entry):
         rows = _rows(entry, data, method)
         if rows:
             means = np.array([row["control_by_budget"] for row in rows]).mean(0)
-            axis.plot(np.arange(1, len(means) + 1) / (len(means) + 1), means, marker="o", markersize=3, label=method)
+            budgets = np.arange(1, len(means) + 1) / (len(means) + 1)
+            axis.plot(budgets, means, marker="o", markersize=3, label=method, color=color)
     axis.set(title=data, xlabel="latency budget, from narrowest (0) to widest (1)", ylabel="control", xlim=(0, 1))
 
 
 def _plot_volume(axis: Any, entry: Entry, data: str) -> None:
-    methods = [method for method in _names(entry, "method") if _rows(entry, data, method)]
-    values = [[row["hypervolume"] for row in _rows(entry, data, method)] for method in methods]
-    means = [statistics.fmean(each) for each in values]
-    spreads = [statistics.stdev(each) if len(each) > 1 else 0.0 for each in values]
-    for place, (mean, spread) in enumerate(zip(means, spreads, strict=True)):
-        axis.errorbar(mean, place, xerr=spread, fmt="o", capsize=3)  # in the colours of the lines above
-    axis.set(yticks=range(len(methods)), yticklabels=methods, xlabel="hypervolume over measured latency")
+    shown = [(color, method) for color, method in _colored(entry) if _rows(entry, data, method)]
+    for place, (color, method) in enumerate(shown):
+        values = [row["hypervolume"] for row in _rows(entry, data, method)]
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        axis.errorbar(statistics.fmean(values), place, xerr=spread, fmt="o", capsize=3, color=color)
+    labels = [method for _, method in shown]
+    axis.set(yticks=range(len(shown)), yticklabels=labels, xlabel="hypervolume over measured latency")
     axis.invert_yaxis()
+
+
+def _colored(entry: Entry) -> list[tuple[str, str]]:
+    """Every method with its colour, the same for all data sets, whichever of them lack it."""
+    return [(f"C{place}", method) for place, method in enumerate(_names(entry, "method"))]
 
 
 if __name__ == "__main__":
