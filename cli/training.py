@@ -15,7 +15,7 @@ import typer
 from .failing import FAILED, INTERRUPTED
 from .plain import printable
 from .progress import SECONDS_BETWEEN_LINES, note
-from .tables import print_json, print_table
+from .tables import print_json, print_table, quality, quality_head
 
 if TYPE_CHECKING:
     from ..training.loop import TrainResult
@@ -102,7 +102,7 @@ def together() -> Iterator[Ranks]:
 
 def _losses(report: StepReport) -> str:
     losses = " ".join(f"{task[:12]} {value:.2f}" for task, value in report.losses.items())
-    return f"{report.images_per_second:.0f} img/s {losses}"
+    return f"{report.images_per_second:.0f} img/s, losses {losses}"
 
 
 def print_result(result: TrainResult, as_json: bool) -> None:
@@ -120,9 +120,10 @@ def print_result(result: TrainResult, as_json: bool) -> None:
             }
         )
         return
-    tasks = list(result.quality[0]["quality"]) if result.quality else []
-    rows = [(_widths(row["config"]), *(_value(row["quality"][task]) for task in tasks)) for row in result.quality]
-    print_table(("width", *tasks), rows)
+    tasks = {task.name: task for task in result.tasks}
+    names = list(result.quality[0]["quality"]) if result.quality else []
+    rows = [(_widths(row["config"]), *(_value(row["quality"][name]) for name in names)) for row in result.quality]
+    print_table(("width", *(quality_head(tasks[name]) for name in names)), rows)
     counted = f"{result.steps} step{'' if result.steps == 1 else 's'}"
     print(f"{counted}, {result.seconds:.0f} s, {result.images_per_second:.1f} images/s: {result.out}")
     note(f"next: pliant search {result.out} --out {result.out}/front.json")
@@ -134,4 +135,4 @@ def _widths(config: dict[str, Any]) -> str:
 
 
 def _value(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else quality(value)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 # Two workers on two cores: more threads each would only get in one another's way. Read when torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell without job control starts its jobs deaf to Ctrl-C, and what tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import pytest

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..devices.errors import TrainingError
 from ..models.space import SubnetConfig
+from ..runtime.format.tasks import Task
 from .checkpoint import (
     Checkpoint,
     add_metrics,
@@ -53,7 +54,8 @@ class TrainResult:
     """A finished training.
 
     `quality` has a row `{"config", "quality"}` for the uniform widths from the widest to the narrowest, measured on the
-    validation split; `seconds` and `images_per_second` are those of this run, after `resumed_from` steps.
+    validation split; `seconds` and `images_per_second` are those of this run, after `resumed_from` steps; `tasks` say
+    what each quality is.
     """
 
     out: Path
@@ -63,6 +65,7 @@ class TrainResult:
     seconds: float
     images_per_second: float
     resumed_from: int
+    tasks: tuple[Task, ...] = ()
 
 
 def train(
@@ -115,7 +118,8 @@ def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     finally:
         log.close()
     images = (run.steps - run.first) * run.images_per_step
-    return TrainResult(run.out, folder, run.steps, rows, seconds, images / max(seconds, 1e-9), run.first)
+    speed = images / max(seconds, 1e-9)
+    return TrainResult(run.out, folder, run.steps, rows, seconds, speed, run.first, run.supernet.tasks)
 
 
 def _all_steps(run: Run, log: MetricsLog | NoLog, stop: AfterTheStep) -> Path | None:
