@@ -43,11 +43,13 @@ class Assignment:
         return cls(precision, (precision,) * tasks)
 
     def describe(self, tasks: Sequence[str]) -> str:
-        """In words: `int8, depth and edges fp32`."""
+        """In words: `int8, depth and edges fp32`, or `fp32, all decoders int8`."""
         others: dict[str, list[str]] = {}
         for task, each in zip(tasks, self.decoders, strict=True):
             if each != self.encoder:
                 others.setdefault(each, []).append(task)
+        if len(tasks) > 1 and list(others.values()) == [list(tasks)]:
+            others = {each: ["all decoders"] for each in others}
         return ", ".join([self.encoder, *(f"{' and '.join(names)} {each}" for each, names in others.items())])
 
 

@@ -36,6 +36,7 @@ def test_words() -> None:
     assert Assignment.of("int8-fiif", 4).describe(TASKS) == "int8, depth and surfaces fp32"
     assert Assignment.of("fp32-fmif", 4).describe(TASKS) == "fp32, edges mixed, normals int8"
     assert Assignment.of("int8", 4).describe(TASKS) == "int8"
+    assert Assignment.of("fp32-iiii", 4).describe(TASKS) == "fp32, all decoders int8"
 
 
 def test_every_pair_of_precisions_of_encoder_and_decoders_the_same_for_both_first() -> None:
