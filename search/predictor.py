@@ -31,6 +31,11 @@ TELLING = 8
 """Fewest predictions of which an error and a rank correlation say something."""
 
 
+def relative_error(guess: Matrix, truth: Matrix) -> float:
+    """The mean of how far estimates are off what they are of, as shares of that."""
+    return float(np.abs(guess / truth - 1.0).mean())
+
+
 @dataclass(frozen=True)
 class Fit:
     """How near estimates come to the truth: mean relative error, and Kendall's rank correlation (tau-b)."""
@@ -42,7 +47,7 @@ class Fit:
     def of(cls, estimated: Sequence[float], true: Sequence[float]) -> Fit:
         """Compare estimates with what they are of, in the same order."""
         guess, truth = np.array(estimated, np.float64), np.array(true, np.float64)
-        return cls(float(np.abs(guess / truth - 1.0).mean()), float(kendalltau(guess, truth)[0]))
+        return cls(relative_error(guess, truth), float(kendalltau(guess, truth)[0]))
 
 
 class Foretold:

@@ -65,17 +65,23 @@ def told(problem: Problem, found: Found) -> Iterator[str]:
     if found.foretold is not None:
         fit = f"{found.foretold.error:.1%} off (rank correlation {found.foretold.tau:.2f})"
         yield f"quality of {found.predictions} evaluations, predicted before they were made, was {fit}"
-    ends = (problem.space.narrowest, problem.space.widest)
     widest = next(each for each in found.candidates if each.config == problem.space.widest)
     yardstick = Yardstick(problem.tasks, widest.quality)
-    kept = [each for each in found.candidates if problem.limits.allow(each.macs, each.bytes, each.nanoseconds)]
-    kept = [each for each in kept if meets(problem.floors, yardstick, each.quality)]
+    kept = {
+        each.config
+        for each in found.candidates
+        if problem.limits.allow(each.macs, each.bytes, each.nanoseconds)
+        and meets(problem.floors, yardstick, each.quality)
+    }
+    ends = {"narrowest": problem.space.narrowest, "widest": problem.space.widest}
     asked = [
         name for name, given in (("limits", problem.limits != UNLIMITED), ("floors", problem.floors != NONE)) if given
     ]
+    if not asked:
+        return
     within = " and ".join(asked)
-    if asked and all(each.config in ends for each in kept):
+    if kept <= set(ends.values()):
         yield f"between narrowest and widest nothing was found within the {within}: the front has both ends alone"
-    for name, end in zip(("narrowest", "widest"), ends, strict=True):
-        if asked and end not in {each.config for each in kept}:
+    for name, end in ends.items():
+        if end not in kept:
             yield f"the {name} is not within the {within}: it stays on the front, as both ends do"

@@ -10,8 +10,9 @@ import pytest
 
 from pliant.devices.fingerprint import read_fingerprint
 from pliant.models.space import SubnetConfig
-from pliant.search.confirm import confirm, learn, with_latencies
+from pliant.search.confirm import confirm, learn
 from pliant.search.entries import FrontEntry, Latency
+from pliant.search.front.exclusion import with_latencies
 from pliant.search.front.front import Front
 from pliant.search.front.provenance import BY_MACS, Provenance
 from pliant.search.latency.clock import NONE, Policies, Profiled, ThisMachine, probes, rewarded
