@@ -59,7 +59,7 @@ bench: $(READY)  ## what is quick of benchmarks/, on those suites
 	@$(BIN)/python benchmarks/bench.py --suites out/suites --out out/bench
 
 bench-training: $(READY)  ## does nested beat separate? hours; what is measured is skipped (ARGS="--data camvid --seeds 0")
-	@$(BIN)/python -m pliant.benchmarks.training $(ARGS)
+	@$(BIN)/python -m pliant.benchmarks.training --docs docs/benchmarks.md $(ARGS)
 
 bench-search: $(READY)  ## which search finds the better subnets? on the supernets of bench-training
 	@$(BIN)/python -m pliant.benchmarks.search $(ARGS)

@@ -12,7 +12,7 @@ from pliant import PliantError
 
 from ..dated import save_dated
 from . import budgets, overhead, soak, switching
-from .report import TABLES, put
+from .report import TABLES, report
 
 PARTS = {"budgets": budgets, "overhead": overhead, "switching": switching, "soak": soak}
 
@@ -35,7 +35,7 @@ def main() -> int:
     print(TABLES[chosen.part](entry))
     print(path, file=sys.stderr)
     if chosen.docs:
-        put(chosen.docs, path)
+        report(chosen.docs, path)
     return 1 if entry.get("failed") else 0
 
 

@@ -12,28 +12,19 @@ from pathlib import Path
 
 from pliant.devices.fingerprint import Fingerprint
 
-from ..reporting import Entry, table_line
+from ..reporting import Entry, put, table
 
 
-def put(page: Path, result: Path) -> None:
+def report(page: Path, result: Path) -> None:
     """Replace what stands between a part's markers by the table of a result file."""
     entry = json.loads(result.read_text())
     part = result.name.removeprefix("runtime-").split("-")[0]
-    begin, end = f"<!-- {part}: begin -->\n", f"<!-- {part}: end -->"
-    text = page.read_text()
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"{page} has not the markers of {part}: {begin.strip()} and {end}")
-    before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
-    page.write_text(f"{before}{_origin(entry)}\n\n{TABLES[part](entry)}\n{after}")
+    put(page, part, f"{_origin(entry)}\n\n{TABLES[part](entry)}")
 
 
 def _origin(entry: Entry) -> str:
     machine = Fingerprint.from_json(entry["hardware"])
     return f"`{entry['command']}`, {machine.cpu}, {machine.cores} cores, {entry['date']}, {entry['suite']}."
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join(table_line(each) for each in (head, ["---"] * len(head), *rows))
 
 
 def _holds(kept: bool) -> str:
@@ -58,7 +49,7 @@ def budgets(entry: Entry) -> str:
         what = f"first use of {entry['subnets']} subnets at p{first['quantile'] * 100:g}"
         told = f"{first['seconds']:.1f} s; {first['measured']} measured, {first['settled']} of them thoroughly"
         rows.append([what, f"{told}, {first['runs']} runs kept"])
-    return _table(["budgets", ""], rows)
+    return table(["budgets", ""], rows)
 
 
 def overhead(entry: Entry) -> str:
@@ -69,7 +60,7 @@ def overhead(entry: Entry) -> str:
         told = f"{_ratio(call)}, {call['difference_us']:+.0f} us of {call['theirs_ms']:.2f} ms"
         rows.append([each["id"], told, _ratio(each["load"]), _ratio(each["switch"]) if each["switch"] else "-"])
     found, kept = entry["processes"], entry["kept"]
-    lines = [_table(["subnet", "a call", "load and a run", "switch"], rows), ""]
+    lines = [table(["subnet", "a call", "load and a run", "switch"], rows), ""]
     named = {
         "import_ms": "importing",
         "imported_bytes": "memory after importing",
@@ -80,7 +71,7 @@ def overhead(entry: Entry) -> str:
         [name, *(units.get(what, _megabytes)(found[what][side]) for side in ("ours", "bare")), _ratio(found[what])]
         for what, name in named.items()
     ]
-    lines += [_table(["process", "pliant", "numpy and onnxruntime", "ratio"], rows), ""]
+    lines += [table(["process", "pliant", "numpy and onnxruntime", "ratio"], rows), ""]
     promised = {"call": "calls", "switch": "switches", **named}
     loading = f"The first load imports {found['load_import_ms']:.0f} ms more."
     lines.append(
@@ -113,7 +104,7 @@ def switching(entry: Entry) -> str:
         [f"the same of {felt['theirs']['calls']} while bare sessions are created", _tail(felt["theirs"])],
         ["ratio of p99 (95 % interval)", f"{felt['ratio']:.2f} ({felt['low']:.2f} to {felt['high']:.2f})"],
     ]
-    return _table(["switching", ""], rows)
+    return table(["switching", ""], rows)
 
 
 def _tail(found: Entry) -> str:
@@ -146,7 +137,7 @@ def soak(entry: Entry) -> str:
         ),
         ["open descriptors, first and last", f"{descriptors['first']}, {descriptors['last']}"],
     ]
-    return _table(["soak", ""], rows)
+    return table(["soak", ""], rows)
 
 
 def _by_type(errors: Entry) -> dict[str, int]:
@@ -170,4 +161,4 @@ TABLES: dict[str, Callable[[Entry], str]] = {
 
 if __name__ == "__main__":
     for found in sys.argv[1:-1]:
-        put(Path(sys.argv[-1]), Path(found))
+        report(Path(sys.argv[-1]), Path(found))

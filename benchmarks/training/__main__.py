@@ -12,6 +12,7 @@ from pliant import PliantError
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent
 
+from ..reporting import put_report
 from .job import Entry, Job, run, train_width
 from .methods import MAIN, METHODS, SUBJECTS
 from .plot import plot
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no job after so many")
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--docs", type=Path, metavar="PAGE", help="a page with markers, which is given the tables")
     parser.add_argument("--job", nargs=3, metavar=("DATA", "METHOD", "SEED"), help=argparse.SUPPRESS)
     parser.add_argument("--width", type=float, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -90,6 +92,8 @@ def _write(entry: Entry, chosen: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(entry, indent=1) + "\n")
     plot(entry, result.with_suffix(".png"))
+    if chosen.docs and chosen.split == "test":
+        put_report(chosen.docs, "training", result, tables)
     print(result, result.with_suffix(".png"), sep="\n", file=sys.stderr)
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from .methods import SEPARATE
+from .methods import DEFAULT, METHODS, SEPARATE, WIDTHS
 
 Rows = list[dict[str, Any]]
 
@@ -49,6 +49,28 @@ def task_gains(rows: Rows, data: str, method: str) -> dict[tuple[float, str], Ga
     for (width, task, _), gain in _relative(rows, data, method).items():
         found[width, task].append(gain)
     return {key: Gain.over(values) for key, values in sorted(found.items())}
+
+
+@dataclass(frozen=True)
+class Lever:
+    """What a method adds to the default: points of gain (0.01 is one) by width, in the mean of so many seeds."""
+
+    method: str
+    points: dict[float, float]
+    seeds: int
+
+
+def levers(rows: Rows, data: str) -> list[Lever]:
+    """Every method that changes the default, where the default has been measured with the same seeds."""
+    found = []
+    for method in [name for name in METHODS if name not in (DEFAULT, SEPARATE)]:
+        seeds = {row["seed"] for row in rows if row["data"] == data and row["method"] == method}
+        of_seeds = [row for row in rows if row["seed"] in seeds]
+        mine, base = gains(of_seeds, data, method), gains(of_seeds, data, DEFAULT)
+        if mine and mine.keys() <= base.keys() and mine[WIDTHS[0]].seeds == base[WIDTHS[0]].seeds:
+            points = {width: gain.mean - base[width].mean for width, gain in mine.items()}
+            found.append(Lever(method, points, mine[WIDTHS[0]].seeds))
+    return found
 
 
 def _relative(rows: Rows, data: str, method: str) -> dict[tuple[float, str, int], float]:

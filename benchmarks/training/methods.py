@@ -74,12 +74,16 @@ METHODS = {
     "soft-labels": Method((_NO_FEATURES,), about="soft labels only"),
     "ci-kd": Method((_NO_LABELS,), about="CI-KD only"),
     "strong-ci-kd": Method(("training.distillation.weight=1",), about="CI-KD ten times as strong"),
-    "alpha-divergence": Method(("training.soft_labels.divergence=alpha",)),
-    "next-wider-teacher": Method(("training.teacher=next",)),
+    "alpha-divergence": Method(
+        ("training.soft_labels.divergence=alpha",), about="soft labels by alpha-divergence in place of KL"
+    ),
+    "next-wider-teacher": Method(("training.teacher=next",), about="the next wider subnet teaches, not the widest"),
     "equal-subnets": Method(("training.widest_weight=1",), about="the widest counts as much as any other"),
-    "projection": Method(("training.distillation.form=projection",)),
-    "attention": Method(("training.distillation.form=attention",)),
-    "relational": Method(("training.distillation.form=relational",)),
+    "projection": Method(
+        ("training.distillation.form=projection",), about="CI-KD by a learned projection to the teacher's channels"
+    ),
+    "attention": Method(("training.distillation.form=attention",), about="CI-KD by where a stage is active"),
+    "relational": Method(("training.distillation.form=relational",), about="CI-KD by how alike positions are"),
     "standardized": Method(("training.distillation.kind=standardized",), about="CI-KD by the correlation of channels"),
     "last-stages": Method(last_stages=2, about="CI-KD on the encoder's last two stages only"),
     "sandwich": Method(
@@ -97,7 +101,7 @@ METHODS = {
         ("training.encoder_lr=1",), about="pretrained encoders at the full rate, not half; CIFAR's has it anyway"
     ),
     "unsorted": Method(("model.sort=none",), about="pretrained channels in the order of the file"),
-    "ema": Method(("training.ema=0.998",)),
+    "ema": Method(("training.ema=0.998",), about="averaged weights"),
     "uncertainty": Method(("training.balance=uncertainty",), about="homoscedastic uncertainty weighs the tasks"),
     "gradient-norm": Method(("training.balance=gradient-norm",), about="gradient norms weigh the tasks"),
     "sharpness": Method(("training.sharpness=0.05",), about="sharpness-aware steps"),

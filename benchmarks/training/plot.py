@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from ..reporting import Entry
-from .delta import gains
-from .methods import DEFAULT, MAIN, METHODS, SEPARATE, WIDTHS
+from .delta import gains, levers
+from .methods import MAIN, SEPARATE, WIDTHS
+from .plateau import plateau
 
 _FULL = 6.0
 """Points at which a lever's colour is at its deepest."""
@@ -24,8 +23,8 @@ def plot(entry: Entry, out: Path) -> None:
     from matplotlib import pyplot
 
     names = list(dict.fromkeys(row["data"] for row in entry["rows"]))
-    levers = {data: found for data in names if (found := _levers(entry, data))}
-    rows = max(map(len, levers.values()), default=0)
+    of_data = {data: found for data in names if (found := _levers(entry, data))}
+    rows = max(map(len, of_data.values()), default=0)
     heights = [3.5, 3.5, *([0.7 + 0.3 * rows] if rows else [])]
     figure, axes = pyplot.subplots(
         len(heights),
@@ -39,7 +38,7 @@ def plot(entry: Entry, out: Path) -> None:
         _plot_gains(axes[0][column], entry, data)
         _plot_curves(axes[1][column], entry, data)
         if rows:
-            _plot_levers(axes[2][column], levers.get(data, {}))
+            _plot_levers(axes[2][column], of_data.get(data, {}))
     figure.savefig(out, dpi=110)
     pyplot.close(figure)
 
@@ -59,53 +58,33 @@ def _plot_gains(axis: Any, entry: Entry, data: str) -> None:
 
 def _levers(entry: Entry, data: str) -> dict[str, list[float]]:
     """By lever and how many seeds, points of gain more than the default of the same seeds has, by width."""
-    found = {}
-    for method in [name for name in METHODS if name not in MAIN]:
-        seeds = {row["seed"] for row in entry["rows"] if row["data"] == data and row["method"] == method}
-        rows = [row for row in entry["rows"] if row["seed"] in seeds]
-        mine, base = gains(rows, data, method), gains(rows, data, DEFAULT)
-        if mine and mine.keys() <= base.keys() and mine[WIDTHS[0]].seeds == base[WIDTHS[0]].seeds:
-            found[f"{method} ({len(seeds)})"] = [100 * (mine[width].mean - base[width].mean) for width in WIDTHS]
-    return found
+    return {
+        f"{lever.method} ({lever.seeds})": [100 * lever.points[width] for width in WIDTHS]
+        for lever in levers(entry["rows"], data)
+        if lever.method not in MAIN
+    }
 
 
-def _plot_levers(axis: Any, levers: dict[str, list[float]]) -> None:
+def _plot_levers(axis: Any, of_data: dict[str, list[float]]) -> None:
     """A table, coloured: what a lever adds to the default, in points of gain."""
-    if not levers:
+    if not of_data:
         axis.axis("off")
         return
-    axis.imshow(list(levers.values()), cmap="RdBu", vmin=-_FULL, vmax=_FULL, aspect="auto")
-    for row, points in enumerate(levers.values()):
+    axis.imshow(list(of_data.values()), cmap="RdBu", vmin=-_FULL, vmax=_FULL, aspect="auto")
+    for row, points in enumerate(of_data.values()):
         for column, value in enumerate(points):
             color = "white" if abs(value) > 0.7 * _FULL else "black"
             axis.text(column, row, f"{value:+.1f}", ha="center", va="center", color=color, fontsize="small")
     axis.set_xticks(range(len(WIDTHS)), [f"{width:g}" for width in WIDTHS])
-    axis.set_yticks(range(len(levers)), list(levers), fontsize="small")
+    axis.set_yticks(range(len(of_data)), list(of_data), fontsize="small")
     axis.set(title="points more than the default of the same seeds", xlabel="width; (seeds)")
     axis.title.set_fontsize("small")
 
 
 def _plot_curves(axis: Any, entry: Entry, data: str) -> None:
     """Where the separate networks' quality stood at the end of an epoch, relative to their last: flat is a plateau."""
-    better = {row["task"]: row["higher_is_better"] for row in entry["rows"] if row["data"] == data}
-    for width in WIDTHS:
-        points: dict[int, list[float]] = defaultdict(list)
-        for job in entry["jobs"]:
-            if job["data"] == data and job["method"] == SEPARATE:
-                curve = [point for point in job["curves"] if point["width"] == width]
-                for point in curve:
-                    points[point["step"]].append(_relative(point["quality"], curve[-1]["quality"], better))
-        if points:
-            axis.plot(list(points), [statistics.fmean(values) for values in points.values()], label=f"width {width:g}")
+    for width, curve in plateau(entry, data).items():
+        axis.plot(list(curve), list(curve.values()), label=f"width {width:g}")
     axis.set(xlabel="step", ylabel="separate: quality over its last (validation)")
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize="small", frameon=False)
-
-
-def _relative(quality: dict[str, float], last: dict[str, float], better: dict[str, bool]) -> float:
-    ratios = [
-        quality[task] / last[task] if better[task] else last[task] / quality[task]
-        for task in better
-        if quality.get(task) and last.get(task)
-    ]
-    return statistics.fmean(ratios) if ratios else float("nan")

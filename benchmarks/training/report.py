@@ -1,6 +1,6 @@
 """What people read of the benchmark: tables in Markdown and plots, made from the dated file only.
 
-python -m pliant.benchmarks.training.report benchmarks/results/training-HARDWARE-DATE.json
+python -m pliant.benchmarks.training.report benchmarks/results/training-HARDWARE-DATE.json [--docs PAGE]
 """
 
 from __future__ import annotations
@@ -9,64 +9,79 @@ import math
 import statistics
 from collections import defaultdict
 
-from ..reporting import Entry, read_and_report, table_line
-from .delta import Gain, gains, task_gains
-from .methods import MAIN, METHODS, SEPARATE, WIDTHS
+from ..reporting import Entry, read_and_report, table
+from .delta import Gain, gains, levers, task_gains
+from .methods import DEFAULT, MAIN, METHODS, SEPARATE, WIDTHS
+from .plateau import plateau
 from .plot import plot
+
+_MANY = 6
+"""Tasks up to which each has lines of its own."""
+_BY_WIDTH = [f"width {width:g}" for width in WIDTHS]
 
 
 def tables(entry: Entry) -> str:
-    """The whole report as Markdown."""
-    said = f"`{entry['command']}`, {entry['hardware']}, {entry['date']}, seeds {entry['seeds']}."
+    """The whole report as Markdown, a part for each data set."""
+    seeds = ", ".join(map(str, entry["seeds"]))
+    said = f"{entry['hardware']}, {entry['date']}, seeds {seeds}; the file's `command` trains all of it anew."
     parts = [said, *(_of_data(entry, data) for data in dict.fromkeys(row["data"] for row in entry["rows"]))]
     return "\n\n".join(parts) + "\n"
 
 
 def _of_data(entry: Entry, data: str) -> str:
-    methods = [name for name in METHODS if any(_is(row, data, name) for row in entry["rows"])]
-    compared = [name for name in methods if name != SEPARATE and gains(entry["rows"], data, name)]
-    head = table_line(["gain over separate, mean of tasks", *(f"width {width:g}" for width in WIDTHS), "seeds"])
-    lines = [f"### {data}", "", head, table_line(["---"] * (len(WIDTHS) + 2))]
-    for method in compared:
-        found = gains(entry["rows"], data, method)
-        seeds = max((gain.seeds for gain in found.values()), default=0)
-        lines.append(table_line([method, *(_percent(found.get(width)) for width in WIDTHS), str(seeds)]))
-    return "\n".join([*lines, "", *_values(entry, data, methods), "", *_costs(entry, data, methods)])
-
-
-def _values(entry: Entry, data: str, methods: list[str]) -> list[str]:
-    """Every task's metric by method and width: mean over seeds and standard deviation; of many tasks their mean."""
-    tasks = {row["task"]: row for row in entry["rows"] if row["data"] == data}
-    if len(tasks) > 6:
-        return [*_task_means(entry, data, methods), "", *_task_count(entry, data, methods)]
-    lines = [
-        table_line(["task", "method", *(f"width {width:g}" for width in WIDTHS)]),
-        table_line(["---"] * (len(WIDTHS) + 2)),
-    ]
-    for task, row in tasks.items():
-        arrow = "higher" if row["higher_is_better"] else "lower"
-        for method in [name for name in methods if name in MAIN]:
-            cells = [_mean(entry, data, method, width, task) for width in WIDTHS]
-            lines.append(table_line([f"{task}, {row['metric']} ({arrow} is better)", method, *cells]))
-    return lines
-
-
-def _task_means(entry: Entry, data: str, methods: list[str]) -> list[str]:
-    """Of many tasks: each metric's mean over its tasks, by method and width, with the spread over seeds."""
-    lines = [
-        table_line(["mean of tasks", "method", *(f"width {width:g}" for width in WIDTHS), "seeds"]),
-        table_line(["---"] * (len(WIDTHS) + 3)),
-    ]
+    """Gains, metrics, costs, levers and curves: what there is of each."""
     of_data = [row for row in entry["rows"] if row["data"] == data]
+    few = len({row["task"] for row in of_data}) <= _MANY
+    parts = [
+        f"### {data}",
+        _gains(entry, data),
+        _values(of_data) if few else _task_means(of_data),
+        "" if few else _ahead(entry, data),
+        _costs(entry, data),
+        _levers(entry, data),
+        _plateau(entry, data),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _gains(entry: Entry, data: str) -> str:
+    rows = []
+    for method in [name for name in MAIN if name != SEPARATE]:
+        if found := gains(entry["rows"], data, method):
+            seeds = max(gain.seeds for gain in found.values())
+            rows.append([method, *(_percent(found.get(width)) for width in WIDTHS), str(seeds)])
+    return table(["gain over separate, mean of tasks", *_BY_WIDTH, "seeds"], rows) if rows else ""
+
+
+def _values(of_data: list[Entry]) -> str:
+    """Every task's metric by method and width: mean over seeds and standard deviation."""
+    lines = []
+    for task, row in {row["task"]: row for row in of_data}.items():
+        for method in _compared(of_data):
+            found = [each for each in of_data if each["method"] == method and each["task"] == task]
+            cells = [_spread([each["value"] for each in found if each["width"] == width]) for width in WIDTHS]
+            lines.append([_named(f"{task}, {row['metric']}", row["higher_is_better"]), method, *cells])
+    return table(["task", "method", *_BY_WIDTH], lines)
+
+
+def _compared(rows: list[Entry]) -> list[str]:
+    return [name for name in MAIN if any(row["method"] == name for row in rows)]
+
+
+def _named(what: str, higher_is_better: bool) -> str:
+    return f"{what} ({'higher' if higher_is_better else 'lower'} is better)"
+
+
+def _task_means(of_data: list[Entry]) -> str:
+    """Of many tasks: each metric's mean over its tasks, by method and width, with the spread over seeds."""
+    lines = []
     for metric, higher in dict.fromkeys((row["metric"], row["higher_is_better"]) for row in of_data):
         rows = [row for row in of_data if row["metric"] == metric]
-        tasks = len({row["task"] for row in rows})
-        said = f"{metric} of {tasks} tasks ({'higher' if higher else 'lower'} is better)"
-        for method in [name for name in methods if name in MAIN]:
-            means = {width: _by_seed(rows, method, width) for width in WIDTHS}
-            seeds = max(len(values) for values in means.values())
-            lines.append(table_line([said, method, *(_spread(values) for values in means.values()), str(seeds)]))
-    return lines
+        said = _named(f"{metric} of {len({row['task'] for row in rows})} tasks", higher)
+        for method in _compared(rows):
+            means = [_by_seed(rows, method, width) for width in WIDTHS]
+            lines.append([said, method, *map(_spread, means), str(max(map(len, means)))])
+    return table(["mean of tasks", "method", *_BY_WIDTH, "seeds"], lines)
 
 
 def _by_seed(rows: list[Entry], method: str, width: float) -> list[float]:
@@ -78,34 +93,55 @@ def _by_seed(rows: list[Entry], method: str, width: float) -> list[float]:
     return [statistics.fmean(values) for values in found.values()]
 
 
-def _task_count(entry: Entry, data: str, methods: list[str]) -> list[str]:
+def _ahead(entry: Entry, data: str) -> str:
     """Of many tasks: for how many a method is ahead of separate networks."""
     lines = []
-    for method in [name for name in methods if name in MAIN and name != SEPARATE]:
+    for method in [name for name in MAIN if name != SEPARATE]:
         found = task_gains(entry["rows"], data, method)
-        for width in WIDTHS:
-            ahead = [gain.mean > 0 for (of_width, _), gain in found.items() if of_width == width]
-            if ahead:
-                lines.append(f"- {method}, width {width:g}: ahead in {sum(ahead)} of {len(ahead)} tasks")
-    return lines
+        of_width = {width: [gain.mean > 0 for (each, _), gain in found.items() if each == width] for width in WIDTHS}
+        if found:
+            lines.append([method, *(f"{sum(ahead)} of {len(ahead)}" if ahead else "-" for ahead in of_width.values())])
+    return table(["tasks in which it is ahead of separate", *_BY_WIDTH], lines) if lines else ""
 
 
-def _costs(entry: Entry, data: str, methods: list[str]) -> list[str]:
+def _costs(entry: Entry, data: str) -> str:
     """Compute of training, and what is stored, per method.
 
     No seconds, though results keep some: jobs ran on several machines, beside others, and a killed part left none.
     """
-    lines = [table_line(["method", "training, multiply-adds", "stored, MB (fp32)"]), table_line(["---"] * 3)]
-    for method in methods:
+    lines = []
+    for method in MAIN:
         jobs = [job for job in entry["jobs"] if job["data"] == data and job["method"] == method]
-        means = {name: statistics.fmean(job[name] for job in jobs) for name in ("macs", "parameter_bytes")}
-        lines.append(table_line([method, f"{means['macs']:.2e}", f"{means['parameter_bytes'] / 1e6:.1f}"]))
-    return lines
+        if jobs:
+            means = [statistics.fmean(job[name] for job in jobs) for name in ("macs", "parameter_bytes")]
+            lines.append([method, f"{means[0]:.2e}", f"{means[1] / 1e6:.1f}"])
+    return table(["method", "training, multiply-adds", "stored, MB (fp32)"], lines) if lines else ""
 
 
-def _mean(entry: Entry, data: str, method: str, width: float, task: str) -> str:
-    rows = [row for row in entry["rows"] if _is(row, data, method) and row["width"] == width and row["task"] == task]
-    return _spread([row["value"] for row in rows])
+def _levers(entry: Entry, data: str) -> str:
+    """What each change of the default gives, in points more than the default of the same seeds."""
+    lines = [
+        [
+            f"`{each.method}`",
+            METHODS[each.method].about,
+            *(f"{100 * each.points[w]:+.1f}" for w in WIDTHS),
+            str(each.seeds),
+        ]
+        for each in levers(entry["rows"], data)
+    ]
+    head = [f"instead of the {DEFAULT}", "", *_BY_WIDTH, "seeds"]
+    return f"Points of gain more than the {DEFAULT} of the same seeds:\n\n{table(head, lines)}" if lines else ""
+
+
+def _plateau(entry: Entry, data: str) -> str:
+    """At every epoch that was judged before the last."""
+    found = {width: list(curve.items())[:-1] for width, curve in plateau(entry, data).items()}
+    steps = [step for step, _ in max(found.values(), key=len, default=[])]
+    lines = [[f"{width:g}", *(f"{value:.3f}" for _, value in curve)] for width, curve in found.items()]
+    if not steps:
+        return ""
+    head = ["separate, width", *(f"step {step}" for step in steps)]
+    return f"Validation quality of separate networks over that at their end:\n\n{table(head, lines)}"
 
 
 def _spread(values: list[float]) -> str:
@@ -114,10 +150,6 @@ def _spread(values: list[float]) -> str:
         return "-"
     spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.3f}{spread}"
-
-
-def _is(row: Entry, data: str, method: str) -> bool:
-    return bool(row["data"] == data and row["method"] == method)
 
 
 def _percent(gain: Gain | None) -> str:
