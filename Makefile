@@ -62,7 +62,7 @@ bench-training: $(READY)  ## does nested beat separate? hours; what is measured 
 	@$(BIN)/python -m pliant.benchmarks.training --docs docs/benchmarks.md $(ARGS)
 
 bench-search: $(READY)  ## which search finds the better subnets? on the supernets of bench-training
-	@$(BIN)/python -m pliant.benchmarks.search $(ARGS)
+	@$(BIN)/python -m pliant.benchmarks.search --docs docs/benchmarks.md $(ARGS)
 
 bench-runtime: $(READY)  ## budgets met, overhead, switching under load (SUITE=FILE PARTS=budgets)
 	@for part in $(PARTS); do \

@@ -15,6 +15,7 @@ from pliant.search.algorithms.archive import Archive
 from pliant.search.algorithms.interface import Problem
 
 from ..dated import hardware_name
+from ..reporting import put_report
 from ..training.methods import SUBJECTS
 from .effort import Counted
 from .methods import METHODS
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--evaluations", type=int, default=40, help="encoders, or subnets, that a method may evaluate")
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where supernets were trained")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--docs", type=Path, metavar="PAGE", help="a page with markers, which is given the tables")
     chosen = parser.parse_args()
     entry = new_entry(_command(chosen), hardware_name(), time.strftime("%Y-%m-%d"), chosen.evaluations)
     try:
@@ -49,6 +51,8 @@ def main() -> int:
         if entry["rows"]:
             path = write_results(entry, chosen.results)
             print(path, plot_results(path), sep="\n", file=sys.stderr)
+            if chosen.docs:
+                put_report(chosen.docs, "search", path, tables)
     if entry["rows"]:
         print(tables(entry), end="")
     return 1 if failed or not entry["rows"] else 0

@@ -1,6 +1,6 @@
 """What people read of the benchmark: tables in Markdown and a plot, made from the dated file only.
 
-python -m pliant.benchmarks.search.report benchmarks/results/search-HARDWARE-DATE.json
+python -m pliant.benchmarks.search.report benchmarks/results/search-HARDWARE-DATE.json [--docs PAGE]
 """
 
 from __future__ import annotations
@@ -11,42 +11,46 @@ from typing import Any
 
 import numpy as np
 
-from ..reporting import Entry, read_and_report, table_line
+from ..reporting import Entry, read_and_report, table
+from ..training.methods import SUBJECTS
 
 BASE = "uniform-width"
 RULE, RIVALS = "ecmt", ("encoder-only", "random")
 """The predecessor's rule, and what it has to beat beside the base."""
 MEASURES = ("control", "hypervolume", "uniformity", "response")
 RESAMPLES = 10_000
+_NUMBERED = {
+    name: number
+    for number, name in enumerate(
+        (BASE, "encoder-only", RULE, "joint-fp32", "search-then-int8", "joint", "random", "factorized"), 1
+    )
+}
+"""Methods that texts call by their number."""
 CONTROL = "control, 1e-3"
 """What the column of control is called: a volume of as many axes as there are tasks is small."""
 
 
 def tables(entry: Entry) -> str:
     """The whole report as Markdown."""
-    said = f"`{entry['command']}`, {entry['hardware']}, {entry['date']}."
-    return "\n\n".join([said, *(_of_data(entry, data) for data in _names(entry, "data"))]) + "\n"
+    said = f"{entry['hardware']}, {entry['date']}; the file's `command` measures it anew."
+    names = sorted(_names(entry, "data"), key=list(SUBJECTS).index)
+    return "\n\n".join([said, *(_of_data(entry, data) for data in names)]) + "\n"
 
 
 def _of_data(entry: Entry, data: str) -> str:
-    head = ["method", "evaluations", CONTROL, *MEASURES[1:], f"control over {BASE}", "95 % interval"]
-    lines = [
-        f"### {data}",
-        "",
-        f"{_estimated(entry, data)} {_learned(entry, data)}",
-        "",
-        table_line(head),
-        table_line(["---"] * len(head)),
-    ]
+    head = ["method", "seeds", "evaluations", CONTROL, f"over ({_NUMBERED[BASE]})", "95 % interval", *MEASURES[1:]]
+    lines = []
     for method in _names(entry, "method"):
-        rows = _rows(entry, data, method)
-        if rows:
-            lines.append(
-                table_line(
-                    [method, _effort(rows), *(_mean(rows, name) for name in MEASURES), *_over(entry, data, method)]
-                )
-            )
-    return "\n".join([*lines, *_rule(entry, data)])
+        if rows := _rows(entry, data, method):
+            control, *others = (_mean(rows, name) for name in MEASURES)
+            over = _over(entry, data, method)
+            lines.append([_named(method), str(len(rows)), _effort(rows), control, *over, *others])
+    parts = [f"### {data}", f"{_estimated(entry, data)} {_learned(entry, data)}", table(head, lines)]
+    return "\n\n".join([*parts, *_rule(entry, data)])
+
+
+def _named(method: str) -> str:
+    return f"({_NUMBERED[method]}) {method}" if method in _NUMBERED else method
 
 
 def _effort(rows: list[Entry]) -> str:
@@ -59,7 +63,7 @@ def _effort(rows: list[Entry]) -> str:
 def _rule(entry: Entry, data: str) -> list[str]:
     """How much more control the predecessor's rule has than its other rivals."""
     told = [f"{over[0]} over {rival} ({over[1]})" for rival in RIVALS if (over := _over(entry, data, RULE, rival))[0]]
-    return ["", f"Control of {RULE}: {', '.join(told)}."] if told else []
+    return [f"Control of {RULE}: {', '.join(told)}."] if told else []
 
 
 def _estimated(entry: Entry, data: str) -> str:
@@ -85,7 +89,7 @@ def _over(entry: Entry, data: str, method: str, base: str = BASE) -> list[str]:
     if method == base or not mine or not theirs:
         return ["", ""]
     low, middle, high = control_ratio(mine, theirs)
-    return [f"{middle - 1:+.1%}", f"{low - 1:+.1%} to {high - 1:+.1%}"]
+    return [f"{100 * middle - 100:+.0f} %", f"{100 * low - 100:+.0f} to {100 * high - 100:+.0f} %"]
 
 
 def control_ratio(rows: list[Entry], base: list[Entry], seed: int = 0) -> tuple[float, float, float]:
@@ -108,7 +112,7 @@ def control_ratio(rows: list[Entry], base: list[Entry], seed: int = 0) -> tuple[
 
 
 def _mean(rows: list[Entry], measure: str) -> str:
-    scale, digits = (1e3, 3) if measure == "control" else (1.0, 4)
+    scale, digits = (1e3, 2) if measure == "control" else (1.0, 4)
     values = [scale * row[measure] for row in rows]
     spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.{digits}f}{spread}"

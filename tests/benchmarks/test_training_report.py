@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from pliant.benchmarks.training.plot import _levers, plot
 from pliant.benchmarks.training.report import tables
 from pliant.benchmarks.training.results import command_of, current, merged, save
 
-ROOT = Path(__file__).resolve().parents[2]
 TASKS = {"depth": ("rmse", False), "segmentation": ("miou", True)}
 
 
@@ -173,23 +171,6 @@ def test_a_lever_is_compared_with_the_default_of_the_same_seeds(tmp_path: Any) -
     assert _levers(entry, "redkitchen") == {"ema (1)": pytest.approx([-4.0] * len(WIDTHS))}
     plot(entry, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 10_000
-
-
-def test_the_tables_of_the_page_are_those_of_the_file_that_it_names(tmp_path: Path) -> None:
-    """And its picture is there: nobody writes them by hand, nor forgets them after a run."""
-    page = ROOT / "docs" / "benchmarks.md"
-    copy = tmp_path / "docs" / "page.md"
-    copy.parent.mkdir()
-    copy.write_text(page.read_text())
-    made = page.read_text().split("<!-- training: begin -->")[1].split("<!-- training: end -->")[0]
-    names = re.findall(r"results/(training-[\w-]+\.(?:json|png))", made)
-    kept = ROOT / "benchmarks" / "results"
-    assert len(set(names)) == 2
-    assert all((kept / name).exists() for name in names)
-    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")
-    result = next(name for name in names if name.endswith(".json"))
-    put_report(copy, "training", tmp_path / "benchmarks" / "results" / result, tables)
-    assert copy.read_text() == page.read_text()
 
 
 def test_a_page_without_its_markers_is_left_alone(tmp_path: Path) -> None:
