@@ -30,16 +30,16 @@ from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
 from pliant.search.quality.integers import Images
-from pliant.training.checkpoint import RECORD, load_checkpoint, resolve, steps
+from pliant.training.checkpoints.checkpoint import RECORD, load_checkpoint, resolve, steps
 from pliant.training.data.batches import batches_per_epoch
-from pliant.training.evaluate import load_batches
-from pliant.training.evaluator import Evaluator
+from pliant.training.evaluation.evaluate import load_batches
+from pliant.training.evaluation.evaluator import Evaluator
+from pliant.training.evaluation.recalibrate import recalibration_batches
 from pliant.training.loop import train
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent, StepReport
-from pliant.training.recalibrate import recalibration_batches
-from pliant.training.recipe import Recipe
-from pliant.training.recipe_file import load_recipe
+from pliant.training.recipe.file import load_recipe
+from pliant.training.recipe.recipe import Recipe
 
 Entry = dict[str, Any]
 WORTH = 0.01
@@ -98,7 +98,7 @@ class _Fork(Silent):
 def _train(recipe: Recipe, share: float, folder: Path, engine: str) -> Path:
     """Both trainings, as far as they are not done; the folder of the one that is aware of the engine."""
     total = recipe.training.epochs * batches_per_epoch(open_split(recipe, "train"), recipe.training.batch_size)
-    # The first step that rounds: see training/objective.py.
+    # The first step that rounds: see training/optimization/objective.py.
     at = next((step for step in range(1, total) if step / total >= 1.0 - share), total - 1)
     every = f"training.checkpoint_every={at}"
     plain, fork, aware = folder / "plain", folder / f"fork-{at}", folder / f"aware-{engine}"

@@ -39,8 +39,8 @@ from pliant.quantize.calibrate import calibrate
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
 from pliant.training.data import Dataset, open_data
-from pliant.training.evaluate import load_batches
-from pliant.training.recalibrate import recalibrate
+from pliant.training.evaluation.evaluate import load_batches
+from pliant.training.evaluation.recalibrate import recalibrate
 
 SIZE = (128, 160)
 RUNS, QUANTILE = 150, 0.15

@@ -25,9 +25,9 @@ from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.stepping import Stepping
 from pliant.training.data.batches import Batch, epoch_batches
 from pliant.training.loop import ahead
-from pliant.training.recipe import Recipe
-from pliant.training.recipe_file import load_recipe
-from pliant.training.sampling import subnets_at
+from pliant.training.optimization.sampling import subnets_at
+from pliant.training.recipe.file import load_recipe
+from pliant.training.recipe.recipe import Recipe
 
 # The first steps wait for the first batch and warm caches up.
 WARM = 2

@@ -29,7 +29,7 @@ from pliant.export.quality import Labelled, Run, measure_quality, read_labelled
 from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.suite import Suite
 from pliant.training.prepare import open_split
-from pliant.training.recipe_file import load_recipe
+from pliant.training.recipe.file import load_recipe
 
 Entry = dict[str, Any]
 

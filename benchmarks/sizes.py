@@ -31,7 +31,7 @@ from pliant.models.supernet import Supernet
 from pliant.runtime.session import load_subnet
 from pliant.runtime.suite import Suite
 from pliant.training.prepare import fresh_supernet, open_training_data
-from pliant.training.recipe_file import load_recipe
+from pliant.training.recipe.file import load_recipe
 
 Entry = dict[str, Any]
 OPENINGS = 150

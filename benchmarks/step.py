@@ -24,9 +24,9 @@ from pliant.benchmarks.paired import paired
 from pliant.benchmarks.stepping import Stepping
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.training.data.batches import epoch_batches
-from pliant.training.recipe_file import load_recipe
-from pliant.training.recipe_training import TrainingRecipe
-from pliant.training.sampling import subnets_at
+from pliant.training.optimization.sampling import subnets_at
+from pliant.training.recipe.file import load_recipe
+from pliant.training.recipe.training import TrainingRecipe
 
 
 def drawn(space: SearchSpace, recipe: TrainingRecipe, count: int) -> Iterator[list[SubnetConfig]]:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import torch
 
 from pliant.models.space import SubnetConfig
-from pliant.training.auxiliary import Auxiliary
 from pliant.training.data.batches import Batch
-from pliant.training.layout import inputs_of
-from pliant.training.objective import Inputs
+from pliant.training.layout import Inputs, inputs_of
+from pliant.training.optimization.auxiliary import Auxiliary
+from pliant.training.optimization.schedule import make_optimizer
+from pliant.training.optimization.step import train_step
 from pliant.training.prepare import choose_device, fresh_supernet, open_training_data
-from pliant.training.recipe import Recipe
-from pliant.training.schedule import make_optimizer
-from pliant.training.step import train_step
+from pliant.training.recipe.recipe import Recipe
 
 
 class Stepping:

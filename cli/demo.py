@@ -15,7 +15,7 @@ from .progress import note, progress_bar
 if TYPE_CHECKING:
     from ..runtime.suite import Suite
     from ..search.front.front import Front
-    from ..training.recipe import Recipe
+    from ..training.recipe.recipe import Recipe
 
 RECIPE = "scenes-demo"
 # Fewer than usual: each is exported and measured in two precisions, and the demo is to take minutes.
@@ -32,7 +32,7 @@ def run_demo(out: Path, as_json: bool) -> None:
 
 def _run(out: Path, as_json: bool) -> None:
     from ..runtime.opening import open_suite
-    from ..training.recipe_file import load_recipe
+    from ..training.recipe.file import load_recipe
     from .demo_budgets import measure_all, preferring, three_plans
     from .demo_report import print_report, report_json, write_sheet
     from .tables import print_json
@@ -76,7 +76,7 @@ def _stage(name: str) -> Iterator[None]:
 
 
 def _train(recipe: Recipe, out: Path) -> None:
-    from ..training.checkpoint import steps
+    from ..training.checkpoints.checkpoint import steps
     from ..training.loop import train
     from .training import TrainingBar
 

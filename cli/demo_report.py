@@ -13,7 +13,7 @@ from .tables import milliseconds, print_table, size
 if TYPE_CHECKING:
     from ..runtime.planning.plan import Plan
     from ..runtime.suite import Suite
-    from ..training.recipe import Recipe
+    from ..training.recipe.recipe import Recipe
 
 _IMAGES = (0, 3)
 _SCALE = 2

@@ -21,7 +21,7 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     from ..export.pipeline import export_suite
     from ..export.settings import ExportData
     from ..search.front.front import Front
-    from ..training.checkpoint import load_checkpoint
+    from ..training.checkpoints.checkpoint import load_checkpoint
     from ..training.prepare import open_split
 
     check_file(out, reads=[front])

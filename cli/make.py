@@ -62,7 +62,7 @@ def train(
 
     without_stack_traces()
     from ..training.loop import train as run_training
-    from ..training.recipe_file import load_recipe
+    from ..training.recipe.file import load_recipe
 
     with TrainingBar() as bar, together() as ranks:
         result = run_training(load_recipe(recipe, settings), out, resume=resume, progress=bar, ranks=ranks)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..search.entries import FrontEntry, Latency
     from ..search.front.front import Front
     from ..search.latency.clock import Clock
-    from ..training.checkpoint import Checkpoint
+    from ..training.checkpoints.checkpoint import Checkpoint
     from .progress import Report
 
 
@@ -50,7 +50,7 @@ def run(asked: Asked, report: Report) -> Front:
     from ..devices.profile import read_profile
     from ..search.floors import Floors
     from ..search.run import DEFAULT, run_search
-    from ..training.checkpoint import load_checkpoint
+    from ..training.checkpoints.checkpoint import load_checkpoint
 
     out = asked.out
     check_front_path(out)

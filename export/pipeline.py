@@ -16,12 +16,12 @@ from ..models.supernet import Supernet
 from ..quantize.policy import Policy
 from ..runtime.opening import open_suite
 from ..runtime.verify import verify_suite
-from ..training.checkpoint import Checkpoint
+from ..training.checkpoints.checkpoint import Checkpoint
 from ..training.data.batches import Batch
-from ..training.evaluate import load_batches
-from ..training.evaluator import Evaluator
-from ..training.recalibrate import recalibration_batches
-from ..training.recipe_training import TrainingRecipe
+from ..training.evaluation.evaluate import load_batches
+from ..training.evaluation.evaluator import Evaluator
+from ..training.evaluation.recalibrate import recalibration_batches
+from ..training.recipe.training import TrainingRecipe
 from .build import Builder, Built
 from .quality import read_labelled
 from .quantized import whole_forms

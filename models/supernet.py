@@ -26,7 +26,7 @@ class Supernet(Network):
 
     Calls take images (N, 3, H, W), normalised (`normalize`), and return raw outputs by task, at the images' size.
     `statistics` are the configuration's recalibrated batch-norm moments; without them evaluation uses the full width's
-    running ones, which suit only the widest. `collect` gathers new ones (`training.recalibrate`). In training
+    running ones, which suit only the widest. `collect` gathers new ones (`training.evaluation`). In training
     the batch's moments are those of all processes that share it, by `reduction`. `rounding` rounds as if on integers
     (`quantize.fake`).
     """

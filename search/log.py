@@ -21,7 +21,7 @@ from ..devices.words import counted
 from ..models.space import SubnetConfig
 from ..quantize.assignment import FP32
 from ..quantize.policy import Policy
-from ..training.evaluator import Encoder, Entry, Table
+from ..training.evaluation.evaluator import Encoder, Entry, Table
 from .log_reading import Contents, holds_something, line_of, read_log
 from .pace import Timed
 

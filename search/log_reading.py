@@ -17,7 +17,7 @@ from ..devices.errors import CheckpointError, PliantError
 from ..models.space import SubnetConfig
 from ..quantize.assignment import FP32
 from ..quantize.policy import Policy
-from ..training.evaluator import Entry
+from ..training.evaluation.evaluator import Entry
 from .pace import Timed
 
 _OTHER = {"supernet": "another supernet", "images": "other images", "_version": "another version of pliant"}

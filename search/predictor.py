@@ -22,7 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from ..training.evaluator import Encoder
+from ..training.evaluation.evaluator import Encoder
 
 Matrix = NDArray[np.float64]
 MOST = 1000

@@ -14,8 +14,8 @@ from ..models.cost import Cost
 from ..models.space import SubnetConfig
 from ..quantize.assignment import FP32, policy_of
 from ..quantize.policy import Policy
-from ..training.checkpoint import Checkpoint, load_checkpoint
-from ..training.evaluator import Encoder, Evaluator, Table
+from ..training.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ..training.evaluation.evaluator import Encoder, Evaluator, Table
 from ..training.prepare import choose_device
 from . import FRONT_SIZE
 from .algorithms.ecmt import Ecmt

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..devices.errors import BudgetError, CheckpointError
 from ..runtime.planning.budget import MEMORY
-from ..training.checkpoint import Checkpoint
+from ..training.checkpoints.checkpoint import Checkpoint
 from .algorithms.ecmt import Ecmt
 from .algorithms.interface import Found, Problem
 from .floors import NONE, meets

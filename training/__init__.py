@@ -13,14 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .checkpoint import Checkpoint, load_checkpoint
-    from .evaluate import load_batches
-    from .evaluator import Evaluator
+    from .checkpoints.checkpoint import Checkpoint, load_checkpoint
+    from .evaluation.evaluate import load_batches
+    from .evaluation.evaluator import Evaluator
     from .loop import TrainResult, train
     from .prepare import open_split
     from .progress import Progress, Silent, StepReport
-    from .recipe import Recipe
-    from .recipe_file import built_in_recipes, load_recipe
+    from .recipe.file import built_in_recipes, load_recipe
+    from .recipe.recipe import Recipe
 
 __all__ = [
     "Checkpoint",
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "checkpoint": ("Checkpoint", "load_checkpoint"),
-    "evaluate": ("load_batches",),
-    "evaluator": ("Evaluator",),
+    "checkpoints.checkpoint": ("Checkpoint", "load_checkpoint"),
+    "evaluation.evaluate": ("load_batches",),
+    "evaluation.evaluator": ("Evaluator",),
     "loop": ("TrainResult", "train"),
     "prepare": ("open_split",),
     "progress": ("Progress", "Silent", "StepReport"),
-    "recipe": ("Recipe",),
-    "recipe_file": ("built_in_recipes", "load_recipe"),
+    "recipe.file": ("built_in_recipes", "load_recipe"),
+    "recipe.recipe": ("Recipe",),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 

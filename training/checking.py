@@ -10,10 +10,10 @@ from .data.check import Found, Progress, Source, check_data
 from .data.cifar_files import RECORDS
 from .data.folder_form import FORM
 from .prepare import pretrained_path
-from .recipe import Recipe
-from .recipe_data import DataRecipe
-from .recipe_file import find_recipe, load_recipe
-from .weight_files import read_weights
+from .recipe.data import DataRecipe
+from .recipe.file import find_recipe, load_recipe
+from .recipe.recipe import Recipe
+from .weights.files import read_weights
 
 # What a folder holds, by which it is known without a word from its owner.
 _SIGNS = (

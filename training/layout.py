@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ..models.network import normalize
 from ..models.supernet import Supernet
 from .data.batches import Batch
-from .objective import Inputs
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A batch where the supernet is: images (N, 3, H, W) normalised, targets by task."""
+
+    images: Tensor
+    targets: dict[str, Tensor]
 
 
 def laid_out(supernet: Supernet, images: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from typing import Any
 from ..devices.errors import TrainingError
 from ..models.space import SubnetConfig
 from ..runtime.format.tasks import Task
-from .checkpoint import (
+from .checkpoints.checkpoint import (
     Checkpoint,
     add_metrics,
     check_checkpoints_fit,
@@ -26,23 +26,23 @@ from .checkpoint import (
     save_checkpoint,
     steps,
 )
+from .checkpoints.resume import starting_point
 from .data.batches import Batch, epoch_batches
 from .disk import check_writable
-from .evaluate import landmark_subnets, load_batches, quality_row
-from .evaluator import Evaluator
-from .faults import enough_values
+from .evaluation.evaluate import landmark_subnets, load_batches, quality_row
+from .evaluation.evaluator import Evaluator
+from .evaluation.recalibrate import recalibration_batches
 from .interrupt import AfterTheStep
 from .layout import inputs_of
+from .optimization.faults import enough_values
+from .optimization.sampling import subnets_at
+from .optimization.schedule import learning_rate, optimizer_tensors, set_learning_rate
+from .optimization.step import ADVICE, train_step
 from .prepare import TrainingData
 from .progress import MetricsLog, NoLog, Pace, Progress, Silent, StepReport
 from .ranks import Ranks, joined
-from .recalibrate import recalibration_batches
-from .recipe import Recipe
-from .resume import starting_point
+from .recipe.recipe import Recipe
 from .run import Run, prepared
-from .sampling import subnets_at
-from .schedule import learning_rate, optimizer_tensors, set_learning_rate
-from .step import ADVICE, train_step
 
 Rows = list[dict[str, Any]]
 ECHO = 1.0

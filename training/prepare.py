@@ -20,13 +20,13 @@ from .data.files import find
 from .data.mixture import Mixture
 from .data.sample import Dataset
 from .data.values import Checked
+from .evaluation.recalibrate import recalibration_batches
 from .layout import laid_out
-from .objective import LOSSES
-from .pretrained import load_pretrained
-from .recalibrate import recalibration_batches
-from .recipe import Recipe
-from .recipe_errors import nearest
-from .weight_files import read_weights
+from .optimization.objective import LOSSES
+from .recipe.errors import nearest
+from .recipe.recipe import Recipe
+from .weights.files import read_weights
+from .weights.pretrained import load_pretrained
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ import torch
 
 from ..devices.errors import RecipeError
 from ..models.supernet import Supernet
-from .auxiliary import Auxiliary
-from .average import Average
-from .checkpoint import Checkpoint
+from .checkpoints.checkpoint import Checkpoint
+from .checkpoints.resume import beside, binding, restore
 from .data.batches import batches_per_epoch
+from .optimization.auxiliary import Auxiliary
+from .optimization.average import Average
+from .optimization.schedule import make_optimizer
 from .prepare import TrainingData, choose_device, fresh_supernet, given, open_training_data
 from .progress import Progress
 from .ranks import Ranks
-from .recipe import Recipe
-from .resume import beside, binding, restore
-from .schedule import make_optimizer
+from .recipe.recipe import Recipe
 from .separate import own_fans
 
 

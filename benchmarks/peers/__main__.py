@@ -15,7 +15,7 @@ import numpy as np
 
 from pliant import PliantError
 from pliant.devices.measure import Effort, measure
-from pliant.training.checkpoint import load_checkpoint, resolve
+from pliant.training.checkpoints.checkpoint import load_checkpoint, resolve
 
 from ..dated import save_dated
 from .judged import QUANTILE, Session, judge, losses

@@ -25,7 +25,7 @@ from pliant.export.noise import signal_to_noise
 from pliant.export.quality import measure_quality
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.ranges import Range
-from pliant.training.checkpoint import load_checkpoint, resolve
+from pliant.training.checkpoints.checkpoint import load_checkpoint, resolve
 
 from ..dated import save_dated
 from .calibrators import CALIBRATORS, Found

@@ -18,10 +18,10 @@ from pliant.models.space import SubnetConfig
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
 from pliant.runtime.graphs.graph import parse_graph
-from pliant.training.checkpoint import Checkpoint
-from pliant.training.evaluator import Evaluator
+from pliant.training.checkpoints.checkpoint import Checkpoint
+from pliant.training.evaluation.evaluator import Evaluator
+from pliant.training.evaluation.recalibrate import recalibration_batches
 from pliant.training.prepare import open_split
-from pliant.training.recalibrate import recalibration_batches
 
 
 class Subnets:

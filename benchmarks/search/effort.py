@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pliant.search.algorithms.interface import Problem, TableSource, Wanted
 from pliant.search.algorithms.parts import PartCosts
-from pliant.training.evaluator import Table
+from pliant.training.evaluation.evaluator import Table
 
 
 class Counted:

@@ -22,8 +22,8 @@ import torch
 from pliant import PliantError
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.search.quality.data import SearchData, open_search_data
-from pliant.training.checkpoint import Checkpoint
-from pliant.training.evaluator import Evaluator
+from pliant.training.checkpoints.checkpoint import Checkpoint
+from pliant.training.evaluation.evaluator import Evaluator
 
 from ..dated import save_dated
 from ..paired import paired

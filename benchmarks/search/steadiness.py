@@ -27,7 +27,7 @@ from pliant.search.latency.clock import probes
 from pliant.search.latency.model import LatencyModel
 from pliant.search.latency.timing import Timer, quickest_tenth
 from pliant.search.pace import Timed, at_one_pace
-from pliant.training.checkpoint import Checkpoint
+from pliant.training.checkpoints.checkpoint import Checkpoint
 
 from ..dated import save_dated
 from ..reporting import table_line

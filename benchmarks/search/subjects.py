@@ -12,7 +12,7 @@ from typing import Any
 from pliant import PliantError
 from pliant.runtime.format.tasks import Task
 from pliant.search.preference import Preference
-from pliant.training.checkpoint import Checkpoint, load_checkpoint, resolve, steps
+from pliant.training.checkpoints.checkpoint import Checkpoint, load_checkpoint, resolve, steps
 
 from ..training.job import Job
 from ..training.methods import DEFAULT

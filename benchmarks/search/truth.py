@@ -22,8 +22,8 @@ from pliant.search.quality.identity import batches_digest, supernet_digest
 from pliant.search.quality.integers import Images, integer_sources
 from pliant.search.quality.source import ByPrecision
 from pliant.search.run import NO_LOSS
-from pliant.training.checkpoint import Checkpoint
-from pliant.training.evaluator import Evaluator
+from pliant.training.checkpoints.checkpoint import Checkpoint
+from pliant.training.evaluation.evaluator import Evaluator
 
 from .times import StoredTimes
 

@@ -7,8 +7,8 @@ from functools import cache
 from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
 from pliant.models.supernet import Supernet
-from pliant.training.recipe_training import TrainingRecipe
-from pliant.training.sampling import subnets_at
+from pliant.training.optimization.sampling import subnets_at
+from pliant.training.recipe.training import TrainingRecipe
 
 # A backward pass multiplies twice what the forward pass does: with the weights, and with the activations.
 PASSES = 3

@@ -13,16 +13,16 @@ from typing import Any
 from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
 from pliant.runtime.format.tasks import Task
-from pliant.training.checkpoint import load_checkpoint, resolve, steps
+from pliant.training.checkpoints.checkpoint import load_checkpoint, resolve, steps
+from pliant.training.checkpoints.resume import binding
 from pliant.training.data.batches import batches_per_epoch
-from pliant.training.evaluate import load_batches
-from pliant.training.evaluator import Evaluator
+from pliant.training.evaluation.evaluate import load_batches
+from pliant.training.evaluation.evaluator import Evaluator
+from pliant.training.evaluation.recalibrate import recalibration_batches
 from pliant.training.loop import train
 from pliant.training.prepare import choose_device, open_split
 from pliant.training.progress import Progress
-from pliant.training.recalibrate import recalibration_batches
-from pliant.training.recipe import Recipe
-from pliant.training.resume import binding
+from pliant.training.recipe.recipe import Recipe
 
 from .compute import training_macs
 from .methods import METHODS, WIDTHS, recipe_of

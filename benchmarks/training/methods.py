@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pliant.models.supernet import stages_of
-from pliant.training.recipe import Recipe
-from pliant.training.recipe_file import load_recipe
+from pliant.training.recipe.file import load_recipe
+from pliant.training.recipe.recipe import Recipe
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 DEFAULT, SEPARATE, UNDISTILLED = "default", "separate", "no-distillation"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from ...models.space import SubnetConfig
-from ...training.evaluator import Table
+from ...training.evaluation.evaluator import Table
 from ..score import Yardstick
 from .hypervolume import Points, Volume
 from .interface import Candidate, Found, Problem, Trunk, by_task

@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass
 
 from ...models.space import SearchSpace, SubnetConfig
-from ...training.evaluator import Encoder
+from ...training.evaluation.evaluator import Encoder
 from ..preference import Preference, rule_variants
 from .archive import Archive
 from .evolution import Evolution, Genes

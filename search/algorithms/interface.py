@@ -10,7 +10,7 @@ from ...models.cost import Cost
 from ...models.space import SearchSpace, SubnetConfig
 from ...quantize.assignment import FP32, Assignment, assigned_to, even_assignments
 from ...runtime.format.tasks import Task
-from ...training.evaluator import Demand, Encoder, Table
+from ...training.evaluation.evaluator import Demand, Encoder, Table
 from ..floors import NONE, Floors
 from ..latency.model import LatencyModel
 from ..limits import UNLIMITED, Limits

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models.space import SubnetConfig
-from ...training.evaluator import Table
+from ...training.evaluation.evaluator import Table
 from ..predictor import Foretold, Matrix, Predictor
 from ..score import Yardstick
 from .evolution import Genes, evolved

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...models.cost import Cost, PartCost
 from ...models.space import SearchSpace, SubnetConfig
 from ...quantize.assignment import FP32, Assignment
-from ...training.evaluator import Table
+from ...training.evaluation.evaluator import Table
 from ..latency.model import LatencyModel
 from .interface import Candidate, Problem, Trunk, by_task
 

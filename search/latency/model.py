@@ -18,7 +18,7 @@ from ...devices.errors import BudgetError
 from ...models.space import SearchSpace, SubnetConfig
 from ...quantize.assignment import FP32, Assignment, assigned_to
 from ...runtime.format.tasks import Task
-from ...training.evaluator import Encoder
+from ...training.evaluation.evaluator import Encoder
 from ..predictor import Fit
 
 Vector = NDArray[np.float64]

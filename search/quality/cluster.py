@@ -15,7 +15,7 @@ from typing import Any
 from ...devices.errors import EngineUnavailable, PliantError
 from ...models.supernet import Supernet
 from ...training.data.batches import Batch
-from ...training.evaluator import Demand, Encoder, Evaluator, Table, Wanted
+from ...training.evaluation.evaluator import Demand, Encoder, Evaluator, Table, Wanted
 
 LOCAL = "local"
 PATIENCE = 5.0

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...training.checkpoint import Checkpoint
+from ...training.checkpoints.checkpoint import Checkpoint
 from ...training.data.batches import Batch
-from ...training.evaluate import load_batches
+from ...training.evaluation.evaluate import load_batches
+from ...training.evaluation.recalibrate import recalibration_batches
 from ...training.prepare import open_split
-from ...training.recalibrate import recalibration_batches
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from ...quantize.lowering import Lowered
 from ...quantize.policy import MIXED, Policy
 from ...quantize.ranges import Range
 from ...training.data.batches import Batch
-from ...training.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wanted
+from ...training.evaluation.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wanted
 from ..log import EvaluationLog
 from ..wording import Note, unheard
 

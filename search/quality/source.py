@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from ...training import evaluator
-from ...training.evaluator import Table
+from ...training.evaluation import evaluator
+from ...training.evaluation.evaluator import Table
 from ..algorithms.interface import Wanted
 
 
 class EncoderSource(Protocol):
-    """Tables of encoders in one precision (`training.evaluator.Evaluator`, a cluster, `integers.IntegerEvaluator`)."""
+    """Tables of encoders in one precision (`training.evaluation`, a cluster, `integers.IntegerEvaluator`)."""
 
     def evaluate(self, wanted: Sequence[evaluator.Wanted]) -> Iterator[Table]:
         """Quality of the demanded decoders on each encoder, in this order."""

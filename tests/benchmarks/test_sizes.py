@@ -11,7 +11,7 @@ from pliant.benchmarks.runtime.bare import SUBNETS as BARE_SUBNETS
 from pliant.benchmarks.runtime.bare import grown, held
 from pliant.benchmarks.sizes import OPENINGS, configurations, opening, sizes, touched
 from pliant.training.prepare import fresh_supernet, open_training_data
-from pliant.training.recipe_file import load_recipe
+from pliant.training.recipe.file import load_recipe
 
 from ..runtime.making import make
 

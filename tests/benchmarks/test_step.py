@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from pliant.benchmarks.step import drawn
-from pliant.training.sampling import subnets_at
+from pliant.training.optimization.sampling import subnets_at
 
 from ..training.tiny import SPACE, tiny_recipe
 

@@ -15,8 +15,8 @@ from pliant.benchmarks.training.compute import training_macs
 from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.methods import MAIN, METHODS, WIDTHS, recipe_of
 from pliant.models.cost import CostModel
-from pliant.training.recipe_file import load_recipe
-from pliant.training.resume import binding
+from pliant.training.checkpoints.resume import binding
+from pliant.training.recipe.file import load_recipe
 
 from ..training.tiny import tiny_recipe, tiny_supernet
 

@@ -21,8 +21,8 @@ from pliant.models.network import normalize
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.weights import read_arrays
 from pliant.runtime.opening import open_suite
-from pliant.training.evaluate import evaluate, load_batches
-from pliant.training.recalibrate import recalibrate
+from pliant.training.evaluation.evaluate import evaluate, load_batches
+from pliant.training.evaluation.recalibrate import recalibrate
 
 from ..rtx import build
 from .making import SIZE, Waves, waves

@@ -20,10 +20,10 @@ from pliant.search.latency.model import LatencyModel
 from pliant.search.preference import rule_variants, standard_preferences
 from pliant.search.quality.data import SearchData
 from pliant.search.score import Yardstick
-from pliant.training.checkpoint import Checkpoint
+from pliant.training.checkpoints.checkpoint import Checkpoint
 from pliant.training.data.batches import Batch
-from pliant.training.evaluator import Demand, Encoder, Table
-from pliant.training.recipe import Recipe
+from pliant.training.evaluation.evaluator import Demand, Encoder, Table
+from pliant.training.recipe.recipe import Recipe
 
 TASKS = (
     Task("surfaces", "segmentation", ("floor", "wall", "thing")),

@@ -17,7 +17,7 @@ from pliant.search.algorithms.factorized import Factorized, _start, best_decoder
 from pliant.search.algorithms.interface import Problem, Trunk, Wanted
 from pliant.search.latency.model import LatencyModel
 from pliant.search.preference import standard_preferences
-from pliant.training.evaluator import Table
+from pliant.training.evaluation.evaluator import Table
 
 from .making import Formula, formula_cost, formula_problem, priced, volume_of
 

@@ -24,7 +24,7 @@ from pliant.search.front.front import Front
 from pliant.search.latency.clock import ThisMachine
 from pliant.search.quality.integers import Calibrated, Images, IntegerEvaluator
 from pliant.search.run import run_search
-from pliant.training.evaluator import Evaluator
+from pliant.training.evaluation.evaluator import Evaluator
 
 from .making import NAMES, TASKS, formula_problem, make_batches, make_checkpoint, make_data, make_supernet, priced
 

@@ -16,8 +16,8 @@ from pliant.search.floors import Floors
 from pliant.search.front.front import Front
 from pliant.search.places import log_path
 from pliant.search.run import DEFAULT, run_search
-from pliant.training.evaluate import evaluate
-from pliant.training.recalibrate import recalibrate
+from pliant.training.evaluation.evaluate import evaluate
+from pliant.training.evaluation.recalibrate import recalibrate
 
 from .making import make_checkpoint, make_data
 

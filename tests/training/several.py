@@ -21,12 +21,13 @@ from pliant import DataError
 from pliant.cli.failing import report
 from pliant.cli.training import together
 from pliant.runtime.format.tasks import Task
-from pliant.training import checkpoint, loop
+from pliant.training import loop
+from pliant.training.checkpoints import checkpoint
 from pliant.training.data.sample import Sample
+from pliant.training.optimization.sampling import subnets_at
+from pliant.training.optimization.step import train_step
 from pliant.training.prepare import TrainingData
-from pliant.training.recipe import Recipe
-from pliant.training.sampling import subnets_at
-from pliant.training.step import train_step
+from pliant.training.recipe.recipe import Recipe
 
 from .tiny import DEPTH, SEGMENTATION, tiny_recipe
 

@@ -11,11 +11,12 @@ from pliant import TrainingError
 from pliant.models.network import normalize
 from pliant.models.reduction import HERE, Reduction
 from pliant.models.supernet import Supernet
-from pliant.training.auxiliary import Auxiliary
+from pliant.training.layout import Inputs
+from pliant.training.optimization.auxiliary import Auxiliary
+from pliant.training.optimization.schedule import make_optimizer
+from pliant.training.optimization.step import StepLosses, train_step
 from pliant.training.ranks import Ranks, joined
-from pliant.training.recipe_training import TrainingRecipe
-from pliant.training.schedule import make_optimizer
-from pliant.training.step import Inputs, StepLosses, train_step
+from pliant.training.recipe.training import TrainingRecipe
 
 from .tiny import SPACE, random_batch, tiny_recipe, tiny_supernet
 

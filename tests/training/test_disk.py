@@ -20,12 +20,12 @@ import pytest
 import torch
 
 from pliant import CheckpointError
-from pliant.training.checkpoint import add_metrics, check_checkpoints_fit, load_checkpoint, save_checkpoint
+from pliant.training.checkpoints.checkpoint import add_metrics, check_checkpoints_fit, load_checkpoint, save_checkpoint
 from pliant.training.data.scenes.store import write_chunk
 from pliant.training.disk import check_room, check_writable
 from pliant.training.loop import train
+from pliant.training.optimization.schedule import make_optimizer, optimizer_tensors
 from pliant.training.progress import MetricsLog, Silent, StepReport
-from pliant.training.schedule import make_optimizer, optimizer_tensors
 
 from .tiny import tiny_recipe, tiny_supernet
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pliant import DataError, RecipeError, TrainingError
-from pliant.training.checkpoint import load_checkpoint, steps
+from pliant.training.checkpoints.checkpoint import load_checkpoint, steps
 from pliant.training.data.batches import Batch
 from pliant.training.loop import ahead, train
 from pliant.training.prepare import choose_device, pretrained_path

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pliant import DataError, RecipeError
+from pliant.training.checkpoints.resume import binding
 from pliant.training.data.sample import Sample
 from pliant.training.loop import train
 from pliant.training.prepare import TrainingData
-from pliant.training.recipe import Recipe
-from pliant.training.resume import binding
+from pliant.training.recipe.recipe import Recipe
 
 from .several import TASKS, Rooms, recipe_of
 

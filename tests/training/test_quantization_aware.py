@@ -8,9 +8,10 @@ import torch
 from pliant import RecipeError
 from pliant.models.network import normalize
 from pliant.quantize.fake import FakeInt8
-from pliant.training.auxiliary import Auxiliary
-from pliant.training.objective import Inputs, Objective
-from pliant.training.step import train_step
+from pliant.training.layout import Inputs
+from pliant.training.optimization.auxiliary import Auxiliary
+from pliant.training.optimization.objective import Objective
+from pliant.training.optimization.step import train_step
 
 from .tiny import SPACE, random_batch, tiny_recipe, tiny_supernet
 

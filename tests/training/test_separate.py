@@ -11,7 +11,7 @@ import torch
 from pliant.models.decoders import SMALL
 from pliant.models.layers import SlimConv2d
 from pliant.models.supernet import views
-from pliant.training.checkpoint import load_checkpoint
+from pliant.training.checkpoints.checkpoint import load_checkpoint
 from pliant.training.loop import train
 from pliant.training.separate import own_fans
 

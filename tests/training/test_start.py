@@ -17,14 +17,14 @@ from pliant.models.sorting import importance_order, permute_channels
 from pliant.models.streams import channel_streams
 from pliant.training.data.batches import Batch
 from pliant.training.data.files import find
+from pliant.training.evaluation.recalibrate import recalibration_batches
 from pliant.training.prepare import fresh_supernet, open_training_data
-from pliant.training.pretrained import load_pretrained
-from pliant.training.recalibrate import recalibration_batches
-from pliant.training.recipe import Recipe
-from pliant.training.weight_files import read_weights
+from pliant.training.recipe.recipe import Recipe
+from pliant.training.weights.files import read_weights
+from pliant.training.weights.pretrained import load_pretrained
 
-from .test_pretrained import _folded, _supernet
 from .tiny import random_batch, tiny_recipe
+from .weights.test_pretrained import _folded, _supernet
 
 
 def _imagenet_weights() -> Path:

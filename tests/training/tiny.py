@@ -8,7 +8,7 @@ from pliant.models.architecture import Architecture
 from pliant.models.space import SearchSpace
 from pliant.models.supernet import Supernet, build_supernet
 from pliant.runtime.format.tasks import Task
-from pliant.training.recipe import Recipe
+from pliant.training.recipe.recipe import Recipe
 
 SEGMENTATION = Task("segmentation", "segmentation", ("floor", "wall", "thing"), ((0, 0, 0), (9, 9, 9), (5, 5, 5)))
 DEPTH = Task("depth", "depth", value_range=(0.5, 10.0))

@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from ...devices.errors import DataError
 from ...runtime.format.tasks import Kind, Task
-from ..part import Count, Part, Positive
-from ..yaml_lines import checked_as, parsed, text_of
+from ..recipe.part import Count, Part, Positive
+from ..recipe.yaml_lines import checked_as, parsed, text_of
 from .decode import Frame
 
 FORM = "dataset.yaml"

@@ -12,7 +12,7 @@ from pliant.training.data import open_data
 from pliant.training.data.batches import epoch_batches
 from pliant.training.data.folder import _split_of
 from pliant.training.data.folder_form import read_form
-from pliant.training.recipe_file import load_recipe
+from pliant.training.recipe.file import load_recipe
 
 from . import layouts
 

@@ -17,14 +17,15 @@ from pliant.models.metrics import Metric
 from pliant.runtime.format.tasks import KINDS, Kind, Task
 from pliant.search.quality.data import open_search_data
 from pliant.training import train
-from pliant.training.checkpoint import load_checkpoint
+from pliant.training.checkpoints.checkpoint import load_checkpoint
 from pliant.training.data import Sample, open_data
 from pliant.training.data.batches import collate, epoch_batches
 from pliant.training.data.mixture import Mixture
-from pliant.training.evaluator import Evaluator
+from pliant.training.evaluation.evaluator import Evaluator
+from pliant.training.layout import Inputs
+from pliant.training.optimization.step import train_step
 from pliant.training.prepare import open_split, open_training_data
-from pliant.training.recipe import Recipe
-from pliant.training.step import Inputs, train_step
+from pliant.training.recipe.recipe import Recipe
 
 from ..tiny import tiny_recipe, tiny_supernet
 from . import layouts

@@ -1,0 +1,1 @@
+"""Checkpoints: written whole or not at all, and gone on from only by the recipe that began them."""

@@ -1,0 +1,1 @@
+"""How good a subnet is: batch norm recalibrated for it, and its metrics on a split."""

@@ -1,0 +1,159 @@
+"""Starting an encoder from weights that were trained on ImageNet.
+
+Files are read by `weight_files`, and names are understood by `weight_names`. Batch norm may be folded into the
+convolutions (each then has a bias): a network with batch norm computes the same when the bias goes there, with weight
+1, mean 0 and variance 1 - eps. But training normalises with each batch's own moments, which would undo the folded
+scales. So the moments m, s of each layer's input are measured on real images and put into weight, bias and statistics:
+`(x - m) / s * s + (b + m)` is still `x + b`, now in training too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...devices.errors import DataError
+from ...models.norm import SlimBatchNorm2d
+from ...models.setting import Moments
+from ...models.supernet import Supernet
+from ..data.batches import Batch
+from ..layout import laid_out
+from .names import encoder_names
+
+Tensors = Mapping[str, Tensor]
+_COUNTER = "num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Names that found their place (`loaded`), and those of file (`unused`) and encoder (`missing`) that did not."""
+
+    loaded: tuple[str, ...]
+    unused: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        text = f"pretrained weights: {len(self.loaded)} tensors loaded"
+        for what, names in (("not used", self.unused), ("missing, so initialised at random", self.missing)):
+            if names:
+                text += f"; {what}: {', '.join(names)}"
+        return text
+
+
+def load_pretrained(supernet: Supernet, weights: Tensors, batches: Iterable[Batch] = ()) -> Matched:
+    """Put `weights` into the encoder; `batches` of training images settle folded batch norm (see the module).
+
+    Raises DataError when a shape differs or when less than half of the encoder is found. Unmatched names are reported,
+    those of the file as they stand there.
+    """
+    encoder = supernet.encoder
+    names = {plain: name for name, plain in encoder_names(weights).items()}
+    named = {plain: weights[name] for plain, name in names.items()}
+    found = unfolded(named, encoder)
+    own = {**dict(encoder.named_parameters()), **dict(encoder.named_buffers())}
+    own = {name: tensor for name, tensor in own.items() if not name.endswith(_COUNTER)}
+    _check_shapes(found, own, names)
+    matched = Matched(
+        tuple(name for name in own if name in found),
+        tuple(names[name] for name in found if name not in own and not name.endswith(_COUNTER)),
+        tuple(name for name in own if name not in found),
+    )
+    if len(matched.loaded) < len(own) // 2:
+        raise DataError(f"these weights are of another network: only {len(matched.loaded)} of {len(own)} names fit")
+    with torch.no_grad():
+        for name in matched.loaded:
+            own[name].copy_(found[name])
+    folded = [name for name, _ in _norms(encoder) if f"{name}.weight" not in named and f"{name}.weight" in found]
+    _settle(supernet, folded, batches)
+    return matched
+
+
+def unfolded(weights: Tensors, encoder: nn.Module) -> dict[str, Tensor]:
+    """Weights with the biases of convolutions moved to the batch norm that follows each of them."""
+    norms = dict(_norms(encoder))
+    found = dict(weights)
+    for name, bias in weights.items():
+        path, _, kind = name.rpartition(".")
+        place = _norm_after(path)
+        if kind != "bias" or place not in norms or path in norms:
+            continue
+        del found[name]
+        if f"{place}.running_mean" in weights:
+            found[f"{place}.running_mean"] = weights[f"{place}.running_mean"] - bias
+            continue
+        found[f"{place}.weight"] = torch.ones_like(bias)
+        found[f"{place}.bias"] = bias
+        found[f"{place}.running_mean"] = torch.zeros_like(bias)
+        found[f"{place}.running_var"] = torch.full_like(bias, 1.0 - norms[place].eps)
+    return found
+
+
+def _norms(encoder: nn.Module) -> list[tuple[str, SlimBatchNorm2d]]:
+    return [(name, module) for name, module in encoder.named_modules() if isinstance(module, SlimBatchNorm2d)]
+
+
+def _norm_after(convolution: str) -> str:
+    """Name of the batch norm after a convolution: `conv1` -> `bn1`, `features.0.0` -> `features.0.1`."""
+    parent, dot, last = convolution.rpartition(".")
+    if last.isdigit():
+        return f"{parent}{dot}{int(last) + 1}"
+    return f"{parent}{dot}{last.replace('conv', 'bn')}"
+
+
+def _check_shapes(found: Tensors, own: Tensors, names: Mapping[str, str]) -> None:
+    for name, tensor in found.items():
+        if name in own and tensor.shape != own[name].shape:
+            raise DataError(
+                f"pretrained {names.get(name, name)} is {tuple(tensor.shape)}, the encoder's {tuple(own[name].shape)}: "
+                "set model.encoder and model.channels to those of the weights"
+            )
+
+
+def _settle(supernet: Supernet, folded: Iterable[str], batches: Iterable[Batch]) -> None:
+    """Give the named batch norms the moments that they see, without changing what the network computes."""
+    names = set(folded)
+    moments: dict[str, Moments] = {}
+    handles = [
+        module.register_forward_pre_hook(_recorder(name, moments))
+        for name, module in _norms(supernet.encoder)
+        if name in names
+    ]
+    was_training = supernet.training
+    supernet.eval()
+    try:
+        with torch.no_grad():
+            for batch in batches:
+                supernet.features(laid_out(supernet, batch.images), supernet.space.widest)
+    finally:
+        supernet.train(was_training)
+        for handle in handles:
+            handle.remove()
+    with torch.no_grad():
+        for name, module in _norms(supernet.encoder):
+            if name in moments:
+                _absorb(module, moments[name])
+
+
+def _recorder(name: str, moments: dict[str, Moments]) -> Any:
+    def record(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0]
+        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
+        count = math.prod((values.shape[0], *values.shape[2:]))
+        seen = Moments(count, mean.double(), variance.double())
+        moments[name] = moments[name].merge(seen) if name in moments else seen
+
+    return record
+
+
+def _absorb(norm: SlimBatchNorm2d, moments: Moments) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.copy_(moments.mean)
+    norm.running_var.copy_(moments.variance)
+    norm.weight.copy_((moments.variance + norm.eps).sqrt())
+    norm.bias.add_(moments.mean)
