@@ -79,8 +79,8 @@ def run_search(
     `resume` goes on from that log, without it a log that is there is refused. With a `clock` the search is for latency
     on its device instead of multiply-adds, the front's own latencies are measured, or marked as estimated, and the
     staircase goes to FRONT-latency.png; `floors` are limits of quality, `limits` of cost. `note` is told in a line what
-    there is to know beside the front. `cluster` is the address of a Ray cluster that evaluates in fp32 (cluster.py).
-    With `int8`, which needs a clock that measures, widths and precision are searched together.
+    there is to know beside the front. `cluster` is the address of a Ray cluster that evaluates in fp32
+    (quality/cluster.py). With `int8`, which needs a clock that measures, widths and precision are searched together.
 
     Raises CheckpointError (no checkpoint, one of a separate network, or a log that is there or another's), DataError,
     BudgetError (a preference for no task, a count that leaves nothing, a front that its plot or page would overwrite).

@@ -20,8 +20,8 @@ class Provenance:
     `evaluations` the encoders (by `joint`: subnets) that were truly evaluated, `candidates` the subnets whose quality
     that gave.
     `hypervolume` of the front and its `references` (share of the widest's cost, loss), by preference, are those of
-    hypervolume.py, by the front's own costs: `cost` says which, one of COSTS (None in fronts of earlier versions, whose
-    hypervolume is by multiply-adds or, before anything was measured, by estimated latency).
+    algorithms/hypervolume.py, by the front's own costs: `cost` says which, one of COSTS (None in fronts of earlier
+    versions, whose hypervolume is by multiply-adds or, before anything was measured, by estimated latency).
     """
 
     algorithm: str

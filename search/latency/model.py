@@ -3,7 +3,7 @@
 Nothing physical, only what a network's shape says: a linear model with a value for each width of each stage and of a
 decoder, and with products of the widths of layers that meet, where the cost of a convolution is. Tables by width rather
 than multiply-adds, for a thinner layer may take longer (channels that fill no vector). Decoders of one kind share their
-table for each precision. That decoders add up makes a latency budget a knapsack too (knapsack.py).
+table for each precision. That decoders add up makes a latency budget a knapsack too (algorithms/knapsack.py).
 """
 
 from __future__ import annotations

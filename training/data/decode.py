@@ -1,4 +1,4 @@
-"""What the values in label files mean: stored numbers to the targets of `runtime/tasks.py`.
+"""What the values in label files mean: stored numbers to the targets of `runtime/format/tasks.py`.
 
 Each function raises ValueError with a phrase that follows a file's name ("has the class 37, ..."): whoever knows the
 file makes one DataError of both.

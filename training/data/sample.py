@@ -28,7 +28,7 @@ class Sample:
     """One image with its labels.
 
     `image` is uint8 RGB (H,W,3). `targets` maps task names to arrays of the encodings in
-    `runtime/tasks.py`; a task that is not in it is not labelled for this image.
+    `runtime/format/tasks.py`; a task that is not in it is not labelled for this image.
     """
 
     image: npt.NDArray[np.uint8]

@@ -53,7 +53,7 @@ def train_step(
     auxiliary: Auxiliary | None = None,
     batch: Reduction = HERE,
 ) -> StepLosses:
-    """Train `subnets` on one batch; those that come first teach the others (teacher.py).
+    """Train `subnets` on one batch; those that come first teach the others (distillation/teacher.py).
 
     The weights move once, by the gradient of the subnets' weighted mean loss, or, where the recipe's `updates` are
     apart, after each subnet by its own gradient. Even then none is trained as a network by itself would be: all share

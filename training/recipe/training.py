@@ -62,17 +62,17 @@ class TrainingRecipe(Part):
 
     Which subnets: the first `full_width` share of all steps trains the widest alone; after that each step trains the
     widest, the narrowest and `subnets` drawn by the rule of `sampling`, a share `uniform` of them with one width for
-    the whole encoder, and of these a share `coupled` with decoders of it too (sampling.py), each taught by the `widest`
-    or by the `next` wider one (teacher.py). The loss of the widest counts `widest_weight` times as much as that of each
-    other. With `updates` together the weights move once a step, by all of its subnets; apart, after each, by its own,
-    which wants a lower `lr` (step.py). `only` trains the subnet of that one width and nothing else, as a separate
-    network would be (separate.py). In the last `quantization_aware` share of all steps weights and activations are
-    rounded as int8 will, in the steps of the engine that `rounding` names (quantize/fake.py).
+    the whole encoder, and of these a share `coupled` with decoders of it too, each taught by the `widest` or by the
+    `next` wider one (distillation/teacher.py). The loss of the widest counts `widest_weight` times as much as that of
+    each other. With `updates` together the weights move once a step, by all of its subnets; apart, after each, by its
+    own, which wants a lower `lr`. `only` trains the subnet of that one width and nothing else, as a separate network
+    would be (separate.py). In the last `quantization_aware` share of all steps weights and activations are rounded as
+    int8 will, in the steps of the engine that `rounding` names (quantize/fake.py).
 
     `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
-    `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses` (balance.py). `ema` is the decay
-    of averaged weights, which then are what is evaluated, kept and exported (average.py). `sharpness` is the radius
-    of sharpness-aware steps, which cost twice as much (sharpness.py). Both are off at 0.
+    `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses`. `ema` is the decay of averaged
+    weights, which then are what is evaluated, kept and exported. `sharpness` is the radius of sharpness-aware steps,
+    which cost twice as much. Both are off at 0. Each of these has a file of its name in optimization/.
     """
 
     epochs: Count = 10

@@ -1,6 +1,6 @@
 """Starting an encoder from weights that were trained on ImageNet.
 
-Files are read by `weight_files`, and names are understood by `weight_names`. Batch norm may be folded into the
+Files are read by `files`, and names are understood by `names`. Batch norm may be folded into the
 convolutions (each then has a bias): a network with batch norm computes the same when the bias goes there, with weight
 1, mean 0 and variance 1 - eps. But training normalises with each batch's own moments, which would undo the folded
 scales. So the moments m, s of each layer's input are measured on real images and put into weight, bias and statistics:

@@ -39,7 +39,7 @@ def pack(sample: Sample) -> Sample:
 
 
 def unpack(sample: Sample, tasks: set[str]) -> Sample:
-    """The chosen tasks of a sample in the encodings of `runtime/tasks.py`, as arrays of its own."""
+    """The chosen tasks of a sample in the encodings of `runtime/format/tasks.py`, as arrays of its own."""
     targets = {name: values.astype(_TARGET_TYPES[name]) for name, values in sample.targets.items() if name in tasks}
     if "depth" in targets:
         targets["depth"] *= np.float32(1e-3)
