@@ -30,7 +30,8 @@ from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
 from pliant.search.quality.integers import Images
-from pliant.training.checkpoints.checkpoint import RECORD, load_checkpoint, resolve, steps
+from pliant.training.checkpoints.checkpoint import load_checkpoint, resolve
+from pliant.training.checkpoints.folders import RECORD, steps
 from pliant.training.data.batches import batches_per_epoch
 from pliant.training.evaluation.evaluate import load_batches
 from pliant.training.evaluation.evaluator import Evaluator

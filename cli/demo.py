@@ -76,7 +76,7 @@ def _stage(name: str) -> Iterator[None]:
 
 
 def _train(recipe: Recipe, out: Path) -> None:
-    from ..training.checkpoints.checkpoint import steps
+    from ..training.checkpoints.folders import steps
     from ..training.loop import train
     from .training import TrainingBar
 

@@ -1,8 +1,12 @@
-"""Files that one process writes at a time; the lock goes with the file, also when the process is killed."""
+"""Files and folders that one process writes at a time; a lock goes with the process, also when that is killed."""
 
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 try:
@@ -10,7 +14,8 @@ try:
 except ImportError:  # Windows: nothing is guarded there
     fcntl = None  # type: ignore[assignment]
 
-_WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+# The last is what a network file system says of a folder.
+_WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 LOCKS = fcntl is not None
 """Whether this system has them."""
 
@@ -21,7 +26,20 @@ def lock(file: IO[Any]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def lock_at_once(file: IO[Any]) -> bool:
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[bool]:
+    """Lock a folder for a while, leaving nothing in it; False where another process has it locked."""
+    if fcntl is None:
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield lock_at_once(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lock_at_once(file: IO[Any] | int) -> bool:
     """Lock the file until it is closed; False where another process has. A file system without locks guards nothing."""
     if fcntl is not None:
         try:

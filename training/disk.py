@@ -18,6 +18,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from ..devices.errors import CheckpointError
+from ..devices.locking import locked_folder
 
 # File systems that cannot reserve space say so in one of these ways; then only the first write can tell.
 _CANNOT_RESERVE = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENODEV}
@@ -52,6 +53,17 @@ def check_writable(out: Path) -> None:
         raise CheckpointError(
             f"cannot write into {out}: {where}: {error.strerror}; choose another folder with --out"
         ) from error
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Train into OUT as the only one; CheckpointError where another training does, which may be about to end."""
+    with locked_folder(out) as mine:
+        if not mine:
+            raise CheckpointError(
+                f"another training is writing into {out}: wait for its end, or choose another folder with --out"
+            )
+        yield
 
 
 def check_room(out: Path, checkpoints: int, largest: int, size: int) -> None:

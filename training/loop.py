@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,12 @@ from typing import Any
 from ..devices.errors import TrainingError
 from ..models.space import SubnetConfig
 from ..runtime.format.tasks import Task
-from .checkpoints.checkpoint import (
-    Checkpoint,
-    add_metrics,
-    check_checkpoints_fit,
-    folder_of,
-    save_checkpoint,
-    steps,
-)
+from .checkpoints.checkpoint import Checkpoint
+from .checkpoints.folders import folder_of, steps
 from .checkpoints.resume import starting_point
+from .checkpoints.writing import add_metrics, check_checkpoints_fit, save_checkpoint
 from .data.batches import Batch, epoch_batches
-from .disk import check_writable
+from .disk import alone, check_writable
 from .evaluation.evaluate import landmark_subnets, load_batches, quality_row
 from .evaluation.evaluator import Evaluator
 from .evaluation.recalibrate import recalibration_batches
@@ -83,7 +79,8 @@ def train(
     is one of several processes that train together, each on a share of every batch; `ranks` are those, where they have
     joined already (ranks.py). The leading one writes and reports, all return the same.
 
-    Raises RecipeError, DataError, CheckpointError (the folder cannot be written, or holds another run) or TrainingError
+    Raises RecipeError, DataError, CheckpointError (the folder cannot be written, another training writes it, or it
+    holds another run) or TrainingError
     (a loss is not finite; EndedElsewhere where another process has failed). The first Ctrl-C ends it after the step
     that runs, with a checkpoint, the second at once; both raise KeyboardInterrupt with a line that says how to go on.
     """
@@ -92,14 +89,16 @@ def train(
             return train(recipe, out, resume, progress, data=data, ranks=found)
     out, progress = Path(out), progress if progress is not None and ranks.leads else Silent()
     try:
-        start = ranks.same(lambda: _start(recipe, out, resume, progress))
-        return _trained(prepared(recipe, out, start, progress, data, ranks), start)
+        with ExitStack() as held:
+            start = ranks.same(lambda: _start(recipe, out, resume, progress, held))
+            return _trained(prepared(recipe, out, start, progress, data, ranks), start)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(out)) from None
 
 
-def _start(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
+def _start(recipe: Recipe, out: Path, resume: bool, progress: Progress, held: ExitStack) -> Checkpoint | None:
     check_writable(out)
+    held.enter_context(alone(out))
     return starting_point(recipe, out, resume, progress)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from pliant import PliantError
 from pliant.runtime.format.tasks import Task
 from pliant.search.preference import Preference
-from pliant.training.checkpoints.checkpoint import Checkpoint, load_checkpoint, resolve, steps
+from pliant.training.checkpoints.checkpoint import Checkpoint, load_checkpoint, resolve
+from pliant.training.checkpoints.folders import steps
 
 from ..training.job import Job
 from ..training.methods import DEFAULT

@@ -13,7 +13,8 @@ from typing import Any
 from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
 from pliant.runtime.format.tasks import Task
-from pliant.training.checkpoints.checkpoint import load_checkpoint, resolve, steps
+from pliant.training.checkpoints.checkpoint import load_checkpoint, resolve
+from pliant.training.checkpoints.folders import steps
 from pliant.training.checkpoints.resume import binding
 from pliant.training.data.batches import batches_per_epoch
 from pliant.training.evaluation.evaluate import load_batches

@@ -20,7 +20,9 @@ import pytest
 import torch
 
 from pliant import CheckpointError
-from pliant.training.checkpoints.checkpoint import add_metrics, check_checkpoints_fit, load_checkpoint, save_checkpoint
+from pliant.devices.locking import locked_folder
+from pliant.training.checkpoints.checkpoint import load_checkpoint
+from pliant.training.checkpoints.writing import add_metrics, check_checkpoints_fit, save_checkpoint
 from pliant.training.data.scenes.store import write_chunk
 from pliant.training.disk import check_room, check_writable
 from pliant.training.loop import train
@@ -229,3 +231,13 @@ def test_a_probe_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with largest_file(0), pytest.raises(CheckpointError, match="File too large"):
         check_writable(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_trainings_into_one_folder_the_second_is_refused(tmp_path: Path) -> None:
+    """A job that was requeued, while the one before still writes its last step."""
+    with locked_folder(tmp_path) as mine:
+        assert mine
+        with pytest.raises(CheckpointError, match="another training is writing into"):
+            train(tiny_recipe(*SHORT), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert train(tiny_recipe(*SHORT), tmp_path).steps == 4

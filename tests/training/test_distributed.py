@@ -18,7 +18,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from pliant.training.checkpoints.checkpoint import steps
+from pliant.training.checkpoints.folders import steps
 
 from .several import STEPS
 from .tiny import tiny_recipe

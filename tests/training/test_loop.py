@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from pliant import DataError, RecipeError, TrainingError
-from pliant.training.checkpoints.checkpoint import load_checkpoint, steps
+from pliant.training.checkpoints.checkpoint import load_checkpoint
+from pliant.training.checkpoints.folders import steps
 from pliant.training.data.batches import Batch
 from pliant.training.loop import ahead, train
 from pliant.training.prepare import choose_device, pretrained_path

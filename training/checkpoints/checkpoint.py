@@ -14,32 +14,30 @@ complete. The newest two are kept, should the newest be damaged later.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 
 from ...devices.errors import CheckpointError, PliantError
 from ...models.architecture import Architecture
 from ...models.space import SearchSpace
 from ...models.supernet import Supernet, build_supernet
 from ...runtime.format.tasks import Task
-from ..disk import check_room, digest, flush, remove, writing
+from ..disk import digest
 from ..recipe.recipe import Recipe
-from ..recipe.training import TrainingRecipe
+from .folders import AUXILIARY, OPTIMIZER, RAW, RECORD, VERSION, WEIGHTS, steps
 
-VERSION = 1
-KEPT = 2
-WEIGHTS, OPTIMIZER, RECORD = "supernet.safetensors", "optimizer.safetensors", "checkpoint.json"
-RAW, AUXILIARY = "raw.safetensors", "auxiliary.safetensors"
 Tensors = dict[str, Tensor]
 _KEYS = {"_version", "architecture", "tasks", "space", "recipe", "step", "metrics", "random", "digests", "versions"}
+
+
+class Damaged(CheckpointError):
+    """A checkpoint that is not what was written: half there, or changed. An older one may be whole."""
 
 
 @dataclass(frozen=True)
@@ -67,56 +65,6 @@ class Checkpoint:
         return self.supernet.tasks
 
 
-def save_checkpoint(
-    out: Path,
-    supernet: Supernet,
-    optimizer: Tensors,
-    recipe: Recipe,
-    step: int,
-    *,
-    raw: Tensors | None = None,
-    auxiliary: Tensors | None = None,
-) -> Path:
-    """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder.
-
-    `raw` are the weights to go on from, where `supernet` holds their average. Files of nothing are not written.
-    """
-    final = folder_of(out, step)
-    partial = final.with_name(f".writing-{final.name}-{os.getpid()}")
-    beside = {name: tensors for name, tensors in ((RAW, raw), (AUXILIARY, auxiliary)) if tensors}
-    files = {WEIGHTS: supernet.state_dict(), OPTIMIZER: optimizer, **beside}
-    with writing(final, partial):
-        partial.mkdir(parents=True)
-        for name, tensors in files.items():
-            save_file(plain_tensors(tensors), partial / name)
-        _write(partial / RECORD, _record(supernet, recipe, step, {name: digest(partial / name) for name in files}))
-        for name in (*files, RECORD):
-            flush(partial / name)
-        flush(partial)
-        if final.exists():
-            remove(final)
-        partial.rename(final)
-        flush(final.parent)
-        clean(out)
-    return final
-
-
-def check_checkpoints_fit(
-    out: Path, supernet: Supernet, recipe: TrainingRecipe, left: int, auxiliary: nn.Module | None = None
-) -> None:
-    """Refuse, with CheckpointError, to train `left` more steps where OUT has no room for the checkpoints."""
-    weights, beside = _bytes(supernet), 0 if auxiliary is None else _bytes(auxiliary)
-    # Both moments of AdamW, or the momentum of SGD, are as large as the weights.
-    optimizer = (weights + beside) * (2 if recipe.optimizer == "adamw" else int(recipe.momentum > 0))
-    written = min(-(-left // recipe.checkpoint_every), KEPT + 1 - len(steps(out)))
-    kept = weights * (2 if recipe.ema > 0 else 1) + beside
-    check_room(out, max(0, written), max(weights, optimizer), kept + optimizer)
-
-
-def _bytes(module: nn.Module) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
-
-
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read the newest whole checkpoint of OUT, or the one of a step folder; CheckpointError where there is none."""
     folder, _ = resolve(path)
@@ -126,15 +74,16 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 def resolve(path: str | Path) -> tuple[Path, list[str]]:
     """The folder of the newest whole checkpoint of OUT (or `path`, a step folder), and a line for each damaged one.
 
-    Raises CheckpointError where none is whole.
+    Raises CheckpointError where none is whole, and at once where one cannot be read for another reason than damage: it
+    may be whole.
     """
     path = Path(path)
     folders = [path] if (path / RECORD).exists() or path.name.startswith("step-") else steps(path)
     problems = []
     for folder in folders:
         try:
-            _checked_record(folder)
-        except CheckpointError as error:
+            checked_record(folder)
+        except Damaged as error:
             problems.append(str(error))
         else:
             return folder, problems
@@ -143,72 +92,13 @@ def resolve(path: str | Path) -> tuple[Path, list[str]]:
     raise CheckpointError(f"no checkpoint in {path}: give a folder that `pliant train --out` wrote")
 
 
-def folder_of(out: Path, step: int) -> Path:
-    """The folder of the checkpoint after `step` steps."""
-    return out / "checkpoints" / f"step-{step:06d}"
-
-
-def steps(out: Path) -> list[Path]:
-    """The checkpoint folders of OUT, newest first."""
-    folder = out / "checkpoints"
-    found = [each for each in folder.glob("step-*") if each.name[5:].isdigit()] if folder.is_dir() else []
-    return sorted(found, key=lambda each: int(each.name[5:]), reverse=True)
-
-
-def add_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    """Put measured quality into a checkpoint's record, atomically."""
-    record = _checked_record(folder)
-    record["metrics"] = metrics
-    partial = folder / f".writing-{RECORD}"
-    with writing(folder / RECORD, partial):
-        _write(partial, record)
-        flush(partial)
-        partial.replace(folder / RECORD)
-        flush(folder)
-
-
 def read_beside(folder: Path, name: str) -> Tensors:
     """The tensors of `OPTIMIZER` (by `<parameter>/<state>`), `RAW` or `AUXILIARY`; none where there is no such file."""
     return _tensors(folder / name) if (folder / name).exists() else {}
 
 
-def clean(out: Path) -> None:
-    """Remove what a killed run left half-written, and all but the newest checkpoints."""
-    for leftover in (out / "checkpoints").glob(".*ing-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    for old in steps(out)[KEPT:]:
-        remove(old)
-
-
-def drop_newer(folder: Path) -> None:
-    """Remove the checkpoints after `folder`: they are damaged, and training writes them again."""
-    newer = [each for each in steps(folder.parent.parent) if int(each.name[5:]) > int(folder.name[5:])]
-    for each in newer:
-        remove(each)
-
-
-def plain_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Contiguous CPU copies with memory of their own, as safetensors asks."""
-    return {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
-
-
-def _record(supernet: Supernet, recipe: Recipe, step: int, digests: dict[str, str]) -> dict[str, Any]:
-    return {
-        "_version": VERSION,
-        "architecture": supernet.architecture.to_json(),
-        "tasks": {task.name: task.to_json() for task in supernet.tasks},
-        "space": supernet.space.to_json(),
-        "recipe": recipe.to_json(),
-        "step": step,
-        "metrics": {},
-        "random": {"seed": recipe.training.seed, "next_step": step},
-        "digests": digests,
-        "versions": {"torch": torch.__version__},
-    }
-
-
 def _read(folder: Path) -> Checkpoint:
-    record = _checked_record(folder)
+    record = checked_record(folder)
     try:
         tasks = tuple(Task.from_json(name, entry) for name, entry in record["tasks"].items())
         architecture = Architecture.from_json(record["architecture"])
@@ -221,21 +111,30 @@ def _read(folder: Path) -> Checkpoint:
     return Checkpoint(folder, supernet.eval(), recipe, int(record["step"]), record["metrics"])
 
 
-def _checked_record(folder: Path) -> dict[str, Any]:
-    """The record of a checkpoint whose files are what it says they are."""
+def checked_record(folder: Path) -> dict[str, Any]:
+    """The record of a checkpoint whose files are what it says they are; Damaged where they are not."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        if not isinstance(record, dict) or set(record) != _KEYS or record["_version"] != VERSION:
-            raise CheckpointError(f"{folder / RECORD} is not a record of version {VERSION}")
+        if isinstance(record, dict) and record.get("_version", VERSION) != VERSION:
+            raise CheckpointError(
+                f"{folder / RECORD} is of another version of pliant: this one reads version {VERSION}"
+            )
+        if not isinstance(record, dict) or set(record) != _KEYS:
+            raise Damaged(f"{folder / RECORD} is not a record of version {VERSION}")
         digests = record["digests"]
         if not {WEIGHTS, OPTIMIZER} <= set(digests) <= {WEIGHTS, OPTIMIZER, RAW, AUXILIARY}:
-            raise CheckpointError(f"{folder / RECORD} names other files than a checkpoint has")
+            raise Damaged(f"{folder / RECORD} names other files than a checkpoint has")
         for name, wanted in digests.items():
             if digest(folder / name) != wanted:
-                raise CheckpointError(f"{folder / name} is damaged: its digest is not the recorded one")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a checkpoint's record"
-        raise CheckpointError(f"{folder} is no whole checkpoint: {reason}") from error
+                raise Damaged(f"{folder / name} is damaged: its digest is not the recorded one")
+    except FileNotFoundError as error:
+        raise Damaged(f"{folder} is no whole checkpoint: {error.strerror}") from error
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {folder}: {error.strerror}; mend that, or remove it to go on from an older one"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{folder} is no whole checkpoint: not a checkpoint's record") from error
     return record
 
 
@@ -244,7 +143,3 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    path.write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")

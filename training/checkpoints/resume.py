@@ -13,19 +13,8 @@ from ..optimization.auxiliary import Auxiliary
 from ..optimization.schedule import restore_optimizer
 from ..progress import Progress
 from ..recipe.recipe import Recipe
-from .checkpoint import (
-    AUXILIARY,
-    OPTIMIZER,
-    RAW,
-    Checkpoint,
-    Tensors,
-    clean,
-    drop_newer,
-    load_checkpoint,
-    read_beside,
-    resolve,
-    steps,
-)
+from .checkpoint import Checkpoint, Tensors, load_checkpoint, read_beside, resolve
+from .folders import AUXILIARY, OPTIMIZER, RAW, clean, drop_newer, steps
 
 # What may differ when a training goes on: it decides nothing of the weights.
 _FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
@@ -56,9 +45,9 @@ def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) 
     folder, problems = resolve(out)
     for problem in problems:
         progress.message(f"{problem}; going on from {folder.name} instead")
-    drop_newer(folder)
     checkpoint = load_checkpoint(folder)
     _check_same_recipe(recipe, checkpoint)
+    drop_newer(folder)
     progress.message(f"resumed from {folder.name}")
     return checkpoint
 

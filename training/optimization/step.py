@@ -98,7 +98,8 @@ def _update(
     if recipe.sharpness > 0:
         with ascended(supernet, recipe.sharpness):
             optimizer.zero_grad(set_to_none=True)
-            _gradients(replace(objective, observing=False), inputs, subnets, list(before))
+            nearby = _fetched(_gradients(replace(objective, observing=False), inputs, subnets, list(before)))
+        _check(nearby, supernet, subnets, step)
     limit = math.inf if recipe.clip is None else recipe.clip
     norm = float(torch.nn.utils.clip_grad_norm_(supernet.parameters(), limit))
     beside = list(objective.auxiliary.parameters())

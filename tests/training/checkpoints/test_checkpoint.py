@@ -10,16 +10,10 @@ import pytest
 import torch
 
 from pliant import CheckpointError, RecipeError
-from pliant.training.checkpoints.checkpoint import (
-    AUXILIARY,
-    RAW,
-    add_metrics,
-    load_checkpoint,
-    read_beside,
-    resolve,
-    save_checkpoint,
-    steps,
-)
+from pliant.training.checkpoints.checkpoint import load_checkpoint, read_beside, resolve
+from pliant.training.checkpoints.folders import AUXILIARY, RAW, steps
+from pliant.training.checkpoints.writing import add_metrics, save_checkpoint
+from pliant.training.loop import train
 from pliant.training.optimization.schedule import make_optimizer, optimizer_tensors, restore_optimizer
 
 from ..tiny import tiny_recipe, tiny_supernet
@@ -190,3 +184,27 @@ def test_a_state_of_another_network_is_refused() -> None:
     for name, shape in (("nowhere/exp_avg", ()), ("encoder.conv1.weight/exp_avg", (3, 3))):
         with pytest.raises(CheckpointError, match="fits no parameter"):
             restore_optimizer(optimizer, network, {name: torch.zeros(shape)})
+
+
+def test_what_cannot_be_read_just_now_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    """It may be whole: an older one in its place would lose steps, and the newer would be removed."""
+    resource = pytest.importorskip("resource", reason="limits on open files are POSIX's")
+    _save(tmp_path, 1, 2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (tmp_path / "last").open("w") as last:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno(), hard))
+        try:
+            with pytest.raises(CheckpointError, match=r"cannot read .*step-000002: Too many open files; mend that"):
+                resolve(tmp_path / "checkpoints" / "step-000002")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert load_checkpoint(tmp_path).step == 2
+
+
+def test_a_checkpoint_of_another_version_is_refused_and_kept(tmp_path: Path) -> None:
+    _save(tmp_path, 1, 2)
+    record = tmp_path / "checkpoints" / "step-000002" / "checkpoint.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "_version": 2}))
+    with pytest.raises(CheckpointError, match="another version of pliant: this one reads version 1"):
+        train(tiny_recipe(), tmp_path, resume=True)
+    assert [folder.name for folder in steps(tmp_path)] == ["step-000002", "step-000001"]

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from pliant import CheckpointError
-from pliant.training.checkpoints.checkpoint import load_checkpoint, steps
+from pliant.training.checkpoints.checkpoint import load_checkpoint
+from pliant.training.checkpoints.folders import steps
 from pliant.training.loop import train
 from pliant.training.progress import Silent, StepReport
 

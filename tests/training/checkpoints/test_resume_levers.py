@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pliant.training.checkpoints import checkpoint
-from pliant.training.checkpoints.checkpoint import RAW, load_checkpoint, read_beside, steps
+from pliant.training.checkpoints.checkpoint import load_checkpoint, read_beside
+from pliant.training.checkpoints.folders import RAW, steps
 from pliant.training.loop import train
 from pliant.training.progress import Silent, StepReport
 

@@ -13,7 +13,7 @@ from torch import nn
 from pliant import TrainingError
 from pliant.models.network import normalize
 from pliant.models.norm import SlimBatchNorm2d
-from pliant.training.checkpoints.checkpoint import steps
+from pliant.training.checkpoints.folders import steps
 from pliant.training.layout import Inputs
 from pliant.training.loop import train
 from pliant.training.optimization.schedule import make_optimizer
@@ -68,6 +68,23 @@ def test_a_subnet_whose_loss_alone_is_not_finite_is_named() -> None:
     supernet.get_submodule("decoders.depth.head").register_forward_hook(spoil_narrow)
     with pytest.raises(TrainingError, match="step 5: the loss of 'depth' is nan in the subnet narrowest"):
         train_step(supernet, make_optimizer(supernet, recipe), inputs, [SPACE.widest, SPACE.narrowest], recipe, 5)
+
+
+def test_a_loss_that_fails_only_nearby_is_named_too() -> None:
+    """A sharpness-aware step looks twice: the narrowest is fine where the weights are, and not where they go."""
+    supernet, recipe = tiny_supernet(), tiny_recipe("training.sharpness=0.05").training
+    images, targets = random_batch()
+    inputs, narrow = Inputs(normalize(images, supernet.architecture), targets), list[None]()
+
+    def spoil_the_second(module: nn.Module, given: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
+        narrow.extend([] if given[1].config.is_widest else [None])
+        return output * math.nan if len(narrow) == 2 else output
+
+    supernet.get_submodule("decoders.depth.head").register_forward_hook(spoil_the_second)
+    before = {name: tensor.clone() for name, tensor in supernet.named_parameters()}
+    with pytest.raises(TrainingError, match="step 5: the loss of 'depth' is nan in the subnet narrowest"):
+        train_step(supernet, make_optimizer(supernet, recipe), inputs, [SPACE.widest, SPACE.narrowest], recipe, 5)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in supernet.named_parameters())
 
 
 def test_statistics_that_a_step_ruined_are_not_saved(tmp_path: Path) -> None:
