@@ -9,7 +9,7 @@ from .data import NAMES
 from .data.check import Found, Progress, Source, check_data
 from .data.cifar_files import RECORDS
 from .data.folder_form import FORM
-from .prepare import pretrained_path
+from .prepare import open_split, pretrained_path
 from .recipe.data import DataRecipe
 from .recipe.file import find_recipe, load_recipe
 from .recipe.recipe import Recipe
@@ -30,7 +30,7 @@ def check(what: str, root: Path | None = None, progress: Progress | None = None)
     `root` is where the files are, instead of where the recipe says. Raises DataError or RecipeError where there is no
     such thing; what is wrong with the data itself is in what is returned.
     """
-    found = Found()
+    found, mixed = Found(), None
     if what in NAMES:
         sources = [Source(what, root)]
     elif Path(what).is_dir():
@@ -39,9 +39,23 @@ def check(what: str, root: Path | None = None, progress: Progress | None = None)
         recipe = load_recipe(_recipe(what))
         _check_weights(found, recipe, root)
         sources = _of_recipe(recipe.data, root)
+        mixed = recipe if recipe.data.of else None
     for source in sources:
         check_data(found, source, progress)
+    if mixed is not None and found.ok:
+        _check_mixture(found, mixed, root)
     return found
+
+
+def _check_mixture(found: Found, recipe: Recipe, root: Path | None) -> None:
+    """What parts that are well by themselves do to each other: tasks of one name that differ, images of many sizes."""
+    data = recipe.data if root is None else recipe.data.model_copy(update={"root": root})
+    for split in ("train", "validation"):
+        try:
+            open_split(recipe.model_copy(update={"data": data}), split)
+        except DataError as error:
+            found.add(str(error))
+            return
 
 
 def _check_weights(found: Found, recipe: Recipe, root: Path | None) -> None:

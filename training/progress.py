@@ -100,28 +100,25 @@ class MetricsLog:
         _cut_back(self._path, step)
         with writing(self._path):
             self._file = self._path.open("a", encoding="utf-8")
-        with writing(out / "tensorboard"):
-            self._board = _board(out / "tensorboard", step)
+        self._folder = out / "tensorboard"
+        with writing(self._folder):
+            self._board = _board(self._folder, step)
 
     def step(self, report: StepReport) -> None:
         """Log a finished step."""
         self._line({"kind": "step", **asdict(report)})
-        if self._board is not None:
-            taught = {"ci-kd": report.distillation, "soft labels": report.soft_labels}
-            for name, value in {**report.losses, "total": report.total, **taught}.items():
-                self._board.add_scalar(f"loss/{name}", value, report.step)
-            for name in ("learning_rate", "gradient_norm"):
-                self._board.add_scalar(name, getattr(report, name), report.step)
+        taught = {"ci-kd": report.distillation, "soft labels": report.soft_labels}
+        losses = {f"loss/{name}": value for name, value in {**report.losses, "total": report.total, **taught}.items()}
+        beside = {name: getattr(report, name) for name in ("learning_rate", "gradient_norm")}
+        self._scalars({**losses, **beside}, report.step)
 
     def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
         """Log measured quality."""
         self._line({"kind": "quality", "step": step, "rows": rows})
-        if self._board is not None:
-            for row in rows:
-                widths = "-".join(f"{width:g}" for width in row["config"]["encoder"])
-                for task, value in row["quality"].items():
-                    if value is not None:
-                        self._board.add_scalar(f"quality/{task}/{widths}", value, step)
+        for row in rows:
+            widths = "-".join(f"{width:g}" for width in row["config"]["encoder"])
+            known = {task: value for task, value in row["quality"].items() if value is not None}
+            self._scalars({f"quality/{task}/{widths}": value for task, value in known.items()}, step)
 
     def has_quality(self, step: int) -> bool:
         """Whether quality was logged at a step, by this run or the one that it goes on from."""
@@ -133,8 +130,15 @@ class MetricsLog:
         # Every line was flushed; a line that could not be written was reported then.
         with suppress(OSError):
             self._file.close()
+        with suppress(OSError):
+            if self._board is not None:
+                self._board.close()
+
+    def _scalars(self, values: dict[str, float], step: int) -> None:
         if self._board is not None:
-            self._board.close()
+            with writing(self._folder):
+                for name, value in values.items():
+                    self._board.add_scalar(name, value, step)
 
     def _line(self, entry: dict[str, Any]) -> None:
         with writing(self._path):

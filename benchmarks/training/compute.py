@@ -23,4 +23,6 @@ def training_macs(supernet: Supernet, recipe: TrainingRecipe, steps: int) -> int
         return cost(config).macs
 
     trained = (config for step in range(steps) for config in subnets_at(supernet.space, recipe, step, steps))
-    return PASSES * recipe.batch_size * sum(map(macs, trained))
+    # A sharpness-aware step is two.
+    looks = 2 if recipe.sharpness > 0 else 1
+    return looks * PASSES * recipe.batch_size * sum(map(macs, trained))

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from .methods import DEFAULT, METHODS, SEPARATE, WIDTHS
+from .methods import DEFAULT, METHODS, SEPARATE
 
 Rows = list[dict[str, Any]]
 
@@ -34,13 +34,7 @@ class Gain:
 
 def gains(rows: Rows, data: str, method: str) -> dict[float, Gain]:
     """By width, the mean gain over all tasks; seeds without their separate networks do not count."""
-    seeds: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (width, _, seed), gain in _relative(rows, data, method).items():
-        seeds[width][seed].append(gain)
-    return {
-        width: Gain.over([statistics.fmean(of_task) for of_task in found.values()])
-        for width, found in sorted(seeds.items())
-    }
+    return {width: Gain.over(list(of_seed.values())) for width, of_seed in _by_seed(rows, data, method).items()}
 
 
 def task_gains(rows: Rows, data: str, method: str) -> dict[tuple[float, str], Gain]:
@@ -53,24 +47,35 @@ def task_gains(rows: Rows, data: str, method: str) -> dict[tuple[float, str], Ga
 
 @dataclass(frozen=True)
 class Lever:
-    """What a method adds to the default: points of gain (0.01 is one) by width, in the mean of so many seeds."""
+    """What a method adds to the default of the same seeds, by width (a gain of 0.01 is a point)."""
 
     method: str
-    points: dict[float, float]
-    seeds: int
+    points: dict[float, Gain]
 
 
 def levers(rows: Rows, data: str) -> list[Lever]:
-    """Every method that changes the default, where the default has been measured with the same seeds."""
+    """Every method that changes the default, by the seeds that both and the separate networks have."""
+    base = _by_seed(rows, data, DEFAULT)
     found = []
     for method in [name for name in METHODS if name not in (DEFAULT, SEPARATE)]:
-        seeds = {row["seed"] for row in rows if row["data"] == data and row["method"] == method}
-        of_seeds = [row for row in rows if row["seed"] in seeds]
-        mine, base = gains(of_seeds, data, method), gains(of_seeds, data, DEFAULT)
-        if mine and mine.keys() <= base.keys() and mine[WIDTHS[0]].seeds == base[WIDTHS[0]].seeds:
-            points = {width: gain.mean - base[width].mean for width, gain in mine.items()}
-            found.append(Lever(method, points, mine[WIDTHS[0]].seeds))
+        paired = {
+            width: [gain - base[width][seed] for seed, gain in of_seed.items() if seed in base.get(width, {})]
+            for width, of_seed in _by_seed(rows, data, method).items()
+        }
+        if paired and all(paired.values()):
+            found.append(Lever(method, {width: Gain.over(points) for width, points in paired.items()}))
     return found
+
+
+def _by_seed(rows: Rows, data: str, method: str) -> dict[float, dict[int, float]]:
+    """By width and seed, the mean gain over all tasks."""
+    found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (width, _, seed), gain in _relative(rows, data, method).items():
+        found[width][seed].append(gain)
+    return {
+        width: {seed: statistics.fmean(of_task) for seed, of_task in of_seed.items()}
+        for width, of_seed in sorted(found.items())
+    }
 
 
 def _relative(rows: Rows, data: str, method: str) -> dict[tuple[float, str, int], float]:

@@ -59,7 +59,7 @@ def _plot_gains(axis: Any, entry: Entry, data: str) -> None:
 def _levers(entry: Entry, data: str) -> dict[str, list[float]]:
     """By lever and how many seeds, points of gain more than the default of the same seeds has, by width."""
     return {
-        f"{lever.method} ({lever.seeds})": [100 * lever.points[width] for width in WIDTHS]
+        f"{lever.method} ({lever.points[WIDTHS[0]].seeds})": [100 * lever.points[width].mean for width in WIDTHS]
         for lever in levers(entry["rows"], data)
         if lever.method not in MAIN
     }

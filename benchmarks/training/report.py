@@ -105,31 +105,40 @@ def _ahead(entry: Entry, data: str) -> str:
 
 
 def _costs(entry: Entry, data: str) -> str:
-    """Compute of training, and what is stored, per method.
+    """Compute of training, what is stored, and which seeds ended on which machine, per method.
 
-    No seconds, though results keep some: jobs ran on several machines, beside others, and a killed part left none.
+    No seconds, though results keep some: jobs ran beside others, and a killed part left none.
     """
     lines = []
     for method in MAIN:
-        jobs = [job for job in entry["jobs"] if job["data"] == data and job["method"] == method]
-        if jobs:
-            means = [statistics.fmean(job[name] for job in jobs) for name in ("macs", "parameter_bytes")]
-            lines.append([method, f"{means[0]:.2e}", f"{means[1] / 1e6:.1f}"])
-    return table(["method", "training, multiply-adds", "stored, MB (fp32)"], lines) if lines else ""
+        if jobs := _jobs(entry, data, method):
+            machines = [
+                f"{', '.join(str(job['seed']) for job in jobs if job['hardware'] == machine)} on {machine}"
+                for machine in dict.fromkeys(job["hardware"] for job in jobs)
+            ]
+            stored = statistics.fmean(job["parameter_bytes"] for job in jobs)
+            lines.append([method, f"{_macs(jobs):.2e}", f"{stored / 1e6:.1f}", "; ".join(machines)])
+    return table(["method", "training, multiply-adds", "stored, MB (fp32)", "seeds"], lines) if lines else ""
+
+
+def _jobs(entry: Entry, data: str, method: str) -> list[Entry]:
+    return [job for job in entry["jobs"] if job["data"] == data and job["method"] == method]
+
+
+def _macs(jobs: list[Entry]) -> float:
+    return statistics.fmean(job["macs"] for job in jobs)
 
 
 def _levers(entry: Entry, data: str) -> str:
-    """What each change of the default gives, in points more than the default of the same seeds."""
-    lines = [
-        [
-            f"`{each.method}`",
-            METHODS[each.method].about,
-            *(f"{100 * each.points[w]:+.1f}" for w in WIDTHS),
-            str(each.seeds),
-        ]
-        for each in levers(entry["rows"], data)
-    ]
-    head = [f"instead of the {DEFAULT}", "", *_BY_WIDTH, "seeds"]
+    """What each change of the default gives, in points more than the default of the same seeds, and what it costs."""
+    lines = []
+    for lever in levers(entry["rows"], data):
+        cost = _macs(_jobs(entry, data, lever.method)) / _macs(_jobs(entry, data, DEFAULT))
+        points = [lever.points[width] for width in WIDTHS]
+        cells = [f"{100 * each.mean:+.1f}{_plus_minus(each)}" for each in points]
+        about = METHODS[lever.method].about
+        lines.append([f"`{lever.method}`", about, *cells, str(points[0].seeds), f"{cost:.2f}"])
+    head = [f"instead of the {DEFAULT}", "", *_BY_WIDTH, "seeds", "multiply-adds"]
     return f"Points of gain more than the {DEFAULT} of the same seeds:\n\n{table(head, lines)}" if lines else ""
 
 
@@ -155,8 +164,12 @@ def _spread(values: list[float]) -> str:
 def _percent(gain: Gain | None) -> str:
     if gain is None:
         return "-"
-    spread = "" if math.isnan(gain.spread) else f" ± {100 * gain.spread:.1f}"
-    return f"{100 * gain.mean:+.1f}{spread} %"
+    return f"{100 * gain.mean:+.1f}{_plus_minus(gain)} %"
+
+
+def _plus_minus(gain: Gain) -> str:
+    """The spread of one seed is not known."""
+    return "" if math.isnan(gain.spread) else f" ± {100 * gain.spread:.1f}"
 
 
 if __name__ == "__main__":

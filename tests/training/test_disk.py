@@ -7,6 +7,7 @@ stands in their place.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -231,6 +232,23 @@ def test_a_probe_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with largest_file(0), pytest.raises(CheckpointError, match="File too large"):
         check_writable(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_for_tensorboard_is_one_line_too(tmp_path: Path) -> None:
+    """A stand-in writes, for TensorBoard is no requirement of ours: it fails as its own writer does."""
+
+    class Full:
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    log = MetricsLog(tmp_path, 0)
+    log._board = Full()
+    with pytest.raises(CheckpointError, match=r"cannot write .*tensorboard: No space left on device"):
+        log.step(StepReport(1, 2, 0, {"depth": 1.0}, 1.0, 0.0, 0.1, 1.0, 1.0))
+    log.close()
 
 
 def test_of_two_trainings_into_one_folder_the_second_is_refused(tmp_path: Path) -> None:

@@ -123,6 +123,17 @@ def test_resumed_in_the_middle_it_ends_in_the_same_weights(folder: Path, tmp_pat
     assert all(torch.equal(tensor, expected[name]) for name, tensor in _weights(out).items())
 
 
+def test_it_can_be_resumed_by_another_number_of_processes(folder: Path, tmp_path: Path) -> None:
+    """What two began one ends, in the weights of both, to rounding."""
+    out = tmp_path / "again"
+    shutil.copytree(folder / "pair", out)
+    shutil.rmtree(steps(out)[0])
+    ((code, said, errors),) = _run(out, 1, resume=True)
+    assert (code, json.loads(said)[0]) == (0, STEPS // 2), errors
+    expected = _weights(folder / "alone")
+    assert all(torch.allclose(tensor, expected[name], rtol=0, atol=1e-5) for name, tensor in _weights(out).items())
+
+
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_process_ends_the_other_with_one_line(killed: int, tmp_path: Path) -> None:
     """The verb itself, in the middle of a training."""

@@ -35,7 +35,7 @@ class Balance(nn.Module):
     def observe(self, losses: Mapping[str, Tensor], features: Tensor, batch: Reduction = HERE) -> None:
         """Told a step's first losses, one a task and with their graph, and the shared features; nothing to learn here.
 
-        `features` (N, c, h, w) are what every decoder reads; `batch` says where the rest of the batch is.
+        `features` (N, c, h, w) are the deepest that every decoder reads; `batch` says where the rest of the batch is.
         """
 
     def weights(self) -> Sequence[float | Tensor]:
@@ -81,10 +81,11 @@ class Uncertainty(Balance):
 class GradientNorm(Balance):
     """Weights w so that every w_t |grad L_t| is the mean, times how slowly the task learns to the power `ASYMMETRY`.
 
-    The gradient is taken at the shared features rather than at a layer's weights: it costs one more backward pass of
-    the decoders of one subnet. How slowly: the share of its first loss that a task still has, relative to the mean
-    share. GradNorm descends to that balance by gradient; here weights go a share of the way each step. Their sum stays
-    the number of tasks; a task without a label in the batch keeps its weight.
+    The gradient is taken at the deepest shared features rather than at a layer's weights: it costs one more backward
+    pass of the decoders of one subnet. How a dense decoder pulls at the fine features of its skip is not seen. How
+    slowly: the share of its first loss that a task still has, relative to the mean share. GradNorm descends to that
+    balance by gradient; here weights go a share of the way each step. Their sum stays the number of tasks; a task
+    without a label in the batch keeps its weight.
     """
 
     balanced: Tensor

@@ -24,7 +24,7 @@ from .sharpness import ascended
 
 __all__ = ["ADVICE", "StepLosses", "train_step"]
 
-ADVICE = "the last checkpoint is kept; lower training.lr or training.clip and start again in another folder"
+ADVICE = "checkpoints of before are kept; lower training.lr or training.clip and start again in another folder"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def load_pretrained(supernet: Supernet, weights: Tensors, batches: Iterable[Batc
     found = unfolded(named, encoder)
     own = {**dict(encoder.named_parameters()), **dict(encoder.named_buffers())}
     own = {name: tensor for name, tensor in own.items() if not name.endswith(_COUNTER)}
-    _check_shapes(found, own, names)
+    _check_forms(found, own, names)
     matched = Matched(
         tuple(name for name in own if name in found),
         tuple(names[name] for name in found if name not in own and not name.endswith(_COUNTER)),
@@ -105,8 +105,13 @@ def _norm_after(convolution: str) -> str:
     return f"{parent}{dot}{last.replace('conv', 'bn')}"
 
 
-def _check_shapes(found: Tensors, own: Tensors, names: Mapping[str, str]) -> None:
+def _check_forms(found: Tensors, own: Tensors, names: Mapping[str, str]) -> None:
     for name, tensor in found.items():
+        if name in own and own[name].is_floating_point() and not tensor.is_floating_point():
+            raise DataError(
+                f"pretrained {names.get(name, name)} is {str(tensor.dtype).removeprefix('torch.')}, as of a quantized "
+                "network: save the weights as plain float32 tensors"
+            )
         if name in own and tensor.shape != own[name].shape:
             raise DataError(
                 f"pretrained {names.get(name, name)} is {tuple(tensor.shape)}, the encoder's {tuple(own[name].shape)}: "

@@ -103,6 +103,16 @@ def test_a_recipe_is_checked_as_far_as_it_uses_the_data(tmp_path: Path) -> None:
     assert [line.partition(" ")[0] for line in check(str(recipe)).faults] == [str(folder / "depth" / "000002.npy")]
 
 
+def test_a_mixture_that_cannot_be_trained_is_a_fault_though_each_part_is_well(tmp_path: Path) -> None:
+    layouts.nyud(tmp_path)
+    mine, recipe = layouts.folder(tmp_path), tmp_path / "mine.yaml"
+    named = f"{{name: folder, root: {mine}, rename: {{rooms: segmentation}}}}"
+    parts = f"  of:\n    - {{name: nyudv2, root: {tmp_path}}}\n    - {named}\n"
+    recipe.write_text(f"data:\n  name: mixture\n  size: [20, 30]\n{parts}")
+    (fault,) = check(str(recipe)).faults
+    assert fault.startswith("the task 'segmentation' of mine is not that of nyudv2 (another kind or other classes)")
+
+
 def test_a_folder_is_checked(tmp_path: Path) -> None:
     folder = layouts.folder(tmp_path, 8)
     assert check(str(folder)).ok

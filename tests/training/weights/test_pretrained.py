@@ -104,6 +104,13 @@ def test_weights_of_another_shape_or_network_are_refused() -> None:
         load_pretrained(supernet, _folded(_supernet("mobilenetv2", 0)))
 
 
+def test_integers_are_not_taken_for_weights() -> None:
+    supernet = _supernet("resnet10", 0)
+    tensors = {name: (100 * tensor).to(torch.int8) for name, tensor in _folded(supernet).items()}
+    with pytest.raises(DataError, match=r"conv1\.weight is int8, as of a quantized network: save the weights as plain"):
+        load_pretrained(supernet, tensors)
+
+
 def test_a_bias_beside_its_norm_moves_the_mean() -> None:
     original, fresh = _supernet("resnet10", 0), _supernet("resnet10", 1)
     tensors = dict(original.encoder.state_dict())
