@@ -33,8 +33,8 @@ from pliant.search.quality.integers import Images
 from pliant.training.checkpoints.checkpoint import load_checkpoint, resolve
 from pliant.training.checkpoints.folders import RECORD, steps
 from pliant.training.data.batches import batches_per_epoch
-from pliant.training.evaluation.evaluate import load_batches
 from pliant.training.evaluation.evaluator import Evaluator
+from pliant.training.evaluation.protocol import load_batches
 from pliant.training.evaluation.recalibrate import recalibration_batches
 from pliant.training.loop import train
 from pliant.training.prepare import open_split

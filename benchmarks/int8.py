@@ -39,7 +39,7 @@ from pliant.quantize.calibrate import calibrate
 from pliant.quantize.lowering import lower
 from pliant.quantize.policy import Policy
 from pliant.training.data import Dataset, open_data
-from pliant.training.evaluation.evaluate import load_batches
+from pliant.training.evaluation.protocol import load_batches
 from pliant.training.evaluation.recalibrate import recalibrate
 
 SIZE = (128, 160)

@@ -18,8 +18,8 @@ from ..runtime.opening import open_suite
 from ..runtime.verify import verify_suite
 from ..training.checkpoints.checkpoint import Checkpoint
 from ..training.data.batches import Batch
-from ..training.evaluation.evaluate import load_batches
 from ..training.evaluation.evaluator import Evaluator
+from ..training.evaluation.protocol import load_batches
 from ..training.evaluation.recalibrate import recalibration_batches
 from ..training.recipe.training import TrainingRecipe
 from .build import Builder, Built

@@ -13,7 +13,6 @@ of a missing channel. Two measures differ in where the channel's own variance co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 from ..devices.errors import ConfigError
 from .layers import SlimConv2d, SlimLinear
 from .norm import SlimBatchNorm2d
-from .setting import Moments
+from .observing import observed
 from .streams import Axis, Streams
 from .supernet import Supernet
 
@@ -100,30 +99,14 @@ def _makers_variance(layer: nn.Module) -> Tensor | None:
 
 def _measured_variances(supernet: Supernet, images: Iterable[Tensor]) -> dict[str, Tensor]:
     """Per reader, the variance of each input channel (in,) over images, in the full-width network."""
-    moments: dict[str, Moments] = {}
-    handles = [layer.register_forward_pre_hook(_recorder(name, moments)) for name, layer in _readers(supernet).items()]
     device = next(supernet.parameters()).device
-    try:
+    with observed(_readers(supernet)) as moments:
         for batch in images:
             # With `collect` batch norm uses each batch's moments, whatever mode the supernet is in, and keeps none.
             supernet(batch.to(device), supernet.space.widest, collect={})
-    finally:
-        for handle in handles:
-            handle.remove()
     if not moments:
         raise ConfigError("the importance measure 'activation' needs images: give some batches, or take 'norm'")
     return {name: found.variance.cpu() for name, found in moments.items()}
-
-
-def _recorder(name: str, moments: dict[str, Moments]) -> Any:
-    def record(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        # (N, C, H, W) or (N, C)
-        values = inputs[0].detach().float().flatten(2) if inputs[0].ndim > 2 else inputs[0].detach().float()[:, :, None]
-        variance, mean = torch.var_mean(values, dim=(0, 2), correction=0)
-        seen = Moments(values.shape[0] * values.shape[2], mean.double(), variance.double())
-        moments[name] = moments[name].merge(seen) if name in moments else seen
-
-    return record
 
 
 def _add_parts(scores: dict[str, Tensor], axis: Axis, shares: Tensor) -> None:

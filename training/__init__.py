@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoints.checkpoint import Checkpoint, load_checkpoint
-    from .evaluation.evaluate import load_batches
     from .evaluation.evaluator import Evaluator
+    from .evaluation.protocol import load_batches
     from .loop import TrainResult, train
     from .prepare import open_split
     from .progress import Progress, Silent, StepReport
@@ -40,7 +40,7 @@ __all__ = [
 
 _MODULES = {
     "checkpoints.checkpoint": ("Checkpoint", "load_checkpoint"),
-    "evaluation.evaluate": ("load_batches",),
+    "evaluation.protocol": ("load_batches",),
     "evaluation.evaluator": ("Evaluator",),
     "loop": ("TrainResult", "train"),
     "prepare": ("open_split",),

@@ -25,8 +25,8 @@ from .checkpoints.resume import starting_point
 from .checkpoints.writing import add_metrics, check_checkpoints_fit, save_checkpoint
 from .data.batches import Batch, epoch_batches
 from .disk import alone, check_writable
-from .evaluation.evaluate import landmark_subnets, load_batches, quality_row
 from .evaluation.evaluator import Evaluator
+from .evaluation.protocol import landmark_subnets, load_batches, quality_row
 from .evaluation.recalibrate import recalibration_batches
 from .interrupt import AfterTheStep
 from .layout import inputs_of

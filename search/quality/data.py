@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...training.checkpoints.checkpoint import Checkpoint
 from ...training.data.batches import Batch
-from ...training.evaluation.evaluate import load_batches
+from ...training.evaluation.protocol import load_batches
 from ...training.evaluation.recalibrate import recalibration_batches
 from ...training.prepare import open_split
 

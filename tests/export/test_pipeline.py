@@ -21,10 +21,11 @@ from pliant.models.network import normalize
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.weights import read_arrays
 from pliant.runtime.opening import open_suite
-from pliant.training.evaluation.evaluate import evaluate, load_batches
+from pliant.training.evaluation.protocol import load_batches
 from pliant.training.evaluation.recalibrate import recalibrate
 
 from ..rtx import build
+from ..training.reference import evaluate
 from .making import SIZE, Waves, waves
 from .trained import Trained
 

@@ -16,9 +16,9 @@ from pliant.search.floors import Floors
 from pliant.search.front.front import Front
 from pliant.search.places import log_path
 from pliant.search.run import DEFAULT, run_search
-from pliant.training.evaluation.evaluate import evaluate
 from pliant.training.evaluation.recalibrate import recalibrate
 
+from ..training.reference import evaluate
 from .making import make_checkpoint, make_data
 
 CHILD = """

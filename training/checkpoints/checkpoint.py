@@ -45,7 +45,7 @@ class Checkpoint:
     """A supernet as it was after `step` steps, in evaluation mode on the CPU.
 
     `folder` is the step's own. `metrics` holds what was measured at the end of training (`{"quality": [...]}`, see
-    evaluation/evaluate.py), and is empty before.
+    evaluation/protocol.py), and is empty before.
     """
 
     folder: Path

@@ -9,16 +9,15 @@ scales. So the moments m, s of each layer's input are measured on real images an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...devices.errors import DataError
 from ...models.norm import SlimBatchNorm2d
+from ...models.observing import observed
 from ...models.setting import Moments
 from ...models.supernet import Supernet
 from ..data.batches import Batch
@@ -122,37 +121,18 @@ def _check_forms(found: Tensors, own: Tensors, names: Mapping[str, str]) -> None
 def _settle(supernet: Supernet, folded: Iterable[str], batches: Iterable[Batch]) -> None:
     """Give the named batch norms the moments that they see, without changing what the network computes."""
     names = set(folded)
-    moments: dict[str, Moments] = {}
-    handles = [
-        module.register_forward_pre_hook(_recorder(name, moments))
-        for name, module in _norms(supernet.encoder)
-        if name in names
-    ]
+    norms = {name: module for name, module in _norms(supernet.encoder) if name in names}
     was_training = supernet.training
     supernet.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), observed(norms) as moments:
             for batch in batches:
                 supernet.features(laid_out(supernet, batch.images), supernet.space.widest)
     finally:
         supernet.train(was_training)
-        for handle in handles:
-            handle.remove()
     with torch.no_grad():
-        for name, module in _norms(supernet.encoder):
-            if name in moments:
-                _absorb(module, moments[name])
-
-
-def _recorder(name: str, moments: dict[str, Moments]) -> Any:
-    def record(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        values = inputs[0]
-        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
-        count = math.prod((values.shape[0], *values.shape[2:]))
-        seen = Moments(count, mean.double(), variance.double())
-        moments[name] = moments[name].merge(seen) if name in moments else seen
-
-    return record
+        for name, found in moments.items():
+            _absorb(norms[name], found)
 
 
 def _absorb(norm: SlimBatchNorm2d, moments: Moments) -> None:

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from pliant import DataError
 from pliant.models import Statistics, SubnetConfig
 from pliant.training.data.batches import Batch
-from pliant.training.evaluation.evaluate import evaluate
 from pliant.training.evaluation.evaluator import Encoder, Entry, Evaluator, Table
 from pliant.training.evaluation.recalibrate import recalibrate
 
 from ...models.making import configs
+from ..reference import evaluate
 from ..tiny import SPACE, random_batch, tiny_supernet
 
 SUPERNET = tiny_supernet()

@@ -17,9 +17,10 @@ from pliant.models.network import normalize
 from pliant.training.data import open_data
 from pliant.training.data.batches import Batch, epoch_batches
 from pliant.training.data.sample import Sample
-from pliant.training.evaluation.evaluate import evaluate, landmark_subnets, load_batches, quality_row
+from pliant.training.evaluation.protocol import landmark_subnets, load_batches, quality_row
 from pliant.training.evaluation.recalibrate import recalibrate, recalibration_batches
 
+from ..reference import evaluate
 from ..tiny import SPACE, random_batch, tiny_recipe, tiny_supernet
 
 
