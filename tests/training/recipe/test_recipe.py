@@ -14,6 +14,7 @@ from pliant import RecipeError
 from pliant.training.recipe.file import built_in_recipes, find_recipe, load_recipe
 from pliant.training.recipe.part import Part
 from pliant.training.recipe.recipe import Recipe
+from pliant.training.recipe.training import TrainingRecipe
 
 from ..tiny import tiny_recipe
 
@@ -172,3 +173,23 @@ def test_precisions_that_an_export_could_not_make_are_refused_at_once(precisions
         assert tiny_recipe("quantize.max_drop=null", f"quantize.precisions={precisions}").quantize.precisions == (
             "int8",
         )
+
+
+def test_every_key_of_training_stands_in_the_page_with_its_default() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "training.md").read_text()
+    said = set(re.findall(r"`([a-z_]+)`", page))
+    assert set(TrainingRecipe.model_fields) <= said
+    table = page[page.index("| key | default | |") : page.index("## Pretrained weights")]
+    fields = TrainingRecipe.model_fields
+    for name in (
+        "epochs",
+        "batch_size",
+        "lr",
+        "momentum",
+        "weight_decay",
+        "warmup",
+        "clip",
+        "seed",
+        "checkpoint_every",
+    ):
+        assert f"{fields[name].default:g}" in next(line for line in table.splitlines() if f"`{name}`" in line), name
