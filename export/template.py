@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 import onnx
@@ -31,10 +31,34 @@ OPSET = 18
 """Of the exporter itself (no conversion), and within what TensorRT 10.3 and onnxruntime 1.23 read."""
 
 _FOLD_LIMIT = 1 << 20
+_MOST_KEPT = 8
+_kept: dict[Hashable, onnx.ModelProto] = {}
+"""Templates by what they depend on, the latest last."""
 
 
 def widest_template(supernet: Supernet) -> onnx.ModelProto:
-    """The template of a supernet, at the size of image that it was made for."""
+    """The template of a supernet, at the size of image that it was made for.
+
+    Weights play no part in it, and the exporter takes many seconds: supernets of one shape share what was exported
+    once. Each call gives a copy.
+    """
+    key = _shape_of(supernet)
+    found = _kept.pop(key, None) or _exported(supernet)
+    _kept[key] = found
+    if len(_kept) > _MOST_KEPT:
+        del _kept[next(iter(_kept))]
+    template = onnx.ModelProto()
+    template.CopyFrom(found)
+    return template
+
+
+def _shape_of(supernet: Supernet) -> Hashable:
+    """All that a template depends on: what it was built as, and its tensors but for what they hold."""
+    tensors = tuple((name, tuple(each.shape), each.dtype) for name, each in supernet.state_dict().items())
+    return type(supernet), supernet.architecture, supernet.tasks, supernet.space, tensors
+
+
+def _exported(supernet: Supernet) -> onnx.ModelProto:
     shape = supernet.architecture
     # A search leaves its supernet on the GPU; the exporter's example image is on the CPU.
     plain = extract_subnet(supernet, supernet.space.widest).cpu()
