@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ...devices.fingerprint import Fingerprint, read_fingerprint
-from ...devices.measure import Progress
+from ...devices.measure import Effort, Progress
 from ...devices.profile import DeviceProfile
 from ...devices.targets import match_target
 from ...models.space import SearchSpace, SubnetConfig
@@ -23,7 +23,7 @@ from ..log import EvaluationLog
 from ..pace import Timed, at_one_pace
 from ..wording import in_words
 from .profiled import profiled_latencies
-from .timing import QUANTILE, STATISTIC, Timer
+from .timing import EFFORT, QUANTILE, STATISTIC, Timer
 
 PROBES = 80
 """Subnets measured to learn from."""
@@ -57,7 +57,7 @@ class ThisMachine:
     """Measures now, with as many threads as are asked for (None: one for each core).
 
     Latencies are those of the quickest runs (timing.py), all at one pace (pace.py). `count` subnets are probed in each
-    precision: half a second each.
+    precision, with an `effort` of half a second each.
     """
 
     def __init__(
@@ -66,8 +66,10 @@ class ThisMachine:
         threads: int | None = None,
         progress: Progress | None = None,
         count: int = PROBES,
+        effort: Effort = EFFORT,
     ):
         self._supernet, self._threads, self._progress, self._count = supernet, threads, progress, count
+        self._effort = effort
         self._time, self._policies = Timer(supernet, threads), NONE
         self._log: EvaluationLog | None = None
         self.fingerprint = read_fingerprint()
@@ -107,7 +109,8 @@ class ThisMachine:
             if self._log is not None:
                 self._log.append_latency(self._name(config, phase), config, timed)
 
-        self._time([config for config in configs if config not in found], progress=self._progress, keep=keep)
+        missing = [config for config in configs if config not in found]
+        self._time(missing, self._effort, self._progress, keep)
         milliseconds = at_one_pace(found)
         return {config: Latency(milliseconds[config], "measured", self.where, QUANTILE) for config in configs}
 

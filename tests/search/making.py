@@ -15,8 +15,9 @@ from pliant.runtime.format.tasks import Task
 from pliant.search.algorithms.archive import Archive
 from pliant.search.algorithms.hypervolume import Volume
 from pliant.search.algorithms.interface import Candidate, Problem, Trunk, Wanted
-from pliant.search.latency.clock import probes
+from pliant.search.latency.clock import ThisMachine, probes
 from pliant.search.latency.model import LatencyModel
+from pliant.search.latency.timing import EFFORT
 from pliant.search.preference import rule_variants, standard_preferences
 from pliant.search.quality.data import SearchData
 from pliant.search.score import Yardstick
@@ -61,6 +62,11 @@ def make_batches(count: int, seed: int, size: int = 2) -> tuple[Batch, ...]:
 def make_data(seed: int = 0) -> SearchData:
     """Two batches to recalibrate on, two others to validate on."""
     return SearchData("noise", "validation", make_batches(2, seed), make_batches(2, seed + 1))
+
+
+def make_clock(checkpoint: Checkpoint, count: int) -> ThisMachine:
+    """This machine, with the fewest runs that a search takes: tests look at what becomes of latencies."""
+    return ThisMachine(checkpoint.supernet, 1, count=count, effort=dataclasses.replace(EFFORT, seconds=0.0))
 
 
 def make_checkpoint(folder: Path, seed: int = 0) -> Checkpoint:

@@ -15,10 +15,10 @@ from pliant.search.entries import FrontEntry, Latency
 from pliant.search.front.exclusion import with_latencies
 from pliant.search.front.front import Front
 from pliant.search.front.provenance import BY_MACS, Provenance
-from pliant.search.latency.clock import NONE, Policies, Profiled, ThisMachine, probes, rewarded
+from pliant.search.latency.clock import NONE, Policies, Profiled, probes, rewarded
 from pliant.search.run import run_search
 
-from .making import NAMES, TASKS, formula_problem, make_checkpoint, make_data, make_supernet
+from .making import NAMES, TASKS, formula_problem, make_checkpoint, make_clock, make_data, make_supernet
 from .test_profiled import make_profile
 
 SPACE = formula_problem()[0].space
@@ -177,7 +177,7 @@ def test_a_search_for_latency_measures_its_front_here(tmp_path: Path) -> None:
     front = run_search(
         checkpoint,
         data=make_data(),
-        clock=ThisMachine(checkpoint.supernet, 1, count=20),
+        clock=make_clock(checkpoint, 20),
         note=notes.append,
         out=tmp_path / "front.json",
     )

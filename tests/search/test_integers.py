@@ -21,12 +21,21 @@ from pliant.search.algorithms.factorized import Factorized
 from pliant.search.algorithms.interface import Trunk
 from pliant.search.algorithms.joint import Joint
 from pliant.search.front.front import Front
-from pliant.search.latency.clock import ThisMachine
 from pliant.search.quality.integers import Calibrated, Images, IntegerEvaluator
 from pliant.search.run import run_search
 from pliant.training.evaluation.evaluator import Evaluator
 
-from .making import NAMES, TASKS, formula_problem, make_batches, make_checkpoint, make_data, make_supernet, priced
+from .making import (
+    NAMES,
+    TASKS,
+    formula_problem,
+    make_batches,
+    make_checkpoint,
+    make_clock,
+    make_data,
+    make_supernet,
+    priced,
+)
 
 INT8 = {"int8": Policy()}
 
@@ -120,7 +129,7 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint, data = make_checkpoint(tmp_path), make_data()
-    clock = ThisMachine(checkpoint.supernet, threads=1, count=12)
+    clock = make_clock(checkpoint, 12)
     notes: list[str] = []
     out = tmp_path / "front.json"
     front = run_search(checkpoint, data=data, out=out, clock=clock, int8=True, note=notes.append)
@@ -135,7 +144,7 @@ def test_widths_and_precision_are_searched_together_and_a_resumed_log_knows_both
     log = (tmp_path / "front.log.jsonl").read_text()
     assert '"precision": "int8-' in log
     assert any(line.startswith("int8 latencies are estimated from 1") for line in notes)
-    again = ThisMachine(checkpoint.supernet, threads=1, count=12)
+    again = make_clock(checkpoint, 12)
     with monkeypatch.context() as patched:
         patched.setattr("pliant.search.quality.integers.find_policies", None)  # minutes of work, which the log spares
         assert run_search(checkpoint, data=data, out=out, clock=again, int8=True, resume=True) == front
@@ -151,7 +160,7 @@ def test_a_search_for_latency_that_was_killed_walks_the_same_path(tmp_path: Path
     """Its probes are in the log, so all that was estimated is as before; the front's own times alone are new, and what
     it is worth by them."""
     checkpoint, data, out = make_checkpoint(tmp_path), make_data(), tmp_path / "front.json"
-    clocks = [ThisMachine(checkpoint.supernet, threads=1, count=10) for _ in range(2)]
+    clocks = [make_clock(checkpoint, 10) for _ in range(2)]
     whole = run_search(checkpoint, data=data, out=out, clock=clocks[0])
     log = tmp_path / "front.log.jsonl"
     lines = log.read_text().splitlines(keepends=True)
@@ -166,6 +175,6 @@ def test_precision_without_latency_is_refused(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path)
     with pytest.raises(BudgetError, match=r"int8 saves no multiply-adds.*--latency"):
         run_search(checkpoint, data=make_data(), int8=True)
-    clock = ThisMachine(checkpoint.supernet, threads=1, count=12)
+    clock = make_clock(checkpoint, 12)
     with pytest.raises(BudgetError, match="ECMT's rule knows no precision"):
         run_search(checkpoint, data=make_data(), int8=True, clock=clock, algorithm="ecmt")

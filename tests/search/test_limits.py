@@ -21,11 +21,11 @@ from pliant.search.floors import NONE, Floors
 from pliant.search.front.assemble import make_front
 from pliant.search.front.front import Front
 from pliant.search.front.provenance import Provenance
-from pliant.search.latency.clock import ThisMachine, probes
+from pliant.search.latency.clock import probes
 from pliant.search.limits import UNLIMITED, Limits
 from pliant.search.run import ALGORITHMS, run_search
 
-from .making import NAMES, formula_cost, formula_problem, make_checkpoint, make_data, priced
+from .making import NAMES, formula_cost, formula_problem, make_checkpoint, make_clock, make_data, priced
 from .test_confirm import made_front
 
 ORIGIN = Provenance("", "", "", "", 1, 1, 0, 0, 0, 0.0, {})
@@ -178,7 +178,7 @@ def widest_quality(problem: Problem) -> dict[str, float]:
 
 def test_a_limit_of_memory_is_measured_in_fresh_processes(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path)
-    clock = ThisMachine(checkpoint.supernet, 1, count=8)
+    clock = make_clock(checkpoint, 8)
     low, high = (clock.memory([end])[end] for end in (checkpoint.space.narrowest, checkpoint.space.widest))
     assert 5_000_000 < low < 500_000_000
     notes: list[str] = []
