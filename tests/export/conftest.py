@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import onnx
 import pytest
 
-from pliant.export.template import export_template
+from pliant.export.template import widest_template
 from pliant.models.supernet import Supernet
 
-from .making import SIZE, deployed, supernet
+from .making import supernet
 from .trained import Trained, train
 
 
@@ -23,20 +23,20 @@ class Exported:
 @pytest.fixture(scope="session")
 def resnet() -> Exported:
     net = supernet("segmentation", "depth", "normals", "edges", "classification")
-    return Exported(net, export_template(deployed(net, net.space.widest), SIZE))
+    return Exported(net, widest_template(net))
 
 
 @pytest.fixture(scope="session")
 def convolved() -> Exported:
     """A head that classifies by a convolution of its own."""
     net = supernet("classification", classifier="convolution")
-    return Exported(net, export_template(deployed(net, net.space.widest), SIZE))
+    return Exported(net, widest_template(net))
 
 
 @pytest.fixture(scope="session")
 def mobilenet() -> Exported:
     net = supernet("depth", encoder="mobilenetv2")
-    return Exported(net, export_template(deployed(net, net.space.widest), SIZE))
+    return Exported(net, widest_template(net))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ class Environment:
     folder: Path
 
     def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        left_out = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+        inherited = {k: v for k, v in os.environ.items() if k not in left_out}
         environ = {**inherited, "PLIANT_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
         command = [str(self.folder / "bin" / program), *map(str, arguments)]
         return subprocess.run(
@@ -62,9 +63,12 @@ def environment(
 
 
 def _install(python: str, folder: Path, wheel: Path, constraints: Path) -> None:
-    subprocess.run([python, "-m", "venv", str(folder)], check=True, timeout=120, capture_output=True)
-    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-c", str(constraints)]
-    done = subprocess.run([*install, f"{wheel}[cpu]"], capture_output=True, text=True, timeout=280, check=False)
+    """By the pip of this environment, run by the other's Python: the other needs none of its own. Of what is installed
+    only what is imported is compiled."""
+    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
+    install = [*pip, "install", "-q", "--no-compile", "-c", str(constraints), f"{wheel}[cpu]"]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=280, check=False)
     if done.returncode and any(sign in done.stderr for sign in OUT_OF_REACH):
         pytest.skip(f"pip does not reach its registry: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr

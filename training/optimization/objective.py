@@ -11,9 +11,9 @@ from torch import Tensor
 from ...devices.dialect import get_dialect
 from ...models.losses import loss as task_loss
 from ...models.reduction import HERE, Reduction
+from ...models.rounding import Rounding
 from ...models.space import SubnetConfig
 from ...models.supernet import Supernet
-from ...quantize.fake import FakeInt8
 from ..distillation.ci_kd import ci_kd
 from ..distillation.soft_labels import soft_label_loss
 from ..distillation.teacher import Teacher, teacher_of
@@ -80,11 +80,15 @@ class Objective:
             outputs = self.supernet.decode_features(features, size, config, reduction=batch, rounding=rounding)
             return features, outputs
 
-    def _rounding(self) -> FakeInt8 | None:
+    def _rounding(self) -> Rounding | None:
         """Towards the end of a training whose networks are to bear int8."""
-        aware = self.recipe.quantization_aware > 0 and self.done >= 1.0 - self.recipe.quantization_aware
+        if self.recipe.quantization_aware == 0 or self.done < 1.0 - self.recipe.quantization_aware:
+            return None
+        # It knows graphs, whose tools take a second to import, which most trainings do without.
+        from ...quantize.fake import FakeInt8
+
         symmetric = get_dialect(self.recipe.rounding).symmetric
-        return FakeInt8(self.supernet, self.batch, symmetric=symmetric) if aware else None
+        return FakeInt8(self.supernet, self.batch, symmetric=symmetric)
 
     def _distillation(self, features: list[Tensor], config: SubnetConfig, earlier: Sequence[Teacher]) -> Tensor | None:
         part, teacher = self.recipe.distillation, teacher_of(earlier, config)
