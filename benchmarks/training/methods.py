@@ -52,11 +52,11 @@ SUBJECTS = {
         "scenes-demo",
         (
             "data.size=[48, 64]",
-            "data.counts={train: 48, validation: 16, test: 16}",
+            "data.counts={train: 24, validation: 8, test: 8}",
             "model.channels=16",
             "model.decoder_channels=16",
             "training.epochs=2",
-            "training.recalibration_images=16",
+            "training.recalibration_images=8",
             "training.sampling=stratified",
             "training.widest_weight=2",
             "training.soft_labels.weight=0.5",

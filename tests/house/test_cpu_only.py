@@ -79,9 +79,12 @@ def test_plan_measures_here_and_keeps_it(bare: Environment, sample: Path) -> Non
 
 
 def test_bench(bare: Environment, sample: Path) -> None:
-    done = bare.run("pliant", "bench", sample, "--json")
+    some = ("s01-fp32", "s01-int8")
+    done = bare.run("pliant", "bench", sample, "--json", *(word for each in some for word in ("--subnet", each)))
     assert done.returncode == 0, done.stderr
-    assert all(row["latency_ms"]["p50"] > 0 for row in json.loads(done.stdout)["subnets"])
+    rows = json.loads(done.stdout)["subnets"]
+    assert [row["id"] for row in rows] == list(some)
+    assert all(row["latency_ms"]["p50"] > 0 for row in rows)
 
 
 def test_run_without_a_model_writes_pictures(bare: Environment, sample: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from pliant.training.checkpoints.folders import steps
 
+from .forked import Forked
 from .several import STEPS
 from .tiny import tiny_recipe
 
@@ -27,35 +28,35 @@ Ended = list[tuple[int, str, list[str]]]
 """By rank: exit code, stdout, lines of stderr."""
 
 
-def _start(world: int, *command: str) -> list[subprocess.Popen[str]]:
-    """What torchrun does: the same command in every process, each told its place."""
+def _places(world: int) -> list[dict[str, str]]:
+    """What torchrun tells each process of its place."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env={**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(world)
+    return [{**place, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world)]
+
+
+def _ended(said: Path, world: int, *command: str) -> Ended:
+    """What torchrun does, to the end: the same command in every process. What each says is kept in a folder."""
+    said.mkdir()
+    processes = [
+        Forked(said / place["RANK"], "-m", f"pliant.tests.training.{command[0]}", *command[1:], **place)
+        for place in _places(world)
     ]
-
-
-def _ended(processes: list[subprocess.Popen[str]]) -> Ended:
     try:
-        said = [process.communicate(timeout=250) for process in processes]
+        codes = [process.wait(250) for process in processes]
     finally:
         for process in processes:
             process.kill()
-    return [(process.returncode, out, err.splitlines()) for process, (out, err) in zip(processes, said, strict=True)]
+    return [
+        (code, out, errors.splitlines())
+        for code, (out, errors) in zip(codes, (process.said() for process in processes), strict=True)
+    ]
 
 
 def _run(out: Path, world: int, **asked: Any) -> Ended:
-    return _ended(_start(world, "pliant.tests.training.several", str(out), json.dumps(asked)))
+    return _ended(out.with_name(f"{out.name}-said"), world, "several", str(out), json.dumps(asked))
 
 
 def _weights(out: Path) -> dict[str, torch.Tensor]:
@@ -136,19 +137,28 @@ def test_it_can_be_resumed_by_another_number_of_processes(folder: Path, tmp_path
 
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_process_ends_the_other_with_one_line(killed: int, tmp_path: Path) -> None:
-    """The verb itself, in the middle of a training."""
+    """The verb itself as a program of its own, which keeps torch quiet, in the middle of a training."""
     recipe, out = tmp_path / "tiny.yaml", tmp_path / "out"
     recipe.write_text(yaml.safe_dump(tiny_recipe("training.epochs=50").to_json()))
-    processes = _start(2, "pliant.cli", "train", str(recipe), "--out", str(out))
+    command = [sys.executable, "-m", "pliant.cli", "train", str(recipe), "--out", str(out)]
+    processes = [
+        subprocess.Popen(
+            command, env={**os.environ, **place}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for place in _places(2)
+    ]
     log = out / "metrics.jsonl"
-    while all(process.poll() is None for process in processes) and not (log.exists() and log.stat().st_size):
-        time.sleep(0.01)
-    processes[killed].kill()
-    ended = _ended(processes)
-    assert ended[killed][0] == -signal.SIGKILL
-    code, _, errors = ended[1 - killed]
-    assert code == 1, errors
-    *before, line = errors
+    try:
+        while all(process.poll() is None for process in processes) and not (log.exists() and log.stat().st_size):
+            time.sleep(0.01)
+        processes[killed].kill()
+        said = [process.communicate(timeout=250)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert processes[killed].returncode == -signal.SIGKILL
+    assert processes[1 - killed].returncode == 1, said
+    *before, line = said[1 - killed].splitlines()
     assert line.startswith("another process of this training is gone, killed or out of memory?")
     assert line.endswith("start all of them again with --resume")
     assert [text for text in before if not text.startswith(("training: ", "step "))] == []
@@ -172,9 +182,9 @@ def test_what_all_processes_know_is_said_by_the_one_that_leads(tmp_path: Path) -
     assert "a batch of 1 images cannot be shared by 2 processes" in line
 
 
-def test_every_lever_sees_the_whole_batch() -> None:
+def test_every_lever_sees_the_whole_batch(tmp_path: Path) -> None:
     """Compared inside: balances, forms of CI-KD, soft labels, sharpness, and batch norm's running statistics."""
-    for code, said, errors in _ended(_start(2, "pliant.tests.training.shares")):
+    for code, said, errors in _ended(tmp_path / "said", 2, "shares"):
         assert (code, errors) == (0, [])
         assert said.splitlines()[-1] == "the same"
 

@@ -21,6 +21,7 @@ from pliant.training.checkpoints.folders import steps
 from pliant.training.loop import train
 from pliant.training.progress import Silent, StepReport
 
+from ..forked import Forked
 from ..tiny import tiny_recipe
 
 CHILD = """
@@ -56,8 +57,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def _start(out: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(out)])
+def _start(out: Path) -> Forked:
+    return Forked(out.with_name(f"{out.name}-said"), "-c", CHILD, str(out))
 
 
 def _weights(out: Path) -> str:
@@ -69,12 +70,12 @@ def _lines(out: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def _wait_for_steps(process: subprocess.Popen[bytes], out: Path, lines: int) -> None:
+def _wait_for_steps(process: Forked | subprocess.Popen[bytes], out: Path, lines: int) -> None:
     while process.poll() is None and _lines(out) < lines:
         time.sleep(0.002)
 
 
-def _wait_for_a_half_written_checkpoint(process: subprocess.Popen[bytes], out: Path) -> None:
+def _wait_for_a_half_written_checkpoint(process: Forked, out: Path) -> None:
     while process.poll() is None and not list(out.glob("checkpoints/.writing-*/supernet.safetensors")):
         pass
 
@@ -102,7 +103,7 @@ def test_a_killed_run_ends_in_the_same_weights(whole: Path, tmp_path: Path) -> N
 
 def test_a_kill_during_a_validation_costs_no_point_of_the_curve(tmp_path: Path) -> None:
     """The checkpoint is of that very step: whoever only trains on never judges it."""
-    process = subprocess.Popen([sys.executable, "-c", DIES_IN_VALIDATION, str(tmp_path / "killed")])
+    process = Forked(tmp_path / "said", "-c", DIES_IN_VALIDATION, str(tmp_path / "killed"))
     assert process.wait(120) == -signal.SIGKILL
     assert steps(tmp_path / "killed")[0].name == "step-000018"
     for out in ("whole", "killed"):
@@ -128,7 +129,7 @@ def test_terminated_it_keeps_the_step_that_ran(whole: Path, tmp_path: Path) -> N
     """A scheduler that takes the machine back sends SIGTERM first."""
     process = _start(tmp_path)
     _wait_for_steps(process, tmp_path, 3)
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     assert process.wait(60) not in (0, -signal.SIGTERM)
     assert steps(tmp_path)[0].name == f"step-{_lines(tmp_path):06d}"
     assert _start(tmp_path).wait(120) == 0
