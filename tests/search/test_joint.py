@@ -14,15 +14,15 @@ from .making import formula_problem, volume_of
 
 
 def test_learning_beats_chance() -> None:
-    """At 60 of 16,384 subnets, over seeds: nearer to the whole space's hypervolume than random subnets."""
+    """At 40 of 16,384 subnets, over seeds: nearer to the whole space's hypervolume than random subnets."""
     whole = volume_of(formula_problem()[0], None)
     gaps = {"joint": 0.0, "random": 0.0}
     for seed in range(3):
-        problem, _ = formula_problem(60, seed)
+        problem, _ = formula_problem(40, seed)
         gaps["joint"] += whole - volume_of(problem, Joint().search(problem).candidates)
         rng = random.Random(seed)
         space = problem.space
-        drawn = [space.narrowest, space.widest, *(space.sample(rng) for _ in range(58))]
+        drawn = [space.narrowest, space.widest, *(space.sample(rng) for _ in range(38))]
         gaps["random"] += whole - volume_of(problem, tuple(by_hand(problem, config) for config in drawn))
     assert gaps["joint"] < 0.7 * gaps["random"]
 
