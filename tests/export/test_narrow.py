@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from unittest.mock import patch
 
 import onnx
 import pytest
@@ -8,16 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pliant.devices.errors import ExportError
+from pliant.export import template as exporting
 from pliant.export.engine import Engine
 from pliant.export.feeds import Wide, cut, fp32_feed
 from pliant.export.narrow import narrow
 from pliant.export.parity import compare_outputs, expected_outputs
-from pliant.export.template import export_template
+from pliant.export.template import export_template, widest_template
 from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.runtime.graphs.graph import parse_graph
 
 from .conftest import Exported
-from .making import SIZE, deployed, statistics, waves
+from .making import SIZE, deployed, statistics, supernet, waves
 
 
 def configs(space: SearchSpace) -> st.SearchStrategy[SubnetConfig]:
@@ -60,6 +62,17 @@ def test_narrowing_gives_the_graph_that_exporting_the_subnet_gives(mobilenet: Ex
     direct = export_template(deployed(net, config), SIZE)
     shapes = {tensor.name: tuple(tensor.dims) for tensor in direct.graph.initializer}
     assert narrow(mobilenet.template, shapes) == direct
+
+
+def test_supernets_of_one_shape_share_a_template_whatever_their_weights(convolved: Exported) -> None:
+    """Exported by itself the other one's is the same; what is given out is a copy."""
+    other = supernet("classification", classifier="convolution", seed=1)
+    assert export_template(deployed(other, other.space.widest), SIZE) == convolved.template
+    with patch.object(exporting, "export_template", side_effect=AssertionError("exported again")):
+        del widest_template(convolved.net).graph.node[:]
+        assert widest_template(other) == convolved.template
+        with pytest.raises(AssertionError, match="exported again"):
+            widest_template(supernet("classification"))
 
 
 def test_batch_norm_stays_and_nothing_of_this_machine_is_left(resnet: Exported) -> None:
