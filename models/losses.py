@@ -11,17 +11,20 @@ from .decode import log_depth, log_range
 from .reduction import HERE, Reduction
 
 IGNORE = 255
-MOST_EDGE_WEIGHT = 10.0
-"""The most that a pixel of an edge weighs against one of the rest."""
+MOST_WEIGHT = 10.0
+"""The most that a pixel of what is rare, an edge or a class, weighs against one of what is common."""
 
 
-def loss(task: Task, logits: Tensor, target: Tensor, batch: Reduction = HERE) -> Tensor:
+def loss(task: Task, logits: Tensor, target: Tensor, batch: Reduction = HERE, *, rarity: bool = False) -> Tensor:
     """Mean loss over labelled pixels (or images) of the whole batch; a scalar that always has a gradient.
 
     `logits` is a network's raw output for the task, `target` as `training.data.batches.Batch` holds it; `batch` says
-    where the rest of a batch is of which these are a share.
+    where the rest of a batch is of which these are a share. With `rarity` pixels of rare classes weigh more in a
+    segmentation; those of edges always do.
     """
     logits = logits.float()
+    if task.kind == "segmentation" and rarity:
+        return _by_rarity(logits, target, batch)
     if task.kind == "segmentation":
         return _cross_entropy(logits, target, IGNORE, batch)
     if task.kind == "classification":
@@ -43,6 +46,19 @@ def labelled(task: Task, target: Tensor) -> Tensor:
 def _cross_entropy(logits: Tensor, target: Tensor, ignore: int, batch: Reduction) -> Tensor:
     total = F.cross_entropy(logits, target, ignore_index=ignore, reduction="sum")
     return batch.average(total, (target != ignore).sum())
+
+
+def _by_rarity(logits: Tensor, target: Tensor, batch: Reduction) -> Tensor:
+    """Cross-entropy that weighs a class by the square root of how much rarer it is than the most common of the batch.
+
+    The metric, mIoU, counts all classes alike; plain cross-entropy learns those of few pixels last.
+    """
+    losses = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="none")
+    classes = logits.shape[1]
+    own = torch.bincount(target[target != IGNORE], minlength=classes).to(logits.dtype)
+    counts = batch.summed([own])[0]
+    weights = (counts.max() / counts.clamp(min=1)).sqrt().clamp(max=MOST_WEIGHT)
+    return batch.average((losses * weights[target.clamp(max=classes - 1)]).sum(), (weights * own).sum())
 
 
 def _depth(task: Task, logits: Tensor, target: Tensor, batch: Reduction) -> Tensor:
@@ -76,7 +92,7 @@ def _edges(logits: Tensor, target: Tensor, batch: Reduction) -> Tensor:
     truth = torch.where(target == IGNORE, torch.zeros_like(target), target).float()
     edges, count = batch.sums(truth.sum(), valid.sum())
     others = count - edges
-    weight = (others / edges.clamp(min=1)).sqrt().clamp(1.0, MOST_EDGE_WEIGHT)
+    weight = (others / edges.clamp(min=1)).sqrt().clamp(1.0, MOST_WEIGHT)
     entropy = F.binary_cross_entropy_with_logits(scores, truth, reduction="none", pos_weight=weight)
     probability = scores.sigmoid() * valid
     found = ((entropy * valid).sum(), (probability * truth).sum(), probability.sum())

@@ -33,6 +33,7 @@ _LATER = {
     "training.quantization_aware": 0.0,
     "training.updates": "together",
     "training.coupled": 0.0,
+    "training.class_weights": "equal",
     "model.classifier": "pooled",
 }
 

@@ -112,6 +112,7 @@ METHODS = {
         ("training.encoder_lr=1",), about="pretrained encoders at the full rate, not half; CIFAR's has it anyway"
     ),
     "unsorted": Method(("model.sort=none",), about="pretrained channels in the order of the file"),
+    "class-weights": Method(("training.class_weights=rarity",), about="pixels of rare classes weigh more"),
     "ema": Method(("training.ema=0.998",), about="averaged weights"),
     "uncertainty": Method(("training.balance=uncertainty",), about="homoscedastic uncertainty weighs the tasks"),
     "gradient-norm": Method(("training.balance=gradient-norm",), about="gradient norms weigh the tasks"),

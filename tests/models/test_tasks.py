@@ -142,6 +142,26 @@ def test_the_weight_of_edges_does_not_scale_the_loss() -> None:
         assert loss(TASKS["edges"], logits, target).item() == pytest.approx(math.log(2) + 0.5 * dice, rel=1e-5)
 
 
+def test_rare_classes_weigh_by_the_root_of_their_rarity_and_tenfold_at_most() -> None:
+    """Three classes of 100, 25 and 1 pixels weigh 1, 2 and 10; what is not labelled weighs nothing."""
+    target = torch.tensor([0] * 100 + [1] * 25 + [2] + [255] * 9).view(1, 1, -1)
+    logits = torch.randn(1, 3, 1, 135, generator=torch.Generator().manual_seed(0))
+    each = torch.nn.functional.cross_entropy(logits[..., :126], target[..., :126], reduction="none").flatten()
+    weights = torch.tensor([1.0] * 100 + [2.0] * 25 + [10.0])
+    expected = float((each * weights).sum() / weights.sum())
+    assert loss(TASKS["segmentation"], logits, target, rarity=True).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_classes_that_are_as_frequent_are_trained_as_without_weights() -> None:
+    target = (torch.arange(36) % 3).view(1, 6, 6)
+    logits = torch.randn(1, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    plain, weighed = (loss(TASKS["segmentation"], logits, target, rarity=rarity).item() for rarity in (False, True))
+    assert weighed == pytest.approx(plain, rel=1e-6)
+    nothing = loss(TASKS["segmentation"], logits.requires_grad_(), torch.full((1, 6, 6), 255), rarity=True)
+    assert nothing.item() == 0
+    nothing.backward()
+
+
 def test_a_depth_far_out_of_range_still_has_a_gradient() -> None:
     logits = torch.tensor([-40.0, 40.0]).view(1, 1, 1, 2).requires_grad_()
     loss(TASKS["depth"], logits, torch.tensor([[[2.0, 2.0]]])).backward()

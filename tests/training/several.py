@@ -22,7 +22,7 @@ from pliant.cli.failing import report
 from pliant.cli.training import together
 from pliant.runtime.format.tasks import Task
 from pliant.training import loop
-from pliant.training.checkpoints import checkpoint
+from pliant.training.checkpoints import writing
 from pliant.training.data.sample import Sample
 from pliant.training.optimization.sampling import subnets_at
 from pliant.training.optimization.step import train_step
@@ -112,7 +112,7 @@ def _fill_the_disk() -> None:
     def full(*args: Any, **named: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    patch.object(checkpoint, "save_file", full).start()
+    patch.object(writing, "save_file", full).start()
 
 
 def main(out: Path, asked: dict[str, Any]) -> int:

@@ -27,6 +27,8 @@ LEVERS = (
     ("training.soft_labels={weight: 1, divergence: alpha}", "training.distillation.form=attention"),
     ("training.soft_labels.weight=1", "training.distillation.form=relational", "training.clip=0.1"),
     ("training.quantization_aware=1",),
+    ("training.updates=apart", "training.class_weights=rarity"),
+    ("training.teacher=next", "training.widest_weight=2", "training.soft_labels.weight=0.5"),
 )
 
 

@@ -55,8 +55,9 @@ class Objective:
         The losses: one a task, `distillation` and `soft labels` where there is a teacher, and their weighted `total`.
         """
         features, outputs = self._forward(inputs, config)
+        rarity = self.recipe.class_weights == "rarity"
         losses = {
-            task.name: task_loss(task, outputs[task.name], inputs.targets[task.name], self.batch)
+            task.name: task_loss(task, outputs[task.name], inputs.targets[task.name], self.batch, rarity=rarity)
             for task in self.supernet.tasks
         }
         if self.observing and not earlier:

@@ -69,6 +69,8 @@ class TrainingRecipe(Part):
     would be (separate.py). In the last `quantization_aware` share of all steps weights and activations are rounded as
     int8 will, in the steps of the engine that `rounding` names (quantize/fake.py).
 
+    With `class_weights` by rarity, pixels of rare classes weigh more in a segmentation (models/losses.py).
+
     `rates` multiplies the rate of parts of the network by module path (`encoder.layer1: 0.1`), instead of
     `encoder_lr`; the longest path wins. `balance` weighs the tasks on top of `losses`. `ema` is the decay of averaged
     weights, which then are what is evaluated, kept and exported. `sharpness` is the radius of sharpness-aware steps,
@@ -96,6 +98,7 @@ class TrainingRecipe(Part):
     teacher: Literal["widest", "next"] = "widest"
     distillation: Distillation = Distillation()
     soft_labels: SoftLabels = SoftLabels()
+    class_weights: Literal["equal", "rarity"] = "equal"
     losses: dict[str, NotNegative] = Field(default_factory=dict)
     balance: Literal["fixed", "uncertainty", "gradient-norm"] = "fixed"
     quantization_aware: Share = 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pliant.training.checkpoints import checkpoint
+from pliant.training.checkpoints import writing
 from pliant.training.checkpoints.checkpoint import load_checkpoint, read_beside
 from pliant.training.checkpoints.folders import RAW, steps
 from pliant.training.loop import train
@@ -67,7 +67,7 @@ def test_the_room_asked_for_before_training_is_what_a_checkpoint_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(checkpoint, "check_room", lambda out, count, largest, size: asked.extend((largest, size)))
+    monkeypatch.setattr(writing, "check_room", lambda out, count, largest, size: asked.extend((largest, size)))
     settings = ("training.ema=0.9", "training.distillation.form=projection")
     result = train(tiny_recipe(*SHORT, *settings), tmp_path)
     sizes = [path.stat().st_size for path in result.checkpoint.glob("*.safetensors")]

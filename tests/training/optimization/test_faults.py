@@ -40,7 +40,7 @@ def _stopped(spoil: str, gradient: float, *settings: str) -> str:
 def test_a_gradient_that_is_not_finite_names_task_and_subnet() -> None:
     said = _stopped("decoders.depth.head.weight", math.nan)
     assert said.startswith(
-        "step 7: the gradient is not finite: that of 'depth' in the subnet widest; the last checkpoint"
+        "step 7: the gradient is not finite: that of 'depth' in the subnet widest; checkpoints of before"
     )
 
 
