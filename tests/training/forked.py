@@ -12,6 +12,7 @@ import runpy
 import signal
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -28,7 +29,9 @@ class Forked:
     def __init__(self, said: Path, *command: str, **environ: str):
         self._said = [said.with_name(f"{said.name}.{name}") for name in ("stdout", "stderr")]
         given = command, {**os.environ, **environ}, list(map(str, self._said))
-        self._process = _FORKS.Process(target=_run, args=given, daemon=True)
+        # By the package's name: pytest names its modules by the folder of the checkout, whatever that is called.
+        run = import_module("pliant.tests.training.forked")._run
+        self._process = _FORKS.Process(target=run, args=given, daemon=True)
         self._process.start()
 
     def poll(self) -> int | None:
