@@ -12,14 +12,9 @@ from typing import Any
 Entry = dict[str, Any]
 
 
-def table_line(cells: list[str]) -> str:
-    """A row of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
-
-
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
-    return "\n".join(table_line(each) for each in (head, ["---"] * len(head), *rows))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def put(page: Path, part: str, text: str) -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..reporting import table_line
+from .. import reporting
 
 Entry = dict[str, Any]
 
@@ -29,7 +29,7 @@ def table(rows: list[Entry]) -> str:
         *(f"{task}, lost" for task in tasks),
         "worst",
     ]
-    lines = [table_line(head), table_line(["---"] * len(head))]
+    lines = []
     for row in rows:
         lost = [_percent(row["loss"][task]) for task in tasks]
         worst = _percent(max(row["loss"].values(), key=lambda loss: math.inf if not math.isfinite(loss) else loss))
@@ -40,8 +40,8 @@ def table(rows: list[Entry]) -> str:
             f"{row['bytes'] / 1e6:.2f}",
             f"{row['seconds']:.0f}",
         ]
-        lines.append(table_line([f"{row['width']:g}", name, *numbers, *lost, worst]))
-    return "\n".join(lines)
+        lines.append([f"{row['width']:g}", name, *numbers, *lost, worst])
+    return reporting.table(head, lines)
 
 
 def _percent(loss: float) -> str:

@@ -27,7 +27,7 @@ from pliant.training.evaluation.evaluator import Evaluator
 
 from ..dated import save_dated
 from ..paired import paired
-from ..reporting import table_line
+from ..reporting import table
 from .subjects import REAL, rows_of
 
 HEAD = ("data", "alone, a minute", "reused, a minute", "ratio (quartiles)", "known after one pass")
@@ -49,7 +49,7 @@ def main() -> int:
     rows, failed = rows_of(chosen.data, chosen.work, row)
     if rows:
         command = f"python -m {__package__}.evaluations --data {' '.join(chosen.data)} --pairs {chosen.pairs}"
-        print(table_line(list(HEAD)), table_line(["---"] * len(HEAD)), *map(_line, rows), sep="\n")
+        print(table(list(HEAD), list(map(_cells, rows))))
         print(save_dated("evaluations", chosen.results, command, {"rows": rows}), file=sys.stderr)
     return 1 if failed or not rows else 0
 
@@ -90,10 +90,10 @@ def subnets_at(space: SearchSpace, number: int) -> list[SubnetConfig]:
     return [SubnetConfig(encoder, tuple((task, width) for task in space.tasks)) for width in space.decoder_widths]
 
 
-def _line(row: dict[str, Any]) -> str:
+def _cells(row: dict[str, Any]) -> list[str]:
     ratio = f"{1 / row['ratio']:.1f} ({1 / row['ratio_p75']:.1f} to {1 / row['ratio_p25']:.1f})"
     rates = (f"{row['alone_a_minute']:.0f}", f"{row['reused_a_minute']:.0f}")
-    return table_line([row["data"], *rates, ratio, f"{row['beside']:,} subnets"])
+    return [row["data"], *rates, ratio, f"{row['beside']:,} subnets"]
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from pliant.search.pace import Timed, at_one_pace
 from pliant.training.checkpoints.checkpoint import Checkpoint
 
 from ..dated import save_dated
-from ..reporting import table_line
+from ..reporting import table
 from .subjects import REAL, rows_of
 
 STATISTICS: dict[str, Callable[[list[float]], float]] = {
@@ -53,7 +53,7 @@ def main() -> int:
     rows, failed = rows_of(chosen.data, chosen.work, _rows)
     if rows:
         command = f"python -m {__package__}.steadiness --data {' '.join(chosen.data)}"
-        print(table_line(list(HEAD)), table_line(["---"] * len(HEAD)), *map(_line, rows), sep="\n")
+        print(table(list(HEAD), list(map(_cells, rows))))
         print(save_dated("latency-statistics", chosen.results, command, {"rows": rows}), file=sys.stderr)
     return 1 if failed or not rows else 0
 
@@ -124,7 +124,7 @@ def _work(begun: Any) -> None:
         np.sort(np.tanh(values))
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _cells(row: Mapping[str, Any]) -> list[str]:
     shares = [
         f"{row['idle_held_out_error']:.1%}",
         f"{row['idle_held_out_tau']:.3f}",
@@ -134,7 +134,7 @@ def _line(row: Mapping[str, Any]) -> str:
         f"{row['difference']:.1%}",
     ]
     name = row["statistic"] + (", at one pace" if row["at_one_pace"] else "")
-    return table_line([row["data"], name, *shares])
+    return [row["data"], name, *shares]
 
 
 if __name__ == "__main__":
