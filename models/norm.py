@@ -30,19 +30,23 @@ class SlimBatchNorm2d(nn.BatchNorm2d):
         """Normalise (N, C, H, W) with the batch's moments in training, else with the configuration's statistics."""
         if setting is None:
             return super().forward(input)
-        count = input.shape[1]
-        weight, bias = self.weight[:count], self.bias[:count]
+        weight, bias = self._affine(input.shape[1])
         if setting.collect is not None:
             return self._collect(input, weight, bias, setting.collect)
         if self.training:
-            return self._train(input, setting)
+            return self._train(input, weight, bias, setting)
         mean, variance = self.statistics_at(setting.config, setting.statistics)
         return F.batch_norm(input, mean, variance, weight, bias, False, 0.0, self.eps)
 
-    def _train(self, input: Tensor, setting: Setting) -> Tensor:
+    def _affine(self, count: int) -> tuple[Tensor, Tensor]:
+        """Gain and bias of the first channels; of all there are no views, each of which costs a copy backward."""
+        if count == self.num_features:
+            return self.weight, self.bias
+        return self.weight[:count], self.bias[:count]
+
+    def _train(self, input: Tensor, weight: Tensor, bias: Tensor, setting: Setting) -> Tensor:
         """Only the widest keeps running statistics; others would spoil them, also where all channels are in use."""
-        count, widest = input.shape[1], setting.config.is_widest
-        weight, bias = self.weight[:count], self.bias[:count]
+        widest = setting.config.is_widest
         if isinstance(setting.reduction, AllReduce):
             output, mean, variance = batch_norm(input, weight, bias, self.eps, setting.reduction)
             if widest:

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..devices.checked import by_name, each, real, text, whole
@@ -34,20 +35,23 @@ class SubnetConfig:
             if not 0.0 < width <= 1.0:
                 raise ConfigError(f"width {width} is not in (0, 1]")
 
-    @property
+    @cached_property
     def is_widest(self) -> bool:
         """Whether this is the supernet itself."""
-        return all(width == 1.0 for width in (*self.encoder, *(w for _, w in self.decoders)))
+        return all(width == 1.0 for width in self._widths.values())
+
+    @cached_property
+    def _widths(self) -> dict[str, float]:
+        # Every layer of a forward pass asks.
+        stages = {f"encoder.{stage}": width for stage, width in enumerate(self.encoder)}
+        return stages | {f"decoder.{task}": width for task, width in self.decoders}
 
     def width(self, group: str) -> float:
         """Width of a group: `encoder.<stage>` or `decoder.<task>`."""
-        room, _, name = group.partition(".")
-        if room == "encoder":
-            return self.encoder[int(name)]
-        for task, width in self.decoders:
-            if task == name:
-                return width
-        raise ConfigError(f"the configuration has no width for {group!r}")
+        try:
+            return self._widths[group]
+        except KeyError:
+            raise ConfigError(f"the configuration has no width for {group!r}") from None
 
     def to_json(self) -> dict[str, Any]:
         """JSON object; `from_json` gives back an equal configuration."""

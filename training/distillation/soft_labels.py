@@ -11,6 +11,8 @@ there every pixel counts.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -19,19 +21,39 @@ from ...models.losses import labelled
 from ...models.reduction import HERE, Reduction
 from ...runtime.format.tasks import Task
 from ..recipe.training import SoftLabels
-from .divergence import divergence
+from .divergence import divergence, log_probabilities
+
+
+@dataclass(frozen=True)
+class SoftTarget:
+    """What a teacher says of a task, made ready once for all whom it teaches.
+
+    `said` is log-depth (N, H, W), unit normals (N, 3, H, W), or logarithms of class probabilities (N, C, H, W) or
+    (N, C), without gradient; `counts` says where it counts, (N, H, W) or (N,).
+    """
+
+    said: Tensor
+    counts: Tensor
+
+
+def soft_target(task: Task, teacher: Tensor, target: Tensor, recipe: SoftLabels) -> SoftTarget:
+    """From a teacher's raw output; `target`, as `training.data.batches.Batch` holds it, only says what counts."""
+    scores = teacher.detach().float()
+    if task.kind == "depth":
+        said = log_depth(task, scores)
+    elif task.kind == "normals":
+        said = scores / _length(scores).unsqueeze(1)
+    else:
+        said = log_probabilities(_classes(task, scores), recipe.temperature)
+    return SoftTarget(said, counted(task, target))
 
 
 def soft_label_loss(
-    task: Task, student: Tensor, teacher: Tensor, target: Tensor, recipe: SoftLabels, batch: Reduction = HERE
+    task: Task, student: Tensor, target: SoftTarget, recipe: SoftLabels, batch: Reduction = HERE
 ) -> Tensor:
-    """Mean distance of raw outputs from the teacher's, of the same shape; a scalar with gradient to `student` only.
-
-    `target`, as `training.data.batches.Batch` holds it, only says what counts; `batch` says where the rest of it is.
-    """
-    distances = _distances(task, student.float(), teacher.detach().float(), recipe)
-    counts = counted(task, target)
-    return batch.average((distances * counts).sum(), counts.sum())
+    """Mean distance of a raw output from what the teacher says of it; a scalar. `batch`: where the rest of it is."""
+    distances = _distances(task, student.float(), target.said, recipe)
+    return batch.average((distances * target.counts).sum(), target.counts.sum())
 
 
 def counted(task: Task, target: Tensor) -> Tensor:
@@ -41,18 +63,20 @@ def counted(task: Task, target: Tensor) -> Tensor:
     return valid | blank.view(-1, *(1,) * (valid.ndim - 1))
 
 
-def _distances(task: Task, student: Tensor, teacher: Tensor, recipe: SoftLabels) -> Tensor:
+def _distances(task: Task, student: Tensor, said: Tensor, recipe: SoftLabels) -> Tensor:
     """(N, H, W), or (N,) for classification."""
     if task.kind == "depth":
-        return (log_depth(task, student) - log_depth(task, teacher)).abs()
+        return (log_depth(task, student) - said).abs()
     if task.kind == "normals":
-        return 1.0 - _cosine(student, teacher)
-    if task.kind == "edges":
-        student, teacher = (torch.cat([torch.zeros_like(scores), scores], 1) for scores in (student, teacher))
-    return divergence(student, teacher, recipe.divergence, recipe.temperature)
+        return 1.0 - (student * said).sum(1) / _length(student)
+    return divergence(_classes(task, student), said, recipe.divergence, recipe.temperature)
 
 
-def _cosine(one: Tensor, other: Tensor) -> Tensor:
+def _classes(task: Task, scores: Tensor) -> Tensor:
+    """Scores of classes: edges are two, of which one has score 0."""
+    return torch.cat([torch.zeros_like(scores), scores], 1) if task.kind == "edges" else scores
+
+
+def _length(vectors: Tensor) -> Tensor:
     # Spelled out: torch's vector norm over the channel axis is several times slower on a CPU.
-    lengths = (one.square().sum(1).clamp(min=1e-8) * other.square().sum(1).clamp(min=1e-8)).sqrt()
-    return (one * other).sum(1) / lengths
+    return vectors.square().sum(1).clamp(min=1e-8).sqrt()

@@ -9,11 +9,14 @@ teach a task also in that task's decoder. So a student's teacher is the last of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from ...models.space import SubnetConfig
+from ...runtime.format.tasks import Task
+from ..recipe.training import SoftLabels
+from .soft_labels import SoftTarget, soft_target
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,13 @@ class Teacher:
     config: SubnetConfig
     features: Sequence[Tensor]
     outputs: dict[str, Tensor]
+    _ready: dict[str, SoftTarget] = field(default_factory=dict)
+
+    def says(self, task: Task, target: Tensor, recipe: SoftLabels) -> SoftTarget:
+        """What it says of a task, the same for all whom it teaches; `target` are the labels of this step's batch."""
+        if task.name not in self._ready:
+            self._ready[task.name] = soft_target(task, self.outputs[task.name], target, recipe)
+        return self._ready[task.name]
 
     def covers(self, config: SubnetConfig, task: str | None = None) -> bool:
         """Whether its encoder, and its decoder of `task`, are nowhere narrower than those of `config`."""

@@ -108,9 +108,8 @@ class Objective:
         for task, weight in zip(self.supernet.tasks, self.auxiliary.balance.weights(), strict=True):
             teacher = teacher_of(earlier, config, task.name)
             if teacher is not None:
-                output, target = outputs[task.name], inputs.targets[task.name]
-                distance = soft_label_loss(task, output, teacher.outputs[task.name], target, part, self.batch)
-                terms.append(weight * distance)
+                target = teacher.says(task, inputs.targets[task.name], part)
+                terms.append(weight * soft_label_loss(task, outputs[task.name], target, part, self.batch))
         return torch.stack(terms).sum() if terms else None
 
     def _said(self, config: SubnetConfig, features: list[Tensor], outputs: dict[str, Tensor]) -> Teacher:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pliant.runtime.format.tasks import Kind, Task
-from pliant.training.distillation.soft_labels import counted, soft_label_loss
+from pliant.training.distillation.soft_labels import counted, soft_label_loss, soft_target
 from pliant.training.recipe.training import SoftLabels
 
 from ..tiny import DEPTH, SEGMENTATION
@@ -41,9 +41,10 @@ def _target(kind: Kind, known: bool = True) -> torch.Tensor:
 def test_a_step_downhill_comes_nearer_and_the_teacher_stays(kind: Kind, divergence: Literal["kl", "alpha"]) -> None:
     recipe = SoftLabels(divergence=divergence)
     student, teacher = _scores(kind, 0).requires_grad_(), _scores(kind, 1).requires_grad_()
+    said = soft_target(TASKS[kind], teacher, _target(kind), recipe)
 
     def distance(of: torch.Tensor) -> torch.Tensor:
-        return soft_label_loss(TASKS[kind], of, teacher, _target(kind), recipe)
+        return soft_label_loss(TASKS[kind], of, said, recipe)
 
     before = distance(student)
     before.backward()
@@ -70,19 +71,20 @@ def test_pixels_without_a_label_do_not_count_images_without_any_do(kind: Kind) -
     changed = student.clone()
     changed[0, :, 1, 2] += 7.0
     recipe = SoftLabels()
-    one, other = (soft_label_loss(TASKS[kind], each, teacher, target, recipe) for each in (student, changed))
+    said = soft_target(TASKS[kind], teacher, target, recipe)
+    one, other = (soft_label_loss(TASKS[kind], each, said, recipe) for each in (student, changed))
     assert torch.equal(one, other)
     changed[1, :, 1, 2] += torch.arange(1.0, 1.0 + changed.shape[1])
-    assert not torch.equal(one, soft_label_loss(TASKS[kind], changed, teacher, target, recipe))
+    assert not torch.equal(one, soft_label_loss(TASKS[kind], changed, said, recipe))
 
 
 def test_edges_are_two_classes_and_depth_is_compared_in_logs() -> None:
     student, teacher = _scores("edges", 0), _scores("edges", 1)
     p, q = teacher[:, 0].sigmoid(), student[:, 0].sigmoid()
     expected = (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).mean()
-    found = soft_label_loss(EDGES, student, teacher, _target("edges"), SoftLabels())
+    found = soft_label_loss(EDGES, student, soft_target(EDGES, teacher, _target("edges"), SoftLabels()), SoftLabels())
     assert float(found) == pytest.approx(float(expected), abs=1e-6)
     low, high = torch.tensor(DEPTH.value_range).log()
     expected = 0.25 * (high - low) * (student[:, 0] - teacher[:, 0]).abs().mean()
-    found = soft_label_loss(DEPTH, student, teacher, _target("depth"), SoftLabels())
+    found = soft_label_loss(DEPTH, student, soft_target(DEPTH, teacher, _target("depth"), SoftLabels()), SoftLabels())
     assert float(found) == pytest.approx(float(expected), abs=1e-6)

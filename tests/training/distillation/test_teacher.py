@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pliant.models.decode import log_depth
 from pliant.models.space import SubnetConfig
 from pliant.training.distillation.teacher import Teacher, teacher_of
+from pliant.training.recipe.training import SoftLabels
 
 from ...models.making import configs
-from ..tiny import SPACE
+from ..tiny import DEPTH, SEGMENTATION, SPACE
 
 
 def _teacher(config: SubnetConfig) -> Teacher:
@@ -42,3 +45,11 @@ def test_a_narrower_decoder_teaches_features_but_not_its_task() -> None:
     earlier = [_teacher(SPACE.widest), _teacher(middle)]
     found = [teacher_of(earlier, student, task) for task in (None, "segmentation", "depth")]
     assert [earlier.index(teacher) for teacher in found if teacher is not None] == [1, 1, 0]
+
+
+def test_what_a_teacher_says_is_made_ready_once_and_only_where_it_is_asked() -> None:
+    outputs = {DEPTH.name: torch.randn(1, 1, 4, 5), SEGMENTATION.name: torch.randn(1, 3, 4, 5)}
+    teacher = Teacher(SPACE.widest, [], outputs)
+    first, again = (teacher.says(DEPTH, torch.ones(1, 4, 5), SoftLabels()) for _ in range(2))
+    assert first is again
+    assert torch.equal(first.said, log_depth(DEPTH, outputs[DEPTH.name]))
