@@ -27,7 +27,8 @@ Latencies = Mapping[str, float]
 
 def measure_all(suite: Suite) -> dict[str, float]:
     """Median latency of every subnet, measured now."""
-    from ..runtime.planning.latency import Book, profile_suite
+    from ..runtime.planning.book import Book
+    from ..runtime.planning.profiling import profile_suite
 
     with progress_bar() as report:
         found = profile_suite(suite, threads=THREADS, memory=False, progress=report)

@@ -175,7 +175,8 @@ def profile(
 
 
 def _profiled(suite: OpenSuite, board: Board | None, how: dict[str, Any], seconds: float) -> DeviceProfile:
-    from ..runtime.planning.latency import CONFIRM, profile_suite
+    from ..runtime.planning.book import CONFIRM
+    from ..runtime.planning.profiling import profile_suite
     from .remote_profile import profile_there
 
     if board is not None:

@@ -23,7 +23,7 @@ from pliant.devices.cache import MeasurementCache
 from pliant.devices.measure import Measurement, measure
 from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.heap import release_memory
-from pliant.runtime.planning.latency import CHECK, CONFIRM, Book
+from pliant.runtime.planning.book import CHECK, CONFIRM, Book
 from pliant.runtime.planning.memory import measure_memory
 from pliant.runtime.session import load_subnet
 from pliant.runtime.suite import Suite

@@ -12,7 +12,7 @@ import numpy as np
 from pliant.devices.measure import measure
 from pliant.runtime.format.manifest import SubnetInfo
 from pliant.runtime.heap import release_memory
-from pliant.runtime.planning.latency import SETTLE
+from pliant.runtime.planning.book import SETTLE
 from pliant.runtime.planning.memory import measure_memory
 from pliant.runtime.session import load_subnet
 from pliant.runtime.suite import Suite

@@ -12,7 +12,7 @@ import numpy as np
 import pliant
 from pliant.devices.cache import MeasurementCache
 from pliant.devices.measure import Effort
-from pliant.runtime.planning.latency import profile_suite
+from pliant.runtime.planning.profiling import profile_suite
 
 # Short, so that much of the time goes into writing.
 SHORT = Effort(runs=6, seconds=0.0, warmup=0)

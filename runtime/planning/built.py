@@ -11,7 +11,7 @@ from ..tensorrt.load import build_command, engine_settings
 from .choice import NO_FACTOR, Candidate, Miss
 
 if TYPE_CHECKING:
-    from .latency import Book
+    from .book import Book
 
 
 def with_engines(ranked: Sequence[Candidate], book: Book) -> list[Candidate]:

@@ -15,12 +15,12 @@ from ..engine import target_of
 from ..format.manifest import widest
 from ..tensorrt.settings import ENGINES
 from . import reasons
+from .book import Book
 from .budget import make_budget
 from .choice import NO_FACTOR, Candidate, Miss, rank
 from .figures import energy_figure, latency_figure, memory_figure
 from .judge import Judge
 from .ladder import measured_rungs
-from .latency import Book
 from .measuring import measure_what_decides
 from .plan import Plan, Rejection
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from ...devices.repeats import MOST
 from ..format.manifest import SubnetInfo
+from .book import Book
 from .budget import ENERGY, LATENCY, Budget, format_bytes
 from .choice import Candidate, Miss, narrower, over
-from .latency import Book
 
 # A glance is believed when even its quickest run is so far over the limit (noise only adds), or its value so far under.
 OVER, UNDER = 1.25, 1.5

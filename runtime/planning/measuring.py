@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ...devices.measure import Effort, Measurement, Progress
+from .book import CONFIRM, GLANCE, SETTLE, TOGETHER
 from .choice import Candidate
 from .guessing import MEMORIES, SPREAD, seems_far, seems_large, spread, telling
 from .judge import Judge
-from .latency import CONFIRM, GLANCE, SETTLE, TOGETHER
 
 Action = Literal["glance", "settle", "confirm", "again", "check", "memory", "energy"]
 _EFFORTS: dict[str, Effort] = {"settle": SETTLE, "confirm": CONFIRM, "again": CONFIRM}

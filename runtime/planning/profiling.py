@@ -1,4 +1,4 @@
-"""A suite's subnets measured for another process: progress and the profile as lines on stdout.
+"""A suite's subnets measured anew, for a caller, or for another process: progress and profile as lines on stdout.
 
     python -m pliant.runtime.planning.profiling MODEL.pliant '{"tasks": null, "provider": "cpu", "threads": 2,
     "seconds": 1.5}'
@@ -11,13 +11,66 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...devices.cache import MeasurementCache
 from ...devices.errors import PliantError
+from ...devices.measure import Effort, Progress
+from ...devices.profile import DeviceProfile
+from ..engine import check_provider, check_threads, target_of
+from ..format.manifest import SubnetInfo
 from ..format.suite_file import SuiteFile
-from .latency import CONFIRM, profile_suite
+from ..tensorrt.settings import ENGINES
+from .book import CONFIRM, Book
+
+
+def profile_suite(
+    suite: SuiteFile,
+    subnets: Sequence[SubnetInfo] | None = None,
+    *,
+    tasks: Iterable[str] | str | None = None,
+    provider: str = "cpu",
+    threads: int | None = None,
+    quantile: float = 0.5,
+    memory: bool = True,
+    energy: bool = False,
+    effort: Effort = CONFIRM,
+    progress: Progress | None = None,
+    cache: MeasurementCache | None = None,
+) -> DeviceProfile:
+    """Measure subnets (None: all) anew on this machine, latency and memory, and keep that for `plan`.
+
+    Returns a profile with the entries of these subnets only. `effort.seconds` is for each subnet.
+    """
+    names = suite.check_tasks(tasks)
+    chosen = list(suite.subnets if subnets is None else subnets)
+    book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
+    target = target_of(book.provider)
+    if subnets is None:
+        chosen = [each for each in chosen if target in each.graphs]
+        if book.provider in ENGINES:
+            chosen = [each for each in chosen if each.id in book.engines]
+    book.measure(chosen, quantile, effort, progress)
+    if memory and book.provider == "cpu":
+        book.measure_memory(chosen, progress)
+    if energy:
+        book.measure_energy(chosen, progress)
+    keys = {book.key(subnet).text for subnet in chosen}
+    latency = {key: value for key, value in book.profile.latency.items() if key in keys}
+    uses = {key: value for key, value in book.profile.memory.items() if key in keys}
+    graphs = {subnet.graphs[target].sha256: _described(subnet) for subnet in chosen if target in subnet.graphs}
+    energies = {key: value for key, value in book.profile.energy.items() if key in keys}
+    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs, energies)
+
+
+def _described(subnet: SubnetInfo) -> dict[str, Any]:
+    return {
+        "encoder": list(subnet.widths.encoder),
+        "decoders": dict(subnet.widths.decoders),
+        "precision": subnet.precision,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from pliant.benchmarks.runtime.requests import Request
 from pliant.benchmarks.runtime.slope import slope
 from pliant.benchmarks.runtime.switching import compared
 from pliant.benchmarks.runtime.truth import Known, best
-from pliant.runtime.planning.latency import Book
+from pliant.runtime.planning.book import Book
 
 from ..runtime.making import make
 from ..runtime.planning.paper import TASKS, Paper, in_memory, papers, plan

@@ -159,7 +159,7 @@ def test_a_place_that_cannot_be_written_is_found_out_before_measuring(
     def measured(*_: object, **__: object) -> None:
         raise AssertionError("measured for nothing")
 
-    monkeypatch.setattr("pliant.runtime.planning.latency.profile_suite", measured)
+    monkeypatch.setattr("pliant.runtime.planning.profiling.profile_suite", measured)
     said = pliant("profile", suite, "--out", "/proc/here.json")
     assert (said.code, said.out) == (FAILED, "")
 

@@ -127,7 +127,7 @@ def test_what_is_timed_is_timed_after_it(suite_path: Path, tmp_path: Path, monke
         seen.append(heap._RELEASER._owed)
         return measure(calls, **how)
 
-    monkeypatch.setattr("pliant.runtime.planning.latency.measure", timed)
+    monkeypatch.setattr("pliant.runtime.planning.book.measure", timed)
     with pliant.open_suite(suite_path) as suite:
         suite.plan(latency="1 s", cache=MeasurementCache(tmp_path), threads=1)
     assert seen

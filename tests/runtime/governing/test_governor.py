@@ -22,7 +22,7 @@ from pliant.devices.cache import MeasurementCache
 from pliant.devices.fingerprint import usable_cores
 from pliant.devices.measure import summarize
 from pliant.runtime.governing.governor import Governor
-from pliant.runtime.planning.latency import Book
+from pliant.runtime.planning.book import Book
 
 from ...devices.test_vitals import THERMAL
 from ...devices.trees import ORIN_NANO, files

@@ -15,8 +15,8 @@ from pliant.devices.measure import summarize
 from pliant.devices.profile import MemoryUse
 from pliant.runtime.format.manifest import Cost, GraphInfo, InputInfo, Quality, SubnetInfo, Widths
 from pliant.runtime.format.tasks import Task
+from pliant.runtime.planning.book import Book
 from pliant.runtime.planning.deciding import make_plan
-from pliant.runtime.planning.latency import Book
 from pliant.runtime.planning.plan import Plan
 
 MACHINE = read_fingerprint()

@@ -10,7 +10,7 @@ from pliant.devices.cache import MeasurementCache
 from pliant.devices.measure import Effort, Measurement, Progress, runs_needed, summarize
 from pliant.devices.profile import MemoryUse
 from pliant.runtime.format.manifest import SubnetInfo
-from pliant.runtime.planning.latency import CHECK, Book
+from pliant.runtime.planning.book import CHECK, Book
 
 from .paper import TASKS, Paper
 

@@ -17,8 +17,8 @@ import pliant
 from pliant.cli import main
 from pliant.devices import energy
 from pliant.devices.sensors import Sensor, find_sensors
-from pliant.runtime.planning import latency
-from pliant.runtime.planning.latency import Book
+from pliant.runtime.planning import book
+from pliant.runtime.planning.book import Book
 
 from ...devices.trees import RAPL, files
 
@@ -43,7 +43,7 @@ def sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
     thread.start()
     (found,) = find_sensors(root)
     monkeypatch.setattr(energy, "find_sensors", lambda root: [found])
-    monkeypatch.setattr(latency, "energy_of", lambda call, sensor: energy.energy_of(call, sensor, seconds=0.2))
+    monkeypatch.setattr(book, "energy_of", lambda call, sensor: energy.energy_of(call, sensor, seconds=0.2))
     yield found
     stop.set()
     thread.join()

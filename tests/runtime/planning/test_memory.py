@@ -11,7 +11,7 @@ import pytest
 
 import pliant
 from pliant.devices.cache import MeasurementCache
-from pliant.runtime.planning.latency import Book
+from pliant.runtime.planning.book import Book
 from pliant.runtime.planning.memory import main, measure_memory
 
 GROWTH = """

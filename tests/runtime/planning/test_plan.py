@@ -18,9 +18,9 @@ from pliant.devices.fingerprint import Fingerprint
 from pliant.devices.measure import summarize
 from pliant.devices.repeats import UNKNOWN
 from pliant.runtime.format.manifest import Quality, SubnetInfo
+from pliant.runtime.planning.book import Book
 from pliant.runtime.planning.choice import over, rank, relative
 from pliant.runtime.planning.figures import Figure
-from pliant.runtime.planning.latency import Book
 from pliant.runtime.planning.plan import Plan
 
 from .paper import MACHINE, TASKS, Paper, in_memory, ladder, papers, plan, unwanted

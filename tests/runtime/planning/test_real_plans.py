@@ -12,7 +12,7 @@ import pytest
 import pliant
 from pliant.devices.cache import MeasurementCache
 from pliant.devices.repeats import UNKNOWN
-from pliant.runtime.planning.latency import Book
+from pliant.runtime.planning.book import Book
 
 from .. import making
 from .paper import unwanted

@@ -16,7 +16,7 @@ import pytest
 import pliant
 from pliant.cli.sample import SAMPLE_SUITE
 from pliant.devices.fingerprint import read_fingerprint
-from pliant.runtime.planning.latency import Book
+from pliant.runtime.planning.book import Book
 from pliant.runtime.tensorrt.bindings import Bindings
 from pliant.runtime.tensorrt.cache import EngineCache
 from pliant.runtime.tensorrt.cuda import load_cuda

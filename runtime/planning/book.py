@@ -1,20 +1,20 @@
-"""How long subnets take here: measured through sessions, in turns, and kept for this machine."""
+"""What is known of a suite's subnets here: latency measured through sessions, in turns, memory and energy; all kept."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...devices.cache import MeasurementCache
 from ...devices.energy import EnergyUse, energy_of, need_sensor
 from ...devices.errors import EngineUnavailable
 from ...devices.fingerprint import Fingerprint, read_fingerprint
 from ...devices.measure import Effort, Measurement, Progress, measure
-from ...devices.profile import DeviceProfile, Key, MemoryUse
+from ...devices.profile import Key, MemoryUse
 from ...devices.repeats import Repeat, drift, repeats_of
-from ..engine import check_provider, check_threads, checked_threads, target_of
+from ..engine import checked_threads, target_of
 from ..format.manifest import SubnetInfo
 from ..heap import release_memory, release_soon
 from ..session import load_subnet
@@ -223,53 +223,6 @@ class Book:
             self.profile = self.profile.merged(kept)
         if progress and unlike:
             progress("measured", len(unlike), len(unlike))
-
-
-def profile_suite(
-    suite: SuiteFile,
-    subnets: Sequence[SubnetInfo] | None = None,
-    *,
-    tasks: Iterable[str] | str | None = None,
-    provider: str = "cpu",
-    threads: int | None = None,
-    quantile: float = 0.5,
-    memory: bool = True,
-    energy: bool = False,
-    effort: Effort = CONFIRM,
-    progress: Progress | None = None,
-    cache: MeasurementCache | None = None,
-) -> DeviceProfile:
-    """Measure subnets (None: all) anew on this machine, latency and memory, and keep that for `plan`.
-
-    Returns a profile with the entries of these subnets only. `effort.seconds` is for each subnet.
-    """
-    names = suite.check_tasks(tasks)
-    chosen = list(suite.subnets if subnets is None else subnets)
-    book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
-    target = target_of(book.provider)
-    if subnets is None:
-        chosen = [each for each in chosen if target in each.graphs]
-        if book.provider in ENGINES:
-            chosen = [each for each in chosen if each.id in book.engines]
-    book.measure(chosen, quantile, effort, progress)
-    if memory and book.provider == "cpu":
-        book.measure_memory(chosen, progress)
-    if energy:
-        book.measure_energy(chosen, progress)
-    keys = {book.key(subnet).text for subnet in chosen}
-    latency = {key: value for key, value in book.profile.latency.items() if key in keys}
-    uses = {key: value for key, value in book.profile.memory.items() if key in keys}
-    graphs = {subnet.graphs[target].sha256: _described(subnet) for subnet in chosen if target in subnet.graphs}
-    energies = {key: value for key, value in book.profile.energy.items() if key in keys}
-    return DeviceProfile(book.fingerprint, book.profile.conditions, latency, uses, graphs, energies)
-
-
-def _described(subnet: SubnetInfo) -> dict[str, Any]:
-    return {
-        "encoder": list(subnet.widths.encoder),
-        "decoders": dict(subnet.widths.decoders),
-        "precision": subnet.precision,
-    }
 
 
 def _conditions() -> dict[str, str]:

@@ -10,7 +10,8 @@ import pliant
 from pliant.devices.cache import MeasurementCache
 from pliant.devices.measure import Effort
 from pliant.devices.profile import DeviceProfile
-from pliant.runtime.planning.latency import GLANCE, Book, profile_suite
+from pliant.runtime.planning.book import GLANCE, Book
+from pliant.runtime.planning.profiling import profile_suite
 
 SHORT = Effort(runs=12, seconds=0.0)
 
