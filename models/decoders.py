@@ -74,8 +74,7 @@ class DenseDecoder(nn.Module):
         x = _resize(x, (low.shape[2], low.shape[3]))
         x = self.fuse(_joined([x, self.skip(low, *at)], *at), *at)
         x = self.head(self.refine(x, *at), *at)
-        # Few channels at full size: channels-last features would make each loss of a training step twice as slow.
-        return _resize(x.contiguous(), size)
+        return _resize(x, size)
 
 
 def _joined(parts: list[Tensor], *at: Setting) -> Tensor:
