@@ -37,6 +37,11 @@ def decode(task: Task, logits: Tensor) -> Tensor:
     if task.kind == "depth":
         return log_depth(task, logits).clamp(*log_range(task)).exp()
     if task.kind == "normals":
-        length = (logits * logits).sum(1, keepdim=True).clamp(min=1e-8).sqrt()
-        return (logits / length).permute(0, 2, 3, 1)
+        return (logits / lengths(logits, keepdim=True)).permute(0, 2, 3, 1)
     return logits[:, 0].sigmoid() if task.kind == "edges" else logits.softmax(1)
+
+
+def lengths(vectors: Tensor, *, keepdim: bool = False) -> Tensor:
+    """Euclidean lengths of (N, C, H, W) over C, never quite 0: (N, H, W), or (N, 1, H, W) with `keepdim`."""
+    # Spelled out: torch's vector norm over the channel axis took 30 % of a narrow subnet's training step on a CPU.
+    return (vectors * vectors).sum(1, keepdim=keepdim).clamp(min=1e-8).sqrt()

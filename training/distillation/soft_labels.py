@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...models.decode import log_depth
+from ...models.decode import lengths, log_depth
 from ...models.losses import labelled
 from ...models.reduction import HERE, Reduction
 from ...runtime.format.tasks import Task
@@ -42,7 +42,7 @@ def soft_target(task: Task, teacher: Tensor, target: Tensor, recipe: SoftLabels)
     if task.kind == "depth":
         said = log_depth(task, scores)
     elif task.kind == "normals":
-        said = scores / _length(scores).unsqueeze(1)
+        said = scores / lengths(scores, keepdim=True)
     else:
         said = log_probabilities(_classes(task, scores), recipe.temperature)
     return SoftTarget(said, counted(task, target))
@@ -68,15 +68,10 @@ def _distances(task: Task, student: Tensor, said: Tensor, recipe: SoftLabels) ->
     if task.kind == "depth":
         return (log_depth(task, student) - said).abs()
     if task.kind == "normals":
-        return 1.0 - (student * said).sum(1) / _length(student)
+        return 1.0 - (student * said).sum(1) / lengths(student)
     return divergence(_classes(task, student), said, recipe.divergence, recipe.temperature)
 
 
 def _classes(task: Task, scores: Tensor) -> Tensor:
     """Scores of classes: edges are two, of which one has score 0."""
     return torch.cat([torch.zeros_like(scores), scores], 1) if task.kind == "edges" else scores
-
-
-def _length(vectors: Tensor) -> Tensor:
-    # Spelled out: torch's vector norm over the channel axis is several times slower on a CPU.
-    return vectors.square().sum(1).clamp(min=1e-8).sqrt()

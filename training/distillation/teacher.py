@@ -29,7 +29,7 @@ class Teacher:
     config: SubnetConfig
     features: Sequence[Tensor]
     outputs: dict[str, Tensor]
-    _ready: dict[str, SoftTarget] = field(default_factory=dict)
+    _ready: dict[str, SoftTarget] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def says(self, task: Task, target: Tensor, recipe: SoftLabels) -> SoftTarget:
         """What it says of a task, the same for all whom it teaches; `target` are the labels of this step's batch."""
