@@ -46,7 +46,7 @@ class SoftLabels(Part):
     `start` and `ramp` are as in CI-KD.
     """
 
-    weight: NotNegative = 0.0
+    weight: NotNegative = 0.5
     divergence: Literal["kl", "alpha"] = "kl"
     temperature: Positive = 1.0
     start: Share = 0.0
@@ -88,11 +88,11 @@ class TrainingRecipe(Part):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: Share = 0.05
     subnets: Annotated[int, Field(ge=0, le=1000)] = 2
-    sampling: Literal["sandwich", "stratified"] = "sandwich"
+    sampling: Literal["sandwich", "stratified"] = "stratified"
     uniform: Share = 0.5
     coupled: Share = 0.0
     full_width: Share = 0.25
-    widest_weight: Positive = 1.0
+    widest_weight: Positive = 2.0
     updates: Literal["together", "apart"] = "together"
     only: Positive | None = None
     teacher: Literal["widest", "next"] = "widest"
@@ -118,5 +118,5 @@ class TrainingRecipe(Part):
     @model_validator(mode="after")
     def _weighed(self) -> TrainingRecipe:
         if self.updates == "apart" and self.widest_weight != 1.0:
-            raise ValueError("widest_weight weighs the subnets of one update, and with updates: apart each has its own")
+            raise ValueError("widest_weight must be 1 with updates: apart, where each subnet has an update of its own")
         return self

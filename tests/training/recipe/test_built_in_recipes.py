@@ -9,16 +9,24 @@ from pliant.models.cost import CostModel
 from pliant.models.supernet import build_supernet
 from pliant.training.prepare import architecture_of, open_split, space_of
 from pliant.training.recipe.file import built_in_recipes, load_recipe
+from pliant.training.recipe.training import TrainingRecipe
 
 DENSE = sorted(name for name in built_in_recipes() if not name.startswith("cifar"))
 
 
 REAL = ("redkitchen", "redkitchen-resnet18", "camvid", "cifar100-mtl")
+LEVERS = {"subnets", "sampling", "uniform", "coupled", "full_width", "widest_weight", "updates", "teacher"}
+LEVERS |= {"distillation", "soft_labels", "class_weights", "balance", "ema", "sharpness", "quantization_aware"}
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_recipes_of_real_data_have_the_levers_that_tuning_kept(name: str) -> None:
-    training = load_recipe(name).training
+def test_recipes_of_real_data_have_the_default_levers(name: str) -> None:
+    training, default = load_recipe(name).training, TrainingRecipe()
+    assert {key: getattr(training, key) for key in LEVERS} == {key: getattr(default, key) for key in LEVERS}
+
+
+def test_default_levers_are_those_that_tuning_kept() -> None:
+    training = TrainingRecipe()
     assert (training.sampling, training.full_width) == ("stratified", 0.25)
     assert (training.widest_weight, training.soft_labels.weight) == (2, 0.5)
 

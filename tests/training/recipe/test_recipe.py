@@ -161,7 +161,7 @@ def test_an_unknown_name_lists_the_known() -> None:
 
 
 def test_a_weight_of_the_widest_where_each_subnet_moves_the_weights_by_itself_is_refused() -> None:
-    with pytest.raises(RecipeError, match="widest_weight weighs the subnets of one update"):
+    with pytest.raises(RecipeError, match="widest_weight must be 1 with updates: apart"):
         load_recipe("scenes-demo", ["training.updates=apart", "training.widest_weight=2"])
 
 
