@@ -108,6 +108,8 @@ def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
         check_checkpoints_fit(run.out, run.supernet, run.recipe.training, run.steps - run.first, run.auxiliary)
     log = MetricsLog(run.out, run.first) if run.ranks.leads else NoLog()
     try:
+        if run.ranks.world > 1:
+            run.progress.message(f"{run.ranks.world} processes share the {run.images_per_step} images of each step")
         run.progress.started(run.first, run.steps)
         with AfterTheStep(ECHO if run.ranks.world > 1 else 0.0) as stop:
             folder = _all_steps(run, log, stop) or (start.folder if start else run.out)

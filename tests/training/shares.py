@@ -18,7 +18,7 @@ from pliant.training.optimization.step import StepLosses, train_step
 from pliant.training.ranks import Ranks, joined
 from pliant.training.recipe.training import TrainingRecipe
 
-from .tiny import SPACE, random_batch, tiny_recipe, tiny_supernet
+from .tiny import APART, SPACE, random_batch, tiny_recipe, tiny_supernet
 
 IMAGES = 5
 LEVERS = (
@@ -27,8 +27,8 @@ LEVERS = (
     ("training.soft_labels={weight: 1, divergence: alpha}", "training.distillation.form=attention"),
     ("training.soft_labels.weight=1", "training.distillation.form=relational", "training.clip=0.1"),
     ("training.quantization_aware=1",),
-    ("training.updates=apart", "training.class_weights=rarity"),
-    ("training.teacher=next", "training.widest_weight=2", "training.soft_labels.weight=0.5"),
+    (*APART, "training.class_weights=rarity"),
+    ("training.teacher=next",),
 )
 
 

@@ -161,7 +161,10 @@ def test_a_killed_process_ends_the_other_with_one_line(killed: int, tmp_path: Pa
     *before, line = said[1 - killed].splitlines()
     assert line.startswith("another process of this training is gone, killed or out of memory?")
     assert line.endswith("start all of them again with --resume")
-    assert [text for text in before if not text.startswith(("training: ", "step "))] == []
+    assert any(text.startswith("2 processes") for text in before) == (killed == 1)
+    assert [
+        text for text in before if not text.startswith(("2 processes share the 4 images", "training: ", "step "))
+    ] == []
 
 
 def test_what_one_process_knows_is_said_once(tmp_path: Path) -> None:

@@ -141,8 +141,12 @@ def checked(entry: Any, place: str, lines: Mapping[str, int] | None = None) -> R
 
 
 def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
-    """Apply `a.b=value` settings in order; values are read as YAML."""
+    """Apply `a.b=value` settings in order; values are read as YAML.
+
+    Keys that must fit together may come in any order: a fault that later settings mend is none.
+    """
     entry = recipe.to_json()
+    fault: RecipeError | None = None
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
@@ -150,7 +154,13 @@ def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
         place = f"--set {setting}"
         given, _ = parsed(value, place, RecipeError)
         _put(entry, key.strip().split("."), given, place)
-        checked(entry, place)
+        try:
+            checked(entry, place)
+            fault = None
+        except RecipeError as error:
+            fault = fault or error
+    if fault is not None:
+        raise fault
     return checked(entry, "--set")
 
 

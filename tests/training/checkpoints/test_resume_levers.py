@@ -13,7 +13,7 @@ from pliant.training.checkpoints.folders import RAW, steps
 from pliant.training.loop import train
 from pliant.training.progress import Silent, StepReport
 
-from ..tiny import tiny_recipe
+from ..tiny import APART, tiny_recipe
 
 SHORT = ("training.epochs=2", "data.counts.train=12", "training.full_width=0", "training.recalibration_images=4")
 LEVERS = {
@@ -22,7 +22,7 @@ LEVERS = {
     "uncertainty": ("training.balance=uncertainty", "training.soft_labels={weight: 1, divergence: alpha, start: 0.3}"),
     "gradient norm": ("training.balance=gradient-norm", "training.teacher=next", "training.sampling=stratified"),
     "sharpness": ("training.sharpness=0.05", "training.rates={encoder.layer1: 0.1}"),
-    "updates apart": ("training.updates=apart", "training.balance=uncertainty", "training.sharpness=0.05"),
+    "updates apart": (*APART, "training.balance=uncertainty", "training.sharpness=0.05"),
     "int8 in mind": ("training.quantization_aware=0.5", "training.soft_labels.weight=1"),
     "one width": ("training.only=0.5", "training.distillation.start=0.5"),
 }

@@ -47,8 +47,9 @@ def _cosine(student: list[torch.Tensor], teacher: list[torch.Tensor]) -> torch.T
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_levers_that_are_off_change_no_bit(precision: str) -> None:
-    settings = (f"training.precision={precision}", "training.subnets=2", "training.full_width=0")
-    recipe = tiny_recipe(*settings).training
+    settings = (f"training.precision={precision}", "training.subnets=2", "training.sampling=sandwich")
+    off = ("training.full_width=0", "training.widest_weight=1", "training.soft_labels.weight=0")
+    recipe = tiny_recipe(*settings, *off).training
     ours, plain = tiny_supernet(), tiny_supernet()
     optimizers = [make_optimizer(network, recipe) for network in (ours, plain)]
     images, targets = random_batch()

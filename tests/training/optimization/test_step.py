@@ -18,7 +18,7 @@ from pliant.training.optimization.sampling import step_subnets
 from pliant.training.optimization.schedule import make_optimizer
 from pliant.training.optimization.step import train_step
 
-from ..tiny import SPACE, random_batch, tiny_recipe, tiny_supernet
+from ..tiny import APART, SPACE, UNTAUGHT, random_batch, tiny_recipe, tiny_supernet
 from .stepped import batch_for, trained
 
 
@@ -52,8 +52,7 @@ def test_the_widest_counts_as_much_as_it_is_said_to() -> None:
     """Of gradients g of the widest and h of the narrowest, a step takes (w g + h) / (w + 1)."""
 
     def found(subnets: list[SubnetConfig], weight: float) -> torch.Tensor:
-        settings = (f"training.widest_weight={weight}", "training.distillation.weight=0", "training.clip=null")
-        supernet, _ = trained(subnets, 1, *settings)
+        supernet, _ = trained(subnets, 1, f"training.widest_weight={weight}", *UNTAUGHT, "training.clip=null")
         gradient = supernet.encoder.get_parameter("layer4.0.conv1.weight").grad
         assert gradient is not None
         return gradient
@@ -67,16 +66,15 @@ def test_the_widest_counts_as_much_as_it_is_said_to() -> None:
 def test_updates_apart_are_steps_of_each_subnet_by_itself() -> None:
     """Bit for bit, where none is taught; together they are another thing."""
     subnets = [SPACE.widest, SPACE.narrowest, SPACE.uniform(0.5)]
-    off = ("training.distillation.weight=0",)
-    apart, [losses] = trained(subnets, 1, *off, "training.updates=apart")
-    alone, recipe = tiny_supernet(), tiny_recipe(*off).training
+    apart, [losses] = trained(subnets, 1, *UNTAUGHT, *APART)
+    alone, recipe = tiny_supernet(), tiny_recipe(*UNTAUGHT).training
     optimizer, inputs = make_optimizer(alone, recipe), batch_for(alone)
     each = [train_step(alone, optimizer, inputs, [config], recipe, 0) for config in subnets]
     for name, tensor in apart.state_dict().items():
         assert torch.equal(tensor, alone.state_dict()[name]), name
     assert losses.tasks == each[0].tasks
     assert losses.gradient_norm == max(one.gradient_norm for one in each)
-    together, _ = trained(subnets, 1, *off)
+    together, _ = trained(subnets, 1, *UNTAUGHT)
     assert not torch.equal(together.state_dict()["encoder.conv1.weight"], apart.state_dict()["encoder.conv1.weight"])
 
 
@@ -84,7 +82,7 @@ def test_an_update_apart_moves_weights_outside_its_subnet_too() -> None:
     """By what the optimizer remembers of others: a subnet's own gradient is zero there."""
 
     def last(subnets: list[SubnetConfig]) -> torch.Tensor:
-        supernet, _ = trained(subnets, 1, "training.distillation.weight=0", "training.updates=apart")
+        supernet, _ = trained(subnets, 1, *UNTAUGHT, *APART)
         return supernet.encoder.get_parameter("layer4.0.conv1.weight").detach()[-1, -1]
 
     alone, followed = last([SPACE.widest]), last([SPACE.widest, SPACE.narrowest])

@@ -11,7 +11,7 @@ from pliant.training.optimization.objective import strength
 from pliant.training.optimization.schedule import make_optimizer
 from pliant.training.optimization.step import train_step
 
-from ..tiny import SPACE, tiny_recipe, tiny_supernet
+from ..tiny import APART, SPACE, UNTAUGHT, tiny_recipe, tiny_supernet
 from .stepped import batch_for, gradients, trained
 
 
@@ -31,11 +31,9 @@ def test_the_teacher_is_not_changed_by_teaching() -> None:
 
 
 def test_updates_apart_are_taught_by_the_first_all_the_same() -> None:
-    settings = ("training.updates=apart", "training.soft_labels.weight=1")
     for teacher in ("widest", "next"):
-        _, [losses] = trained(
-            [SPACE.widest, SPACE.uniform(0.5), SPACE.narrowest], 1, *settings, f"training.teacher={teacher}"
-        )
+        subnets = [SPACE.widest, SPACE.uniform(0.5), SPACE.narrowest]
+        _, [losses] = trained(subnets, 1, *APART, f"training.teacher={teacher}")
         assert losses.distillation > 0.0
         assert losses.soft_labels > 0.0
 
@@ -65,7 +63,7 @@ TAUGHT = (
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_what_is_taught_changes_narrow_subnets_only(setting: str, precision: str) -> None:
     settings = ("training.soft_labels.weight=0.5", setting, f"training.precision={precision}", "training.clip=null")
-    silent = ("training.distillation.weight=0", f"training.precision={precision}", "training.clip=null")
+    silent = (*UNTAUGHT, f"training.precision={precision}", "training.clip=null")
     narrow, losses = trained([SPACE.widest, SPACE.narrowest], 1, *settings)
     assert losses[0].soft_labels > 0
     assert losses[0].distillation > 0
@@ -105,7 +103,7 @@ def test_before_its_start_a_step_is_that_without_teaching() -> None:
     losses = train_step(late, make_optimizer(late, recipe), batch_for(late), subnets, recipe, 0, done=0.6)
     assert losses.distillation > 0
     assert losses.soft_labels > 0
-    plain, _ = trained(subnets, 1, "training.distillation.weight=0")
+    plain, _ = trained(subnets, 1, *UNTAUGHT)
     pairs = zip(early.parameters(), plain.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
 

@@ -165,6 +165,20 @@ def test_a_weight_of_the_widest_where_each_subnet_moves_the_weights_by_itself_is
         load_recipe("scenes-demo", ["training.updates=apart", "training.widest_weight=2"])
 
 
+def test_settings_that_fit_only_together_come_in_any_order() -> None:
+    both = ["training.updates=apart", "training.widest_weight=1"]
+    recipe = Recipe.model_validate(MINIMAL)
+    assert recipe.with_overrides(both) == recipe.with_overrides(both[::-1])
+
+
+def test_of_settings_the_first_wrong_one_is_named() -> None:
+    wrong = ["training.updates=apart", "training.widest_weight=1", "training.epochs=no", "training.lr=fast"]
+    with pytest.raises(RecipeError, match=r"^--set training\.epochs=no: training\.epochs is false"):
+        Recipe.model_validate(MINIMAL).with_overrides(wrong)
+    with pytest.raises(RecipeError, match=r"^--set training\.updates=apart: training: widest_weight must be 1"):
+        Recipe.model_validate(MINIMAL).with_overrides([wrong[0], "training.lr=0.1"])
+
+
 @pytest.mark.parametrize("precisions", ["[]", "[int8, int8, fp32]", "[int8]", "[fp16]"])
 def test_precisions_that_an_export_could_not_make_are_refused_at_once(precisions: str) -> None:
     with pytest.raises(RecipeError, match="precisions"):
