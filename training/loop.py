@@ -105,7 +105,8 @@ def _start(recipe: Recipe, out: Path, resume: bool, progress: Progress, held: Ex
 def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     began = time.perf_counter()
     if run.ranks.leads:
-        check_checkpoints_fit(run.out, run.supernet, run.recipe.training, run.steps - run.first, run.auxiliary)
+        count = sum(_kept_after(run, step) for step in range(run.first + 1, run.steps + 1))
+        check_checkpoints_fit(run.out, run.supernet, run.recipe.training, count, run.auxiliary)
     log = MetricsLog(run.out, run.first) if run.ranks.leads else NoLog()
     try:
         if run.ranks.world > 1:
@@ -139,18 +140,30 @@ def _all_steps(run: Run, log: MetricsLog | NoLog, stop: AfterTheStep) -> Path | 
         for step, batch in enumerate(ahead(batches), start=begin + skip):
             _one_step(run, log, pace, step, epoch, batch)
             done, stopping = step + 1, run.ranks.any(stop.asked)
-            if stopping or done == run.steps or done % settings.checkpoint_every == 0:
+            if stopping or _kept_after(run, done):
                 folder = _save(run, done)
             if stopping:
                 raise KeyboardInterrupt
         _validate(run, log, begin + run.steps_per_epoch)
+        if run.ranks.any(stop.asked):
+            raise KeyboardInterrupt
     return folder
 
 
-def _validate(run: Run, log: MetricsLog | NoLog, step: int) -> None:
-    """Judge the ends of the space where an epoch that is to be validated ends at `step`; the last is judged anyway."""
+def _kept_after(run: Run, step: int) -> bool:
+    """Whether `step` ends with a checkpoint. Before validation too: that may outlast the patience of who ends us."""
+    return step == run.steps or step % run.recipe.training.checkpoint_every == 0 or _validated_after(run, step)
+
+
+def _validated_after(run: Run, step: int) -> bool:
+    """Whether an epoch that is to be validated ends with `step`; the last is judged anyway."""
     every = run.recipe.training.validate_every * run.steps_per_epoch
-    if every and step % every == 0 and step < run.steps:
+    return bool(every) and step % every == 0 and step < run.steps
+
+
+def _validate(run: Run, log: MetricsLog | NoLog, step: int) -> None:
+    """Judge the ends of the space where it is time to."""
+    if _validated_after(run, step):
         judged = landmark_subnets(run.supernet.space, run.recipe.training.only)
         _report_quality(run, log, step, list(dict.fromkeys((judged[0], judged[-1]))))
 
@@ -165,7 +178,8 @@ def _save(run: Run, step: int) -> Path:
     optimizer = optimizer_tensors(run.optimizer, run.supernet, run.auxiliary)
     raw = None if run.average is None else run.supernet.state_dict()
     beside = run.auxiliary.state_dict()
-    return save_checkpoint(run.out, run.judged, optimizer, run.recipe, step, raw=raw, auxiliary=beside)
+    images = len(run.data.train)
+    return save_checkpoint(run.out, run.judged, optimizer, run.recipe, step, images=images, raw=raw, auxiliary=beside)
 
 
 def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: int, batch: Batch) -> None:

@@ -12,7 +12,7 @@ import torch
 from ..devices.errors import RecipeError
 from ..models.supernet import Supernet
 from .checkpoints.checkpoint import Checkpoint
-from .checkpoints.resume import beside, binding, restore
+from .checkpoints.resume import beside, binding, check_same_data, restore
 from .data.batches import batches_per_epoch
 from .optimization.auxiliary import Auxiliary
 from .optimization.average import Average
@@ -66,11 +66,14 @@ def prepared(
 ) -> Run:
     """A training before its next step; `data` in place of what the recipe names.
 
-    Raises RecipeError where processes were given different recipes or data, or there are more than images in a batch.
+    Raises RecipeError where processes were given different recipes or data, or there are more than images in a batch;
+    CheckpointError where a training would go on with other data.
     """
     device = choose_device(recipe.training.device, ranks.local)
     data = _opened(recipe, progress, ranks) if data is None else given(data, recipe)
     _check_shares(recipe, data, ranks)
+    if start is not None:
+        check_same_data(start, data.tasks, len(data.train))
     supernet = _begun(recipe, data, progress, ranks) if start is None else start.supernet
     supernet.to(device)
     if device.type == "cuda":
@@ -119,8 +122,8 @@ def _check_shares(recipe: Recipe, data: TrainingData, ranks: Ranks) -> None:
             "raise training.batch_size (it counts the images of all of them), or start fewer"
         )
     tasks = {task.name: task.to_json() for task in data.tasks}
-    given = {"settings": binding(recipe), "tasks": tasks, "images": (len(data.train), len(data.validation))}
-    found = ranks.gathered({name: _digest(value) for name, value in given.items()})
+    own = {"settings": binding(recipe), "tasks": tasks, "images": (len(data.train), len(data.validation))}
+    found = ranks.gathered({name: _digest(value) for name, value in own.items()})
     for rank, digests in enumerate(found):
         for name, value in digests.items():
             if value != found[0][name]:

@@ -15,7 +15,10 @@ PASSES = 3
 
 
 def training_macs(supernet: Supernet, recipe: TrainingRecipe, steps: int) -> int:
-    """Multiply-adds of `steps` steps, forward and backward, of all the subnets that they train."""
+    """Multiply-adds of `steps` steps, forward and backward, of all the subnets that they train.
+
+    What distillation learns beside them, as a projection, is not counted.
+    """
     cost = CostModel(supernet)
 
     @cache
@@ -25,4 +28,8 @@ def training_macs(supernet: Supernet, recipe: TrainingRecipe, steps: int) -> int
     trained = (config for step in range(steps) for config in subnets_at(supernet.space, recipe, step, steps))
     # A sharpness-aware step is two.
     looks = 2 if recipe.sharpness > 0 else 1
-    return looks * PASSES * recipe.batch_size * sum(map(macs, trained))
+    passes = PASSES * sum(map(macs, trained))
+    if recipe.balance == "gradient-norm":
+        # The gradient at the features that the widest's decoders share: one pass back through their activations.
+        passes += steps * sum(part.macs for part in cost(supernet.space.widest).decoders.values())
+    return looks * recipe.batch_size * passes

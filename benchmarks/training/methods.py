@@ -43,7 +43,7 @@ _CIFAR = ("data.counts={train: 10000}", "model.channels=16", "space.multiple=4",
 SUBJECTS = {
     "redkitchen": Subject("redkitchen", ("data.size=[64, 80]", "training.epochs=60", _CURVE)),
     "camvid": Subject("camvid", ("data.size=[96, 128]", "training.epochs=40", _CURVE)),
-    # The heads that the recipe had before: most of what was trained has them.
+    # Pooled heads, unlike the recipe's: a third cheaper, and what the committed results have.
     "cifar100-mtl": Subject("cifar100-mtl", (*_CIFAR, "model.classifier=pooled")),
     # Its own: they hold a third of the multiply-adds, so that a preference has something to choose with.
     "cifar100-mtl-convolution": Subject("cifar100-mtl", _CIFAR),

@@ -158,6 +158,18 @@ def test_a_separate_training_costs_that_of_its_one_width() -> None:
     assert training_macs(supernet, recipe, 7) == 3 * 7 * recipe.batch_size * per_image
 
 
+def test_what_looks_twice_costs_more() -> None:
+    """A sharpness-aware step is two; gradient norms go back once more through the widest's decoders."""
+    supernet = tiny_supernet()
+
+    def macs(*settings: str) -> int:
+        return training_macs(supernet, tiny_recipe(*settings).training, 7)
+
+    assert macs("training.sharpness=0.05") == 2 * macs()
+    decoders = sum(part.macs for part in CostModel(supernet)(supernet.space.widest).decoders.values())
+    assert macs("training.balance=gradient-norm") - macs() == 7 * tiny_recipe().training.batch_size * decoders
+
+
 @pytest.mark.parametrize("name", ["redkitchen", "camvid", "cifar100-mtl"])
 def test_what_is_compared_is_the_recipe_that_users_get(name: str) -> None:
     """But for size, length and looks at validation images: no lever or rate is the benchmark's own."""

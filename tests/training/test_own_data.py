@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pliant import DataError, RecipeError
+from pliant import CheckpointError, DataError, RecipeError
 from pliant.training.checkpoints.resume import binding
 from pliant.training.data.sample import Sample
 from pliant.training.loop import train
@@ -68,6 +68,26 @@ def test_a_wrong_sample_of_ones_own_ends_the_training_with_its_index(tmp_path: P
         train(recipe_of([]), tmp_path, data=TrainingData(OneTooMany(10, 0), Rooms(4, 1)))
     with pytest.raises(DataError, match="rooms: sample 3: its target of 'segmentation' has the class 3"):
         train(recipe_of(["training.epochs=1"]), tmp_path / "b", data=TrainingData(Rooms(10, 0), OneTooMany(4, 1)))
+
+
+def test_other_data_are_refused_when_a_training_goes_on(tmp_path: Path) -> None:
+    """Labels that mean something else now would be trained on without a word, and shipped under their old names."""
+
+    class Renamed(Rooms):
+        tasks = (replace(TASKS[0], classes=TASKS[0].classes[::-1]), *TASKS[1:])
+
+    recipe = recipe_of(["training.epochs=1"])
+    train(recipe, tmp_path, data=TrainingData(Rooms(10, 0), Rooms(4, 1)))
+    others = {
+        r"the task 'segmentation' of segmentation \(.*\); it is of segmentation \(.*\) now: give it": Renamed(10, 0),
+        r"the task 'normals' of normals .*; it is absent now: give it": Fewer(10, 0),
+        r"10 training images, now 15: give it the data that it had, or choose another folder": Rooms(15, 0),
+    }
+    for said, other in others.items():
+        kept = type(other)(4, 1)
+        with pytest.raises(CheckpointError, match=f"was started with {said}"):
+            train(recipe, tmp_path, resume=True, data=TrainingData(other, kept))
+    assert train(recipe, tmp_path, resume=True, data=TrainingData(Rooms(10, 0), Rooms(3, 1))).resumed_from == 2
 
 
 def test_where_the_data_lies_does_not_bind() -> None:

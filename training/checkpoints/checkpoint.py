@@ -34,6 +34,7 @@ from .folders import AUXILIARY, OPTIMIZER, RAW, RECORD, VERSION, WEIGHTS, steps
 
 Tensors = dict[str, Tensor]
 _KEYS = {"_version", "architecture", "tasks", "space", "recipe", "step", "metrics", "random", "digests", "versions"}
+_LATER = {"images"}  # keys that records of version 1 may lack
 
 
 class Damaged(CheckpointError):
@@ -44,14 +45,16 @@ class Damaged(CheckpointError):
 class Checkpoint:
     """A supernet as it was after `step` steps, in evaluation mode on the CPU.
 
-    `folder` is the step's own. `metrics` holds what was measured at the end of training (`{"quality": [...]}`, see
-    evaluation/protocol.py), and is empty before.
+    `folder` is the step's own; `images` is how many an epoch trains on, None where that was not written down. `metrics`
+    holds what was measured at the end of training (`{"quality": [...]}`, see evaluation/protocol.py), and is empty
+    before.
     """
 
     folder: Path
     supernet: Supernet
     recipe: Recipe
     step: int
+    images: int | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,7 +111,7 @@ def _read(folder: Path) -> Checkpoint:
         supernet.load_state_dict(_tensors(folder / WEIGHTS))
     except (PliantError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{folder} does not fit this pliant: {' '.join(str(error).split())}") from error
-    return Checkpoint(folder, supernet.eval(), recipe, int(record["step"]), record["metrics"])
+    return Checkpoint(folder, supernet.eval(), recipe, int(record["step"]), record.get("images"), record["metrics"])
 
 
 def checked_record(folder: Path) -> dict[str, Any]:
@@ -119,7 +122,7 @@ def checked_record(folder: Path) -> dict[str, Any]:
             raise CheckpointError(
                 f"{folder / RECORD} is of another version of pliant: this one reads version {VERSION}"
             )
-        if not isinstance(record, dict) or set(record) != _KEYS:
+        if not isinstance(record, dict) or set(record) - _LATER != _KEYS:
             raise Damaged(f"{folder / RECORD} is not a record of version {VERSION}")
         digests = record["digests"]
         if not {WEIGHTS, OPTIMIZER} <= set(digests) <= {WEIGHTS, OPTIMIZER, RAW, AUXILIARY}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from ...devices.errors import CheckpointError
 from ...models.supernet import Supernet
+from ...runtime.format.tasks import Task
 from ..optimization.auxiliary import Auxiliary
 from ..optimization.schedule import restore_optimizer
 from ..progress import Progress
@@ -86,6 +88,24 @@ def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
                 f"{checkpoint.folder.parent.parent} was started with {key} = {then[key]}, the recipe now says {value}: "
                 "resume with the same recipe, or choose another folder"
             )
+
+
+def check_same_data(checkpoint: Checkpoint, tasks: Sequence[Task], images: int) -> None:
+    """Refuse to go on with data that mean other things, or are other in number: CheckpointError names what changed."""
+    where, advice = checkpoint.folder.parent.parent, "give it the data that it had, or choose another folder"
+    then, now = ({task.name: task for task in each} for each in (checkpoint.tasks, tasks))
+    for name in {**then, **now}:
+        if then.get(name) != now.get(name):
+            was, has = _shown(then.get(name)), _shown(now.get(name))
+            raise CheckpointError(f"{where} was started with the task {name!r} {was}; it is {has} now: {advice}")
+    if checkpoint.images not in (None, images):
+        raise CheckpointError(f"{where} was started with {checkpoint.images} training images, now {images}: {advice}")
+
+
+def _shown(task: Task | None) -> str:
+    if task is None:
+        return "absent"
+    return f"of {task.kind}" + (f" ({', '.join(task.classes)})" if task.classes else f" {task.value_range}")
 
 
 def binding(recipe: Recipe) -> dict[str, Any]:

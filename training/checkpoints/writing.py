@@ -26,12 +26,14 @@ def save_checkpoint(
     recipe: Recipe,
     step: int,
     *,
+    images: int | None = None,
     raw: Tensors | None = None,
     auxiliary: Tensors | None = None,
 ) -> Path:
     """Write OUT/checkpoints/step-N whole or not at all, drop all but the newest two, return its folder.
 
-    `raw` are the weights to go on from, where `supernet` holds their average. Files of nothing are not written.
+    `images` is how many an epoch trains on. `raw` are the weights to go on from, where `supernet` holds their average.
+    Files of nothing are not written.
     """
     final = folder_of(out, step)
     partial = final.with_name(f".writing-{final.name}-{os.getpid()}")
@@ -41,7 +43,8 @@ def save_checkpoint(
         partial.mkdir(parents=True)
         for name, tensors in files.items():
             save_file(plain_tensors(tensors), partial / name)
-        _write(partial / RECORD, _record(supernet, recipe, step, {name: digest(partial / name) for name in files}))
+        digests = {name: digest(partial / name) for name in files}
+        _write(partial / RECORD, _record(supernet, recipe, step, images, digests))
         for name in (*files, RECORD):
             flush(partial / name)
         flush(partial)
@@ -54,13 +57,13 @@ def save_checkpoint(
 
 
 def check_checkpoints_fit(
-    out: Path, supernet: Supernet, recipe: TrainingRecipe, left: int, auxiliary: nn.Module | None = None
+    out: Path, supernet: Supernet, recipe: TrainingRecipe, count: int, auxiliary: nn.Module | None = None
 ) -> None:
-    """Refuse, with CheckpointError, to train `left` more steps where OUT has no room for the checkpoints."""
+    """Refuse, with CheckpointError, to train where OUT has no room for `count` more checkpoints, older ones dropped."""
     weights, beside = _bytes(supernet), 0 if auxiliary is None else _bytes(auxiliary)
     # Both moments of AdamW, or the momentum of SGD, are as large as the weights.
     optimizer = (weights + beside) * (2 if recipe.optimizer == "adamw" else int(recipe.momentum > 0))
-    written = min(-(-left // recipe.checkpoint_every), KEPT + 1 - len(steps(out)))
+    written = min(count, KEPT + 1 - len(steps(out)))
     kept = weights * (2 if recipe.ema > 0 else 1) + beside
     check_room(out, max(0, written), max(weights, optimizer), kept + optimizer)
 
@@ -82,7 +85,9 @@ def plain_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in tensors.items()}
 
 
-def _record(supernet: Supernet, recipe: Recipe, step: int, digests: dict[str, str]) -> dict[str, Any]:
+def _record(
+    supernet: Supernet, recipe: Recipe, step: int, images: int | None, digests: dict[str, str]
+) -> dict[str, Any]:
     return {
         "_version": VERSION,
         "architecture": supernet.architecture.to_json(),
@@ -90,6 +95,7 @@ def _record(supernet: Supernet, recipe: Recipe, step: int, digests: dict[str, st
         "space": supernet.space.to_json(),
         "recipe": recipe.to_json(),
         "step": step,
+        "images": images,
         "metrics": {},
         "random": {"seed": recipe.training.seed, "next_step": step},
         "digests": digests,

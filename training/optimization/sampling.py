@@ -7,7 +7,8 @@ encoder width (`stratified`; Scala, NeurIPS 2024), so that no step leaves a whol
 
 A share of the draws, `uniform`, has one width for the whole encoder and independent decoders: drawing every stage
 independently almost never gives the uniform encoders, which searches favour and people compare. That width is never the
-widest or the narrowest, where there are others: those are trained at each step as it is. Of these a share, `coupled`,
+widest or the narrowest, where there are others: those are trained at each step as it is; a bracket without such a
+width, as where there are more brackets than widths, is drawn from as if the share were 0. Of these a share, `coupled`,
 has decoders of that width too, as a slimmable network would: with four widths and four tasks independent ones are that
 once in 256 draws.
 """
@@ -58,7 +59,7 @@ def step_subnets(
     subnets = [space.widest]
     if space.narrowest != space.widest:
         subnets.append(space.narrowest)
-    if stratified:
+    if stratified and len(space.encoder_widths) > 1:  # one width has no brackets
         return [*subnets, *(_draw_between(space, rng, shares, low, high) for low, high in brackets(space, count))]
     return [*subnets, *(_draw(space, rng, shares, _inner(space)) for _ in range(count))]
 
@@ -88,7 +89,7 @@ def _draw(space: SearchSpace, rng: random.Random, shares: Shares, widths: Sequen
 
 
 def _draw_between(space: SearchSpace, rng: random.Random, shares: Shares, low: float, high: float) -> SubnetConfig:
-    """A draw whose mean encoder width lies in the bracket; the nearest found where the space has none."""
+    """A draw whose mean encoder width lies in the bracket, or is the nearest to its middle where none does."""
     within = [width for width in _inner(space) if low <= width < high]
     nearest, centre = space.widest, (low + high) / 2
     if rng.random() < shares.uniform and within:

@@ -95,19 +95,20 @@ def _update(
     optimizer.zero_grad(set_to_none=True)
     values = _fetched(_gradients(objective, inputs, subnets, teachers))
     _check(values, supernet, subnets, step)
+    again = replace(objective, observing=False)
     if recipe.sharpness > 0:
+        norm = float(nn.utils.get_total_norm([each.grad for each in supernet.parameters() if each.grad is not None]))
+        _check_gradient(norm, again, inputs, subnets, before, step)
         with ascended(supernet, recipe.sharpness):
             optimizer.zero_grad(set_to_none=True)
-            nearby = _fetched(_gradients(replace(objective, observing=False), inputs, subnets, list(before)))
+            nearby = _fetched(_gradients(again, inputs, subnets, list(before)))
         _check(nearby, supernet, subnets, step)
     limit = math.inf if recipe.clip is None else recipe.clip
     norm = float(torch.nn.utils.clip_grad_norm_(supernet.parameters(), limit))
     beside = list(objective.auxiliary.parameters())
     if beside:  # clipped by itself: what is not shipped should not slow down what is
         torch.nn.utils.clip_grad_norm_(beside, limit)
-    if not math.isfinite(norm):
-        fault = _fault(replace(objective, observing=False), inputs, subnets, before)
-        raise TrainingError(f"step {step}: the gradient is not finite: that {fault}; {ADVICE}")
+    _check_gradient(norm, again, inputs, subnets, before, step)
     optimizer.step()
     return values, norm
 
@@ -145,14 +146,21 @@ def _one_by_one(
         yield losses
 
 
-def _fault(objective: Objective, inputs: Inputs, subnets: Sequence[SubnetConfig], teachers: list[Teacher]) -> str:
-    """Which loss a gradient that is not finite comes from: the step is run again, loss by loss."""
-    again = _one_by_one(objective, inputs, subnets, teachers)
-
-    def losses_of(_: SubnetConfig) -> Losses:
-        return {name: value for name, value in next(again).items() if name != TOTAL}
-
-    return gradient_fault(objective.supernet, subnets, losses_of, objective.batch)
+def _check_gradient(
+    norm: float,
+    objective: Objective,
+    inputs: Inputs,
+    subnets: Sequence[SubnetConfig],
+    teachers: list[Teacher],
+    step: int,
+) -> None:
+    """TrainingError where the gradient's norm is not finite: the step is run again, loss by loss, to name the one."""
+    if math.isfinite(norm):
+        return
+    each = zip(subnets, _one_by_one(objective, inputs, subnets, list(teachers)), strict=True)
+    apart = ((config, {name: value for name, value in found.items() if name != TOTAL}) for config, found in each)
+    fault = gradient_fault(objective.supernet, apart, objective.batch)
+    raise TrainingError(f"step {step}: the gradient is not finite: that {fault}; {ADVICE}")
 
 
 def _fetched(measured: list[Losses]) -> list[dict[str, float]]:

@@ -145,8 +145,7 @@ def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
 
     Keys that must fit together may come in any order: a fault that later settings mend is none.
     """
-    entry = recipe.to_json()
-    fault: RecipeError | None = None
+    entry, blamed, fault = recipe.to_json(), "", ""
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
@@ -154,14 +153,21 @@ def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
         place = f"--set {setting}"
         given, _ = parsed(value, place, RecipeError)
         _put(entry, key.strip().split("."), given, place)
-        try:
-            checked(entry, place)
-            fault = None
-        except RecipeError as error:
-            fault = fault or error
-    if fault is not None:
-        raise fault
+        found = _fault(entry)
+        if found != fault:
+            blamed, fault = place, found
+    if fault:
+        raise RecipeError(f"{blamed}: {fault}")
     return checked(entry, "--set")
+
+
+def _fault(entry: dict[str, Any]) -> str:
+    """What is wrong with a recipe, without its place; empty where nothing is."""
+    try:
+        checked(entry, "--set")
+    except RecipeError as error:
+        return str(error).removeprefix("--set: ")
+    return ""
 
 
 def _put(entry: dict[str, Any], path: list[str], value: Any, place: str) -> None:

@@ -34,9 +34,14 @@ class Distillation(Part):
     weight: NotNegative = 0.1
     form: Literal["prefix", "projection", "attention", "relational"] = "prefix"
     kind: Literal["cosine", "standardized"] = "cosine"
-    stages: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    stages: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     start: Share = 0.0
     ramp: Share = 0.0
+
+    @model_validator(mode="after")
+    def _risen(self) -> Distillation:
+        _check_risen(self.start, self.ramp)
+        return self
 
 
 class SoftLabels(Part):
@@ -51,6 +56,16 @@ class SoftLabels(Part):
     temperature: Positive = 1.0
     start: Share = 0.0
     ramp: Share = 0.0
+
+    @model_validator(mode="after")
+    def _risen(self) -> SoftLabels:
+        _check_risen(self.start, self.ramp)
+        return self
+
+
+def _check_risen(start: float, ramp: float) -> None:
+    if start + ramp > 1.0:
+        raise ValueError("start and ramp are shares of all steps, together at most 1: else the weight is never reached")
 
 
 class TrainingRecipe(Part):

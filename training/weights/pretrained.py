@@ -121,6 +121,8 @@ def _check_forms(found: Tensors, own: Tensors, names: Mapping[str, str]) -> None
 def _settle(supernet: Supernet, folded: Iterable[str], batches: Iterable[Batch]) -> None:
     """Give the named batch norms the moments that they see, without changing what the network computes."""
     names = set(folded)
+    if not names:
+        return
     norms = {name: module for name, module in _norms(supernet.encoder) if name in names}
     was_training = supernet.training
     supernet.eval()

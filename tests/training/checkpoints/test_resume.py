@@ -136,6 +136,23 @@ def test_terminated_it_keeps_the_step_that_ran(whole: Path, tmp_path: Path) -> N
     assert _weights(tmp_path) == _weights(whole)
 
 
+def test_terminated_in_a_validation_it_has_kept_the_step_before(tmp_path: Path) -> None:
+    """A validation may outlast the patience of whoever sent SIGTERM: so the checkpoint comes first."""
+
+    class Terminated(Silent):
+        kept = ""
+
+        def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+            self.kept = steps(tmp_path)[0].name
+            signal.raise_signal(signal.SIGTERM)
+
+    told = Terminated()
+    with pytest.raises(KeyboardInterrupt, match="step-000006 is kept"):
+        train(tiny_recipe("training.validate_every=1", "training.checkpoint_every=200"), tmp_path, progress=told)
+    assert told.kept == "step-000006"
+    assert _lines(tmp_path) == 7, "six steps and a validation"
+
+
 def _log(out: Path) -> list[str]:
     return (out / "metrics.jsonl").read_text().splitlines()
 

@@ -37,8 +37,9 @@ def _stopped(spoil: str, gradient: float, *settings: str) -> str:
     return str(caught.value)
 
 
-def test_a_gradient_that_is_not_finite_names_task_and_subnet() -> None:
-    said = _stopped("decoders.depth.head.weight", math.nan)
+@pytest.mark.parametrize("sharpness", [0.0, 0.05])
+def test_a_gradient_that_is_not_finite_names_task_and_subnet(sharpness: float) -> None:
+    said = _stopped("decoders.depth.head.weight", math.nan, f"training.sharpness={sharpness}")
     assert said.startswith(
         "step 7: the gradient is not finite: that of 'depth' in the subnet widest; checkpoints of before"
     )

@@ -99,6 +99,13 @@ def test_coupled_draws_have_decoders_of_the_encoders_width(stratified: bool) -> 
     assert all(each == space.uniform(each.encoder[0], each.encoder[0]) for each in drawn(1.0))
 
 
+def test_where_only_decoders_bend_all_their_widths_are_drawn_as_often() -> None:
+    space = SearchSpace(2, ("depth",), (1.0,), (0.25, 0.5, 0.75, 1.0))
+    steps = [step_subnets(space, 0, step, 2, stratified=True)[2:] for step in range(200)]
+    widths = [config.width("decoder.depth") for drawn in steps for config in drawn]
+    assert all(70 < widths.count(width) < 130 for width in space.decoder_widths)
+
+
 def test_a_bracket_that_the_space_cannot_fill_gets_the_nearest() -> None:
     space = SearchSpace(1, ("depth",), (0.25, 1.0), (1.0,))
     assert {config.encoder for config in step_subnets(space, 0, 0, 4, stratified=True)} == {(0.25,), (1.0,)}

@@ -177,6 +177,20 @@ def test_of_settings_the_first_wrong_one_is_named() -> None:
         Recipe.model_validate(MINIMAL).with_overrides(wrong)
     with pytest.raises(RecipeError, match=r"^--set training\.updates=apart: training: widest_weight must be 1"):
         Recipe.model_validate(MINIMAL).with_overrides([wrong[0], "training.lr=0.1"])
+    mended = ["training.updates=apart", "training.epochs=0", "training.widest_weight=1"]
+    with pytest.raises(RecipeError, match=r"^--set training\.epochs=0: training\.epochs is 0"):
+        Recipe.model_validate(MINIMAL).with_overrides(mended)
+
+
+@pytest.mark.parametrize("part", ["distillation", "soft_labels"])
+def test_a_weight_that_is_never_reached_is_refused(part: str) -> None:
+    with pytest.raises(RecipeError, match=rf"^--set .*: training\.{part}: start and ramp are shares of all steps"):
+        load_recipe("scenes-demo", [f"training.{part}={{start: 0.9, ramp: 0.5}}"])
+
+
+def test_ci_kd_at_no_stage_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"training\.distillation\.stages"):
+        load_recipe("scenes-demo", ["training.distillation.stages=[]"])
 
 
 @pytest.mark.parametrize("precisions", ["[]", "[int8, int8, fp32]", "[int8]", "[fp16]"])
