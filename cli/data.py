@@ -15,6 +15,8 @@ from .tables import print_json, print_table
 if TYPE_CHECKING:
     from ..training.data.check import Found
 
+_PRINTED = 40
+
 app = typer.Typer(
     rich_markup_mode=None,
 )
@@ -38,12 +40,13 @@ def check(
     what: Annotated[
         str, typer.Argument(metavar="NAME|RECIPE|FOLDER", help="A data set, a recipe or a folder.", show_default=False)
     ],
-    root: Annotated[Path | None, path_option("DIR", "The folder with the files.")] = None,
+    root: Annotated[Path | None, path_option("DIR", "The folder with the files; of a recipe, its data.root.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read every picture and label of a data set and say what is missing or wrong, file by file.
 
-    Exit code 1 when anything is.
+    Of a recipe only what it trains on is checked. Exit code 1 when anything is
+    missing or wrong. The first 40 faults are printed, --json has up to 10,000.
 
     \b
     Examples:
@@ -78,10 +81,10 @@ def _print(what: str, found: Found) -> None:
     ]
     if rows:
         print_table(("data", "split", "samples", "labelled"), rows)
-    for line in found.faults:
+    for line in found.faults[:_PRINTED]:
         print(line)
-    if found.count > len(found.faults):
-        print(f"... and {found.count - len(found.faults)} more")
+    if found.count > _PRINTED:
+        print(f"... and {found.count - _PRINTED} more")
     print(
         f"{what}: {found.count} {'fault' if found.count == 1 else 'faults'}" if found.count else f"{what}: all is there"
     )

@@ -22,13 +22,16 @@ _SIGNS = (
     ("ImageSets/Context", "pascal-context"),
     (next(iter(RECORDS)), "cifar100-mtl"),
 )
+# Training, search and export open no other split of a recipe.
+_TRAINED_ON = ("train", "validation")
 
 
 def check(what: str, root: Path | None = None, progress: Progress | None = None) -> Found:
     """Check the data set of a name, all that a recipe (a file or a built-in one) trains on and from, or a folder.
 
-    `root` is where the files are, instead of where the recipe says. Raises DataError or RecipeError where there is no
-    such thing; what is wrong with the data itself is in what is returned.
+    `root` is where the files are; of a recipe it stands for `data.root`, so that a data set of a mixture with a root of
+    its own keeps that. Raises DataError or RecipeError where there is no such thing; what is wrong with the data itself
+    is in what is returned.
     """
     found, mixed = Found(), None
     if what in NAMES:
@@ -36,32 +39,37 @@ def check(what: str, root: Path | None = None, progress: Progress | None = None)
     elif Path(what).is_dir():
         sources = [Source(_kind_of(Path(what)), Path(what))]
     else:
-        recipe = load_recipe(_recipe(what))
-        _check_weights(found, recipe, root)
-        sources = _of_recipe(recipe.data, root)
+        recipe = _rooted(load_recipe(_recipe(what)), root)
+        _check_weights(found, recipe)
+        sources = _of_recipe(recipe.data)
         mixed = recipe if recipe.data.of else None
     for source in sources:
         check_data(found, source, progress)
     if mixed is not None and found.ok:
-        _check_mixture(found, mixed, root)
+        _check_mixture(found, mixed)
     return found
 
 
-def _check_mixture(found: Found, recipe: Recipe, root: Path | None) -> None:
+def _rooted(recipe: Recipe, root: Path | None) -> Recipe:
+    if root is None:
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": root})})
+
+
+def _check_mixture(found: Found, recipe: Recipe) -> None:
     """What parts that are well by themselves do to each other: tasks of one name that differ, images of many sizes."""
-    data = recipe.data if root is None else recipe.data.model_copy(update={"root": root})
-    for split in ("train", "validation"):
+    for split in _TRAINED_ON:
         try:
-            open_split(recipe.model_copy(update={"data": data}), split)
+            open_split(recipe, split)
         except DataError as error:
             found.add(str(error))
             return
 
 
-def _check_weights(found: Found, recipe: Recipe, root: Path | None) -> None:
+def _check_weights(found: Found, recipe: Recipe) -> None:
     if recipe.model.pretrained is not None:
         try:
-            read_weights(pretrained_path(recipe.model.pretrained, root or recipe.data.root))
+            read_weights(pretrained_path(recipe.model.pretrained, recipe.data.root))
         except DataError as error:
             found.add(str(error))
 
@@ -83,14 +91,15 @@ def _kind_of(folder: Path) -> str:
     )
 
 
-def _of_recipe(data: DataRecipe, root: Path | None) -> list[Source]:
+def _of_recipe(data: DataRecipe) -> list[Source]:
     return [
         Source(
             source.name,
-            root or source.root,
+            source.root,
             data.size,
             source.tasks,
-            {"train": source.counts.train, "validation": source.counts.validation, "test": source.counts.test},
+            counts={split: getattr(source.counts, split) for split in _TRAINED_ON},
+            splits=_TRAINED_ON,
             one_size=True,
         )
         for source in data.sources

@@ -13,11 +13,12 @@ from .file_dataset import FileDataset
 from .folder import splits_of
 from .folder_form import read_form
 from .sample import Dataset, Sample
+from .strays import strays
 from .values import wrong_values
 
 Progress = Callable[[str, int, int], None]
 SPLITS = ("train", "validation", "test")
-MOST = 40
+MOST = 10_000
 
 
 @dataclass
@@ -32,7 +33,7 @@ class SplitFound:
 
 @dataclass
 class Found:
-    """What a check finds: the splits, the first `MOST` faults, each a whole line, and how many there are."""
+    """What a check finds: the splits, the first `MOST` faults, each a whole line, and how many there are in all."""
 
     splits: list[SplitFound] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -58,7 +59,8 @@ class Found:
 class Source:
     """A data set to check; the arguments are those of `open_data`, `counts` by split.
 
-    With `one_size` pictures of several sizes are a fault, as they are for a training that says no size.
+    Without `splits` it is the whole data set: every split, and of a folder the labels that belong to no picture. With
+    `one_size` pictures of several sizes are a fault, as they are for a training that says no size.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Source:
     size: tuple[int, int] | None = None
     tasks: tuple[str, ...] | None = None
     counts: Mapping[str, int | None] = field(default_factory=dict)
+    splits: tuple[str, ...] | None = None
     one_size: bool = False
 
 
@@ -73,7 +76,7 @@ def check_data(found: Found, source: Source, progress: Progress | None = None) -
     """Read every sample of a data set and add what is wrong to `found`; `progress` is told (what, done, total)."""
     sizes: Counter[tuple[int, ...]] = Counter()
     split_of: dict[str, str] = {}
-    for split in _splits(found, source.name, source.root):
+    for split in source.splits or _splits(found, source):
         data = _opened(found, source, split)
         if data is None:
             continue
@@ -91,6 +94,8 @@ def check_data(found: Found, source: Source, progress: Progress | None = None) -
             _check_labelled(found, data, split)
     if source.one_size and source.size is None and len(sizes) > 1:
         found.add(_several(source.name, sizes))
+    if source.splits is None and source.name == "folder" and source.root is not None:
+        _check_strays(found, source.root)
 
 
 def _opened(found: Found, source: Source, split: str) -> Dataset | None:
@@ -110,11 +115,11 @@ def _several(name: str, sizes: Counter[tuple[int, ...]]) -> str:
     return f"the pictures of {name} have several sizes ({said}{more}): say data.size, and all are brought to it"
 
 
-def _splits(found: Found, name: str, root: Path | None) -> Sequence[str]:
-    if name != "folder" or root is None:
+def _splits(found: Found, source: Source) -> Sequence[str]:
+    if source.name != "folder" or source.root is None:
         return SPLITS
     try:
-        return splits_of(read_form(root))
+        return splits_of(read_form(source.root))
     except DataError as error:
         found.add(str(error))
         return ()
@@ -164,3 +169,11 @@ def _check_labelled(found: Found, data: FileDataset, split: str) -> None:
             data.require_labels()
         except DataError as error:
             found.add(str(error))
+
+
+def _check_strays(found: Found, folder: Path) -> None:
+    try:
+        for line in strays(folder, read_form(folder)):
+            found.add(line)
+    except DataError as error:
+        found.add(str(error))

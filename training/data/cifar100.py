@@ -17,6 +17,7 @@ from ...devices.errors import DataError
 from ...runtime.format.tasks import Task
 from .cifar_files import FILES, SIZE, Content, find_content, read_content
 from .files import check_names, find
+from .kept import Kept
 from .resize import resize_image
 from .sample import Sample
 
@@ -32,7 +33,7 @@ class _Part:
 
 
 class Cifar100:
-    """Samples of one or more parts, in their order; decoded pictures are kept as uint8."""
+    """Samples of one or more parts, in their order; decoded pictures are kept as uint8, up to 2 GiB of them."""
 
     name = "cifar100-mtl"
 
@@ -40,7 +41,7 @@ class Cifar100:
         self.tasks = chosen
         self._parts, self._known, self._size = parts, known, size
         self._starts = np.cumsum([0, *(len(part.which) for part in parts)])
-        self._decoded: dict[int, Array] = {}
+        self._decoded: Kept[Array] = Kept(lambda image: image.nbytes)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -51,10 +52,9 @@ class Cifar100:
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
         content = self._parts[number].content
         place = int(self._parts[number].which[index - self._starts[number]])
-        if index not in self._decoded:
-            self._decoded[index] = resize_image(content.pictures[place], self._size)
+        image = self._decoded.get(index, lambda: resize_image(content.pictures[place], self._size))
         task = self._known[int(content.coarse[place])].name
-        return Sample(self._decoded[index].copy(), {task: np.array(content.within[place], dtype=np.int64)})
+        return Sample(image.copy(), {task: np.array(content.within[place], dtype=np.int64)})
 
 
 def open_cifar100(

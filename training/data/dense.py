@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ...devices.errors import DataError
 from ...runtime.format.tasks import Task
 from .files import Form, Pictures, check_names, find, read
+from .kept import Kept
 from .resize import resize_image, resize_target
 from .sample import Sample
 
@@ -78,7 +79,7 @@ class Film:
 class DenseDataset:
     """Pictures `which` (indices into the file) with their labels, at `size`.
 
-    Decoded pictures are kept, as uint8 at that size.
+    Decoded pictures are kept, as uint8 at that size, up to 2 GiB of them.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class DenseDataset:
         self.tasks: tuple[Task, ...] = tuple(label.task for label in labels)
         self._pictures, self._which, self._size = pictures, which, size
         self._labels = [(label, arrays[label.array]) for label in labels]
-        self._decoded: dict[int, Array] = {}
+        self._decoded: Kept[Array] = Kept(lambda image: image.nbytes)
 
     def __len__(self) -> int:
         return len(self._which)
@@ -106,13 +107,12 @@ class DenseDataset:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         place = int(self._which[index])
-        if place not in self._decoded:
-            self._decoded[place] = resize_image(self._pictures[place], self._size)
+        image = self._decoded.get(place, lambda: resize_image(self._pictures[place], self._size))
         targets = {
             label.task.name: label.decode(resize_target(values[place], label.task.kind, self._size))
             for label, values in self._labels
         }
-        return Sample(self._decoded[place].copy(), targets)
+        return Sample(image.copy(), targets)
 
 
 def spread(which: npt.NDArray[np.int64], count: int | None, name: str) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from ...devices.errors import DataError
 from ...runtime.format.tasks import Task
+from .kept import Kept
 from .readers import missing, picture_size, read_picture
 from .resize import resize_image, resize_target
 from .sample import Sample, Targets
@@ -30,7 +32,8 @@ class Place:
 
     def find(self, stem: str) -> Path | None:
         """The file of a sample, or None."""
-        return next((path for path in self.candidates(stem) if path.is_file()), None)
+        # Not `path.is_file`, which raises where a list names something too long for a file.
+        return next((path for path in self.candidates(stem) if os.path.isfile(path)), None)
 
     def candidates(self, stem: str) -> list[Path]:
         """Every file that it may be."""
@@ -94,8 +97,6 @@ class FileDataset:
     `place` is the folder that it was found in. Read samples are kept in memory, up to 2 GiB of them.
     """
 
-    _room = 2 << 30
-
     def __init__(
         self,
         name: str,
@@ -108,8 +109,7 @@ class FileDataset:
         self.name, self.stems, self.complete, self.place = name, tuple(stems), complete, images.root
         self.tasks: tuple[Task, ...] = tuple(each.task for each in labels)
         self._images, self._labels, self._asked = images, tuple(labels), size
-        self._kept: dict[int, Sample] = {}
-        self._left = self._room
+        self._kept: Kept[Sample] = Kept(_weight)
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -117,10 +117,7 @@ class FileDataset:
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
-        sample = self._kept.get(index)
-        if sample is None:
-            sample = self._read(self.stems[index])
-            self._keep(index, sample)
+        sample = self._kept.get(index, lambda: self._read(self.stems[index]))
         return Sample(sample.image.copy(), dict(sample.targets))
 
     @cached_property
@@ -180,11 +177,9 @@ class FileDataset:
             raise missing(*self._images.candidates(stem))
         return path
 
-    def _keep(self, index: int, sample: Sample) -> None:
-        weight = sample.image.nbytes + sum(values.nbytes for values in sample.targets.values())
-        if weight <= self._left:
-            self._kept[index] = sample
-            self._left -= weight
+
+def _weight(sample: Sample) -> int:
+    return sample.image.nbytes + sum(values.nbytes for values in sample.targets.values())
 
 
 def _load(labels: LabelSource, stem: str, path: Path, size: tuple[int, ...] | None) -> Array | None:

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import io
-import lzma
 import os
-import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,27 +13,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from ...devices.errors import DataError
+from .damage import DAMAGE
 
 Array = npt.NDArray[Any]
 # Type and shape of an array; None stands for any length.
 Form = tuple[type[np.generic], tuple[int | None, ...]]
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
 
 
 def find(file: str, root: Path | None) -> Path:
@@ -89,7 +70,7 @@ def read(path: Path, forms: Mapping[str, Form]) -> dict[str, Array]:
                 raise DataError(f"{path} has no array {absent[0]!r}: put the right file there (docs/data.md)")
             for key in forms:
                 arrays[key] = np.asarray(archive[key])
-    except _DAMAGE as error:
+    except DAMAGE as error:
         kind = type(error).__name__
         raise DataError(f"{path} is damaged ({kind}): copy it again (docs/data.md says from where)") from error
     for key, form in forms.items():
@@ -125,7 +106,7 @@ class Pictures:
                 if (picture.height, picture.width) == self._size:
                     return np.asarray(picture.convert("RGB"))
                 found = f"is {picture.height}x{picture.width} pixels, not {self._size[0]}x{self._size[1]}"
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except DAMAGE as error:
             found = f"cannot be decoded ({type(error).__name__})"
         raise DataError(f"picture {index} of {self._path} {found}: copy the file again (docs/data.md)")
 

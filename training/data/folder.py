@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -25,7 +25,8 @@ Array = npt.NDArray[Any]
 
 NAME = "folder"
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-_ENDINGS = (*PICTURES, *(ending.upper() for ending in PICTURES))
+PICTURE_ENDINGS = (*PICTURES, *(ending.upper() for ending in PICTURES))
+LABEL_ENDINGS = (".npy", ".mat", *PICTURE_ENDINGS)
 _TRAIN, _VALIDATION = 0.8, 0.9
 
 
@@ -49,7 +50,7 @@ def open_folder(
     stems = _stems(folder, form, split)
     chosen = spread(np.arange(len(stems)), count, f"{folder} {split}")
     labels = [_labels(folder, name, form.tasks[name]) for name in form.tasks if tasks is None or name in tasks]
-    images = Place(folder, _patterns(form.images, _ENDINGS))
+    images = Place(folder, patterns(form.images, PICTURE_ENDINGS))
     return FileDataset(folder.resolve().name, [stems[index] for index in chosen], images, labels, size)
 
 
@@ -82,7 +83,7 @@ class ClassList:
 def _stems(folder: Path, form: FolderForm, split: str) -> tuple[str, ...]:
     file = {str(name): file for name, file in form.splits.items()}.get(split)
     if file is not None:
-        return tuple(dict.fromkeys(_without_ending(name) for name in read_names(folder / file)))
+        return read_names(folder / file, without_ending)
     found = tuple(stem for stem in pictures(folder, form.images) if _split_of(stem) == split)
     if not found:
         raise DataError(
@@ -101,27 +102,32 @@ def pictures(folder: Path, pattern: str) -> list[str]:
 
     Raises DataError where two pictures have one name.
     """
-    before, _, after = pattern.partition("{}")
-    open_ended = not _has_ending(pattern, _ENDINGS)
     found: dict[str, Path] = {}
-    for path in (folder / before.rpartition("/")[0]).rglob("*"):
-        ending = after + path.suffix if open_ended else after
-        whole = path.relative_to(folder).as_posix()
-        fits = whole.startswith(before) and whole.endswith(ending) and path.suffix.lower() in PICTURES
-        stem = whole[len(before) : len(whole) - len(ending)]
-        if not fits or not stem or path.name.startswith(".") or not path.is_file():
-            continue
+    for stem, path in fitting(folder, pattern, PICTURE_ENDINGS):
         if stem in found:
             raise DataError(f"{path} and {found[stem]} are both named {stem!r}: keep one, or give images an ending")
         found[stem] = path
     return sorted(found)
 
 
+def fitting(folder: Path, pattern: str, endings: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """(name, file) of each file that fits a pattern, hidden ones aside; `endings` are those that there may be."""
+    before, _, after = PurePosixPath(pattern).as_posix().partition("{}")
+    open_ended = not _has_ending(pattern, endings)
+    for path in (folder / before.rpartition("/")[0]).rglob("*"):
+        ending = after + path.suffix if open_ended else after
+        whole = path.relative_to(folder).as_posix()
+        fits = whole.startswith(before) and whole.endswith(ending) and path.suffix.lower() in endings
+        stem = whole[len(before) : len(whole) - len(ending)]
+        if fits and stem and not path.name.startswith(".") and path.is_file():
+            yield stem, path
+
+
 def _labels(folder: Path, name: str, form: LabelForm) -> LabelSource:
     task = form.task(name)
     if form.list is not None:
         return ClassList(task, folder / form.list, _classes(folder / form.list, task.classes))
-    place = Place(folder, _patterns(form.files or "", (".npy", ".mat", *_ENDINGS)))
+    place = Place(folder, patterns(form.files or "", LABEL_ENDINGS))
     return LabelFiles(task, place, partial(_read, form))
 
 
@@ -129,10 +135,10 @@ def _classes(path: Path, classes: tuple[str, ...]) -> dict[str, int]:
     known = {name: number for number, name in enumerate(classes)}
     known |= {str(number): number for number in range(len(classes)) if str(number) not in known}
     found = {}
-    for line, (stem, label) in read_table(path).items():
+    for line, (stem, label) in read_table(path, without_ending).items():
         if label not in known:
             raise DataError(f"{path} line {line} has the class {label!r}: choose from {', '.join(classes)}")
-        found[_without_ending(stem)] = known[label]
+        found[stem] = known[label]
     return found
 
 
@@ -149,7 +155,7 @@ def _read(form: LabelForm, path: Path) -> Array:
     return decoded(path, values, partial(edge_map, ignore=ignore or ()))
 
 
-def _patterns(pattern: str, endings: Sequence[str]) -> tuple[str, ...]:
+def patterns(pattern: str, endings: Sequence[str]) -> tuple[str, ...]:
     """The pattern itself if it has an ending, else one for each ending."""
     return (pattern,) if _has_ending(pattern, endings) else tuple(pattern + ending for ending in endings)
 
@@ -158,7 +164,7 @@ def _has_ending(pattern: str, endings: Sequence[str]) -> bool:
     return PurePosixPath(pattern.replace("{}", "name")).suffix in endings
 
 
-def _without_ending(name: str) -> str:
+def without_ending(name: str) -> str:
     """Lists often name pictures with their endings."""
     ending = PurePosixPath(name).suffix
     return name.removesuffix(ending) if ending.lower() in PICTURES else name

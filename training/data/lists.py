@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ...devices.errors import DataError
@@ -28,13 +28,14 @@ def find_folder(names: Sequence[str], holding: str, root: Path | None) -> Path:
     )
 
 
-def read_names(path: Path) -> tuple[str, ...]:
-    """The lines of a list of samples, each once; empty lines do not count.
+def read_names(path: Path, short: Callable[[str], str] = str) -> tuple[str, ...]:
+    """The names in a list of samples, one a line, each made `short`; empty lines do not count.
 
     Raises DataError where the list is missing, is no text, is empty, names something twice, or names a file outside.
     """
     names: dict[str, int] = {}
-    for line, name in _lines(path):
+    for line, text in _lines(path):
+        name = short(text)
         _check_name(path, line, name, names)
         names[name] = line
     if not names:
@@ -42,14 +43,15 @@ def read_names(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_table(path: Path) -> dict[int, tuple[str, str]]:
-    """(name, label) by line number, of a list with lines `name,label`; DataError as `read_names`."""
+def read_table(path: Path, short: Callable[[str], str] = str) -> dict[int, tuple[str, str]]:
+    """(name, label) by line number, of a list with lines `name,label`; `short` and DataError as of `read_names`."""
     found: dict[int, tuple[str, str]] = {}
     names: dict[str, int] = {}
     for line, text in _lines(path):
         name, comma, label = (part.strip() for part in text.rpartition(","))
         if not comma or not name or not label:
             raise DataError(f"{path} line {line} is {text[:60]!r}: write a picture's name, a comma and its class")
+        name = short(name)
         _check_name(path, line, name, names)
         names[name] = line
         found[line] = (name, label)

@@ -68,7 +68,8 @@ def _variables(content: memoryview, order: str) -> dict[str, Any]:
 
 def _inflated(data: memoryview, most: int) -> bytes:
     engine = zlib.decompressobj()
-    found = engine.decompress(data, most)
+    # zlib takes a limit of 0 for none.
+    found = engine.decompress(data, most) if most else b""
     if not engine.eof:
         raise ValueError("compressed data that is cut or larger than 256 MB")
     return found

@@ -5,10 +5,6 @@ Pictures by Pillow, arrays by numpy without pickles.
 
 from __future__ import annotations
 
-import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,29 +14,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from ...devices.errors import DataError
+from .damage import DAMAGE
 from .matlab import Unsupported, read_mat
 
 Array = npt.NDArray[Any]
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 # Named, for Pillow would start other programs for some of the formats that it knows.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-_DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    MemoryError,
-    NotImplementedError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-    zlib.error,
-    zipfile.BadZipFile,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
 _LARGEST = 1 << 28
 
 
@@ -52,7 +32,7 @@ def picture_size(path: Path) -> tuple[int, int]:
             return (picture.width, picture.height) if turned else (picture.height, picture.width)
     except FileNotFoundError:
         raise missing(path) from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise damaged(path, error) from error
 
 
@@ -63,7 +43,7 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except FileNotFoundError:
         raise missing(path) from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise damaged(path, error) from error
 
 
@@ -82,7 +62,7 @@ def read_array(path: Path, key: str = "") -> Array:
         return values.astype(np.uint8) if values.dtype == bool else values
     except FileNotFoundError:
         raise missing(path) from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise damaged(path, error) from error
 
 
@@ -94,7 +74,7 @@ def read_matlab(path: Path) -> dict[str, Any]:
         raise missing(path) from None
     except Unsupported as error:
         raise DataError(f"{path} {error}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise damaged(path, error) from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...devices.errors import DataError
+from ..data.damage import DAMAGE
 
 # Where training programs keep the weights in what they save, averaged ones first: they are the better ones.
 _INNER = ("state_dict_ema", "model_ema", "state_dict", "model")
 # Not quantized, float8 or complex ones: torch cannot tell whether all of those are finite, nor put them into a network.
 _PLAIN = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool, torch.uint8}
 _PLAIN |= {torch.int8, torch.int16, torch.int32, torch.int64}
+_DAMAGE: tuple[type[Exception], ...] = (SafetensorError, *DAMAGE)
 _KINDS = ".safetensors, .npz, .pt, .pth or .bin"
 
 
@@ -39,8 +40,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if reader is None:
         raise DataError(f"{path} is not called {_KINDS}: pretrained weights are read from those")
     try:
-        weights: dict[str, Tensor] = reader(path)
-    except (OSError, SafetensorError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        with warnings.catch_warnings():
+            # torch and numpy warn of files in old layouts; whether this one can be read is told by reading it.
+            warnings.simplefilter("ignore")
+            weights: dict[str, Tensor] = reader(path)
+    except _DAMAGE as error:
         raise DataError(f"{path} holds no plain tensors: {_short(error)}") from error
     for name, tensor in weights.items():
         if tensor.dtype not in _PLAIN or tensor.layout != torch.strided or tensor.is_meta:
@@ -68,11 +72,8 @@ def _npz(path: Path) -> dict[str, Tensor]:
 
 def _saved(path: Path) -> dict[str, Tensor]:
     try:
-        with warnings.catch_warnings():
-            # torch warns of files in old layouts; whether this one can be read is told by reading it.
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, AttributeError, KeyError, IndexError) as error:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, AttributeError, AssertionError) as error:
         raise ValueError(_short(error)) from error
     return _tensors(content)
 

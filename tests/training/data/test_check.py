@@ -13,6 +13,7 @@ from pliant.training.checking import check
 from pliant.training.data import check as checking
 from pliant.training.data import cifar100, cifar_files
 from pliant.training.data.check import Found
+from pliant.training.data.nyud import TASKS
 from pliant.training.data.values import wrong_values
 
 from . import layouts
@@ -64,12 +65,12 @@ def test_every_damaged_missing_and_wrong_file_of_nyud_is_named(tmp_path: Path) -
 
 def test_pictures_of_several_sizes_are_a_fault_of_a_recipe_without_a_size(tmp_path: Path) -> None:
     folder = layouts.nyud(tmp_path)
-    layouts.picture(folder / "images" / "000011.jpg", layouts.flat(0, (40, 60)))
+    layouts.picture(folder / "images" / "000008.jpg", layouts.flat(0, (40, 60)))
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(f"data: {{name: nyudv2, root: {tmp_path}}}\n")
     found = check(str(recipe))
     assert found.faults == [
-        "the pictures of nyudv2 have several sizes (12 of 20x30, 1 of 40x60): say data.size, and all are brought to it"
+        "the pictures of nyudv2 have several sizes (9 of 20x30, 1 of 40x60): say data.size, and all are brought to it"
     ]
     recipe.write_text(f"data: {{name: nyudv2, root: {tmp_path}, size: [20, 30]}}\n")
     assert check(str(recipe)).ok
@@ -91,16 +92,45 @@ def test_a_recipe_is_checked_as_far_as_it_uses_the_data(tmp_path: Path) -> None:
     assert [(row.data, row.split, row.samples) for row in found.splits] == [
         ("nyudv2", "train", 3),
         ("nyudv2", "validation", 1),
-        ("nyudv2", "test", 3),
         ("mine", "train", 4),
         ("mine", "validation", 1),
-        ("mine", "test", 1),
     ]
-    assert found.splits[3].labelled == {"rooms": 4, "depth": 2, "normals": 4, "edges": 4, "scene": 1}
+    assert found.splits[2].labelled == {"rooms": 4, "depth": 2, "normals": 4, "edges": 4, "scene": 1}
     recipe.write_text(f"data: {{name: nyudv2, root: {tmp_path}, tasks: [sky]}}\n")
     assert check(str(recipe)).faults == ["nyudv2 has no task 'sky': choose from segmentation, depth, normals, edges"]
     recipe.write_text(f"data: {{name: nyudv2, root: {tmp_path}}}\n")
     assert [line.partition(" ")[0] for line in check(str(recipe)).faults] == [str(folder / "depth" / "000002.npy")]
+
+
+def test_of_a_recipe_no_test_split_is_needed_as_in_a_training(tmp_path: Path) -> None:
+    folder, recipe = layouts.nyud(tmp_path), tmp_path / "mine.yaml"
+    recipe.write_text(f"data: {{name: nyudv2, root: {tmp_path}}}\n")
+    (folder / "depth" / "000011.npy").unlink()
+    assert check(str(recipe)).ok
+    assert check("nyudv2", tmp_path).count == 1
+    (folder / "gt_sets" / "val.txt").unlink()
+    assert check(str(recipe)).ok
+    assert check(str(folder)).count == 1
+    (folder / "depth" / "000009.npy").unlink()
+    assert [line.partition(" ")[0] for line in check(str(recipe)).faults] == [str(folder / "depth" / "000009.npy")]
+
+
+def test_the_root_of_a_check_is_that_of_a_training(tmp_path: Path) -> None:
+    for root in ("a", "b"):
+        layouts.folder(tmp_path / root).rename(tmp_path / root / "own")
+    layouts.nyud(tmp_path / "c")
+    recipe = tmp_path / "mine.yaml"
+    parts = "".join(
+        f"    - {{name: folder, root: {tmp_path / root / 'own'}, tasks: [{task}]}}\n"
+        for root, task in (("a", "rooms"), ("b", "edges"))
+    )
+    recipe.write_text(f"data:\n  name: mixture\n  size: [20, 30]\n  of:\n{parts}    - {{name: nyudv2}}\n")
+    (tmp_path / "b" / "own" / "edges" / "day0" / "002.png").write_bytes(b"")
+    found = check(str(recipe), tmp_path / "c")
+    assert [line.partition(" ")[0] for line in found.faults] == [f"{tmp_path}/b/own/edges/day0/002.png"]
+    assert [list(row.labelled) for row in found.splits][::2] == [["rooms"], ["edges"], [task.name for task in TASKS]]
+    recipe.write_text(f"data: {{name: nyudv2, root: {tmp_path / 'none'}}}\n")
+    assert check(str(recipe), tmp_path / "c").ok
 
 
 def test_a_mixture_that_cannot_be_trained_is_a_fault_though_each_part_is_well(tmp_path: Path) -> None:
@@ -170,13 +200,16 @@ def test_cifars_binary_files_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
     assert line.startswith(f"{folder}/test.bin has 614800 bytes, not 307400")
 
 
-def test_many_faults_are_some_lines_and_a_count(tmp_path: Path) -> None:
+def test_of_very_many_faults_the_first_are_kept_and_all_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "MOST", 40)
     folder = layouts.nyud(tmp_path, train=60)
     for file in (folder / "depth").iterdir():
         file.unlink()
     found = check("nyudv2", tmp_path)
     assert found.count == 63
-    assert len(found.faults) == checking.MOST == 40
+    assert len(found.faults) == 40
     again = Found()
     again.add("one")
     again.add("one")

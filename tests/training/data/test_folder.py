@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pliant.devices.errors import DataError
+from pliant.training.checking import check
 from pliant.training.data import open_data
 from pliant.training.data.batches import epoch_batches
 from pliant.training.data.folder import _split_of
@@ -66,6 +67,20 @@ def test_splits_without_lists_depend_on_names_alone(tmp_path: Path) -> None:
     assert all(second[split] >= first[split] for split in first)
 
 
+def test_a_folder_of_few_pictures_may_have_none_for_test(tmp_path: Path) -> None:
+    folder = layouts.folder(tmp_path, 12, layouts.FORM.partition("splits")[0])
+    for path in (folder / "images").rglob("*.*"):
+        stem = path.relative_to(folder / "images").with_suffix("").as_posix()
+        if _split_of(stem) == "test":
+            path.unlink()
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"data: {{name: folder, root: {folder}, size: [20, 30]}}\n")
+    found = check(str(recipe))
+    assert found.ok
+    assert [row.split for row in found.splits] == ["train", "validation"]
+    assert any("has no picture for test" in line for line in check(str(folder)).faults)
+
+
 @pytest.mark.parametrize(
     ("pattern", "file"),
     [("{}.jpg", "a/b.jpg"), ("{}/image.png", "a/image.png"), ("in/x_{}", "in/x_a.webp"), ("in/{}.JPG", "in/a.JPG")],
@@ -95,7 +110,7 @@ def test_pictures_may_lie_anywhere_below(pattern: str, file: str, tmp_path: Path
     [
         ("kind: depth", "kind: dept", "line 8: tasks.depth.kind is 'dept'; .*did you mean 'depth'"),
         ("unit: 0.001", "units: 0.001", r"line 8: unknown key 'tasks.depth.units'; did you mean 'tasks.depth.unit'"),
-        (", range: [0.3, 10]", "", "line 8: tasks.depth .* needs range"),
+        (", range: [0.3, 10]", "", "line 8: tasks.depth: a task of the kind depth needs range"),
         ("range: [0.3, 10]", "range: [10, 0.3]", r"nearest, farthest"),
         ("frame: opengl", "unit: 1.0", "kind normals has no unit"),
         ("classes: [kitchen, office]", "classes: [a, a]", "each once"),
@@ -124,10 +139,12 @@ def test_a_mistake_in_the_description_is_named_with_its_line(old: str, new: str,
         ("dataset.yaml", None, "describe the folder"),
         ("dataset.yaml", "images: images/{}\n", "tasks is missing"),
         ("train.txt", None, "is not there"),
-        ("train.txt", "day0/000\nday0/000.png\nday0/000\n", "line 1 and in line 3"),
+        ("train.txt", "day0/000\nday0/002.png\nday0/000\n", "line 1 and in line 3"),
+        ("train.txt", "day0/000\nday0/000.png\n", "names 'day0/000' in line 1 and in line 2: name each sample once"),
         ("scene.txt", "day0/000\n", "line 1 is 'day0/000': write"),
         ("scene.txt", "day0/000,hall\n", "line 1 has the class 'hall': choose from kitchen, office"),
         ("scene.txt", "day0/000,0\nday0/000,1\n", "line 1 and in line 2"),
+        ("scene.txt", "day0/000.png,kitchen\nday0/000,office\n", "names 'day0/000' in line 1 and in line 2"),
     ],
 )
 def test_lists_that_are_wrong_are_named(file: str, content: str | None, said: str, tmp_path: Path) -> None:

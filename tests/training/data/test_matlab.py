@@ -110,6 +110,19 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         read_mat(path)
 
 
+def test_a_bomb_behind_what_fills_the_limit_exactly_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.mat"
+    savemat(path, {"first": np.zeros((8, 8))}, do_compression=True)
+    content = path.read_bytes()
+    (length,) = struct.unpack_from("<I", content, 132)
+    monkeypatch.setattr(matlab, "_LARGEST", len(zlib.decompress(content[136 : 136 + length])))
+    assert list(read_mat(path)) == ["first"]
+    body = zlib.compress(b"\0" * (8 << 20), 1)
+    path.write_bytes(content + struct.pack("<II", 15, len(body)) + body)
+    with pytest.raises(ValueError, match="larger than 256 MB"):
+        read_mat(path)
+
+
 def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(600))

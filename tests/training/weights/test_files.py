@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import pickle
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,50 @@ def test_files_cut_short_are_refused(name: str, tmp_path: Path) -> None:
         path.write_bytes(content[:length])
         with pytest.raises(DataError):
             read_weights(path)
+
+
+def _written(path: Path, layout: str) -> bytes:
+    content = {"conv1.weight": torch.arange(600.0).view(20, 30), "bn1.num_batches_tracked": torch.tensor(4)}
+    if layout == "packed":
+        np.savez_compressed(path, **{name: tensor.numpy() for name, tensor in content.items()})  # type: ignore[arg-type]
+    elif layout == "old":
+        torch.save(content, path, _use_new_zipfile_serialization=False)
+    else:
+        _write(path, content)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("a.safetensors", ""), ("a.npz", ""), ("a.npz", "packed"), ("a.pt", ""), ("a.pth", "old")],
+)
+def test_changed_bytes_are_read_or_refused(name: str, layout: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    whole = _written(path, layout)
+    chance = np.random.default_rng(0)
+    refused = 0
+    for index in range(400):
+        changed = bytearray(whole)
+        # Headers take every second change: most of what can go wrong is told there.
+        within = len(whole) if index % 2 else 400
+        for place in chance.integers(0, within, 1 + index % 3):
+            changed[place] = chance.integers(0, 256)
+        path.write_bytes(changed)
+        try:
+            read_weights(path)
+        except DataError as error:
+            assert str(path) in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000000,)", "(100000000000000000000000,)", "(" * 90])
+def test_a_header_that_lies_is_refused(shape: str, tmp_path: Path) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(181).encode() + b"\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(64))
+    with pytest.raises(DataError, match=r"a\.npz holds no plain tensors"):
+        read_weights(tmp_path / "a.npz")
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ....devices.cache import cache_folder
+from ..damage import DAMAGE
 from ..sample import Sample
 from .picture import VERSION
 
@@ -68,7 +68,7 @@ def decode(data: bytes, size: tuple[int, int]) -> list[Sample] | None:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError):
+    except DAMAGE:
         return None
     if not _fits(arrays, size):
         return None
