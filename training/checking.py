@@ -37,6 +37,8 @@ def check(what: str, root: Path | None = None, progress: Progress | None = None)
     if what in NAMES:
         sources = [Source(what, root)]
     elif Path(what).is_dir():
+        if root is not None:
+            raise DataError(f"{what} is a folder, which holds its files itself: leave --root out, or name the data set")
         sources = [Source(_kind_of(Path(what)), Path(what))]
     else:
         recipe = _rooted(load_recipe(_recipe(what)), root)

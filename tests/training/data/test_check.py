@@ -219,6 +219,8 @@ def test_of_very_many_faults_the_first_are_kept_and_all_counted(
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no dataset\.yaml and is no data set that is known"):
         check(str(tmp_path))
+    with pytest.raises(DataError, match="is a folder, which holds its files itself: leave --root out"):
+        check(str(tmp_path), tmp_path)
     assert not check("folder").ok
     assert check("scenes").ok
 
