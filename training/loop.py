@@ -145,8 +145,8 @@ def _all_steps(run: Run, log: MetricsLog | NoLog, stop: AfterTheStep) -> Path | 
             if stopping:
                 raise KeyboardInterrupt
         _validate(run, log, begin + run.steps_per_epoch)
-        if run.ranks.any(stop.asked):
-            raise KeyboardInterrupt
+        if _validated_after(run, begin + run.steps_per_epoch) and run.ranks.any(stop.asked):
+            raise KeyboardInterrupt  # what was trained is kept: see _kept_after
     return folder
 
 

@@ -28,8 +28,9 @@ def training_macs(supernet: Supernet, recipe: TrainingRecipe, steps: int) -> int
     trained = (config for step in range(steps) for config in subnets_at(supernet.space, recipe, step, steps))
     # A sharpness-aware step is two.
     looks = 2 if recipe.sharpness > 0 else 1
-    passes = PASSES * sum(map(macs, trained))
+    passes = looks * PASSES * sum(map(macs, trained))
     if recipe.balance == "gradient-norm":
-        # The gradient at the features that the widest's decoders share: one pass back through their activations.
-        passes += steps * sum(part.macs for part in cost(supernet.space.widest).decoders.values())
-    return looks * recipe.batch_size * passes
+        # The gradient at the features that a step's first decoders share: one pass back through their activations.
+        first = subnets_at(supernet.space, recipe, 0, steps)[0]
+        passes += steps * sum(part.macs for part in cost(first).decoders.values())
+    return recipe.batch_size * passes

@@ -167,6 +167,8 @@ def test_what_looks_twice_costs_more() -> None:
 
     assert macs("training.sharpness=0.05") == 2 * macs()
     decoders = sum(part.macs for part in CostModel(supernet)(supernet.space.widest).decoders.values())
+    both = macs("training.sharpness=0.05", "training.balance=gradient-norm")
+    assert both - 2 * macs() == macs("training.balance=gradient-norm") - macs()
     assert macs("training.balance=gradient-norm") - macs() == 7 * tiny_recipe().training.batch_size * decoders
 
 

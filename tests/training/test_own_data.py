@@ -87,7 +87,13 @@ def test_other_data_are_refused_when_a_training_goes_on(tmp_path: Path) -> None:
         kept = type(other)(4, 1)
         with pytest.raises(CheckpointError, match=f"was started with {said}"):
             train(recipe, tmp_path, resume=True, data=TrainingData(other, kept))
-    assert train(recipe, tmp_path, resume=True, data=TrainingData(Rooms(10, 0), Rooms(3, 1))).resumed_from == 2
+
+    class Recoloured(Rooms):
+        tasks = (replace(TASKS[0], colors=TASKS[0].colors[::-1]), *TASKS[1:])
+
+    assert Recoloured.tasks != Rooms.tasks
+    for train_on, kept in ((Rooms(10, 0), Rooms(3, 1)), (Recoloured(10, 0), Recoloured(4, 1))):
+        assert train(recipe, tmp_path, resume=True, data=TrainingData(train_on, kept)).resumed_from == 2
 
 
 def test_where_the_data_lies_does_not_bind() -> None:

@@ -34,7 +34,9 @@ from .folders import AUXILIARY, OPTIMIZER, RAW, RECORD, VERSION, WEIGHTS, steps
 
 Tensors = dict[str, Tensor]
 _KEYS = {"_version", "architecture", "tasks", "space", "recipe", "step", "metrics", "random", "digests", "versions"}
-_LATER = {"images"}  # keys that records of version 1 may lack
+# Keys that records of version 1 may lack; and what a recipe in one meant that said nothing of these.
+_LATER = {"images"}
+_MEANT = {"sampling": "sandwich", "widest_weight": 1.0, "soft_labels": {"weight": 0.0}}
 
 
 class Damaged(CheckpointError):
@@ -105,11 +107,12 @@ def _read(folder: Path) -> Checkpoint:
     try:
         tasks = tuple(Task.from_json(name, entry) for name, entry in record["tasks"].items())
         architecture = Architecture.from_json(record["architecture"])
-        recipe = Recipe.from_json(record["recipe"], f"{folder / RECORD}")
+        written = {**record["recipe"], "training": {**_MEANT, **record["recipe"].get("training", {})}}
+        recipe = Recipe.from_json(written, f"{folder / RECORD}")
         with torch.random.fork_rng(devices=[]):
             supernet = build_supernet(architecture, tasks, SearchSpace.from_json(record["space"]))
         supernet.load_state_dict(_tensors(folder / WEIGHTS))
-    except (PliantError, AttributeError, RuntimeError) as error:
+    except (PliantError, AttributeError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"{folder} does not fit this pliant: {' '.join(str(error).split())}") from error
     return Checkpoint(folder, supernet.eval(), recipe, int(record["step"]), record.get("images"), record["metrics"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
 def check_same_data(checkpoint: Checkpoint, tasks: Sequence[Task], images: int) -> None:
     """Refuse to go on with data that mean other things, or are other in number: CheckpointError names what changed."""
     where, advice = checkpoint.folder.parent.parent, "give it the data that it had, or choose another folder"
-    then, now = ({task.name: task for task in each} for each in (checkpoint.tasks, tasks))
+    # Colours decide no weight.
+    then, now = ({task.name: replace(task, colors=()) for task in each} for each in (checkpoint.tasks, tasks))
     for name in {**then, **now}:
         if then.get(name) != now.get(name):
             was, has = _shown(then.get(name)), _shown(now.get(name))

@@ -110,7 +110,12 @@ class FolderForm(Part):
     @field_validator("splits")
     @classmethod
     def _lists_inside(cls, splits: dict[Split, str]) -> dict[Split, str]:
-        return {split: inside(file) for split, file in splits.items()}
+        for split, file in splits.items():
+            try:
+                inside(file)
+            except ValueError as error:
+                raise ValueError(f"{split} is {file!r}; {error}") from error
+        return splits
 
     @field_validator("tasks")
     @classmethod

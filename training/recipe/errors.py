@@ -51,9 +51,8 @@ def _what(problem: Any, names: list[str], root: type[Part]) -> str:
         return f"{dotted} is {_shown(problem['input'])}; it should be a section with keys out of {keys}"
     said = problem["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
     given = problem["input"]
-    if (
-        isinstance(given, dict) and problem["type"] == "value_error"
-    ):  # keys that do not fit together, which `said` names
+    if isinstance(given, dict) and problem["type"] == "value_error":
+        # Keys inside it are wrong, or do not fit together: what was said names them.
         return f"{dotted}: {said}"
     near = nearest(str(given), [str(v) for v in _allowed(problem)])
     return f"{dotted} is {_shown(given)}; {said}" + (f" (did you mean {near!r}?)" if near else "")

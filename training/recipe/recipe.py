@@ -145,7 +145,7 @@ def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
 
     Keys that must fit together may come in any order: a fault that later settings mend is none.
     """
-    entry, blamed, fault = recipe.to_json(), "", ""
+    entry, places, first = recipe.to_json(), dict[str, str](), dict[str, str]()
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
@@ -153,11 +153,12 @@ def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
         place = f"--set {setting}"
         given, _ = parsed(value, place, RecipeError)
         _put(entry, key.strip().split("."), given, place)
-        found = _fault(entry)
-        if found != fault:
-            blamed, fault = place, found
-    if fault:
-        raise RecipeError(f"{blamed}: {fault}")
+        places[key.strip()] = place
+        first.setdefault(_fault(entry), place)
+    if fault := _fault(entry):
+        # The setting of the key that the fault begins with; else the one that brought it.
+        named = [place for key, place in places.items() if fault.startswith(f"{key} ")]
+        raise RecipeError(f"{named[-1] if named else first[fault]}: {fault}")
     return checked(entry, "--set")
 
 

@@ -35,6 +35,17 @@ def test_a_checkpoint_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert all(torch.equal(tensor, saved[name]) for name, tensor in loaded.supernet.state_dict().items())
 
 
+def test_a_record_of_before_some_keys_means_what_it_meant_then(tmp_path: Path) -> None:
+    _save(tmp_path, 3)
+    path = steps(tmp_path)[0] / "checkpoint.json"
+    record = json.loads(path.read_text())
+    del record["images"], record["recipe"]["training"]["widest_weight"], record["recipe"]["training"]["sampling"]
+    path.write_text(json.dumps(record))
+    loaded = load_checkpoint(tmp_path)
+    assert loaded.images is None
+    assert loaded.recipe == tiny_recipe("training.widest_weight=1", "training.sampling=sandwich")
+
+
 def test_the_newest_two_are_kept_and_leftovers_go(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / ".writing-step-000001-7").mkdir(parents=True)
     _save(tmp_path, 1, 2, 1000000)

@@ -180,6 +180,12 @@ def test_of_settings_the_first_wrong_one_is_named() -> None:
     mended = ["training.updates=apart", "training.epochs=0", "training.widest_weight=1"]
     with pytest.raises(RecipeError, match=r"^--set training\.epochs=0: training\.epochs is 0"):
         Recipe.model_validate(MINIMAL).with_overrides(mended)
+    mended = ["training.epochs=no", "training.lr=fast", "training.epochs=3"]
+    with pytest.raises(RecipeError, match=r"^--set training\.lr=fast: training\.lr is 'fast'"):
+        Recipe.model_validate(MINIMAL).with_overrides(mended)
+    mended = ["training.updates=apart", "training.lr=fast", "training.lr=0.1"]
+    with pytest.raises(RecipeError, match=r"^--set training\.updates=apart: training: widest_weight must be 1"):
+        Recipe.model_validate(MINIMAL).with_overrides(mended)
 
 
 @pytest.mark.parametrize("part", ["distillation", "soft_labels"])
