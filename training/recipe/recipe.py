@@ -145,7 +145,8 @@ def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
 
     Keys that must fit together may come in any order: a fault that later settings mend is none.
     """
-    entry, places, first = recipe.to_json(), dict[str, str](), dict[str, str]()
+    entry, fault = recipe.to_json(), ""
+    places, first = dict[str, str](), dict[str, str]()
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key.strip():
@@ -154,8 +155,9 @@ def _overridden(recipe: Recipe, settings: list[str]) -> Recipe:
         given, _ = parsed(value, place, RecipeError)
         _put(entry, key.strip().split("."), given, place)
         places[key.strip()] = place
-        first.setdefault(_fault(entry), place)
-    if fault := _fault(entry):
+        fault = _fault(entry)
+        first.setdefault(fault, place)
+    if fault:
         # The setting of the key that the fault begins with; else the one that brought it.
         named = [place for key, place in places.items() if fault.startswith(f"{key} ")]
         raise RecipeError(f"{named[-1] if named else first[fault]}: {fault}")
