@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channels import Channels
+from .dilation import Reach
 from .layers import SlimConv2d
 from .norm import SlimBatchNorm2d
 from .setting import Setting, rounded
@@ -44,13 +45,13 @@ class ConvNorm(nn.Sequential):
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (ResNet, CVPR 2016)."""
 
-    def __init__(self, reads: Channels, makes: Channels, stride: int = 1, dilation: int = 1):
+    def __init__(self, reads: Channels, makes: Channels, reach: Reach):
         super().__init__()
-        self.conv1 = SlimConv2d(reads, makes, 3, stride=stride, dilation=dilation)
+        self.conv1 = SlimConv2d(reads, makes, 3, stride=reach.stride, dilation=reach.first)
         self.bn1 = SlimBatchNorm2d(makes)
-        self.conv2 = SlimConv2d(makes, makes, 3, dilation=dilation)
+        self.conv2 = SlimConv2d(makes, makes, 3, dilation=reach.dilation)
         self.bn2 = SlimBatchNorm2d(makes)
-        self.downsample = _shortcut(reads, makes, stride)
+        self.downsample = _shortcut(reads, makes, reach.stride)
 
     def forward(self, x: Tensor, *at: Setting) -> Tensor:
         """(N, in, H, W) -> (N, out, H / stride, W / stride)."""
@@ -64,16 +65,16 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, reads: Channels, makes: Channels, stride: int = 1, dilation: int = 1):
+    def __init__(self, reads: Channels, makes: Channels, reach: Reach):
         super().__init__()
         middle = Channels(makes.full // self.expansion, makes.group, makes.multiple)
         self.conv1 = SlimConv2d(reads, middle, 1)
         self.bn1 = SlimBatchNorm2d(middle)
-        self.conv2 = SlimConv2d(middle, middle, 3, stride=stride, dilation=dilation)
+        self.conv2 = SlimConv2d(middle, middle, 3, stride=reach.stride, dilation=reach.first)
         self.bn2 = SlimBatchNorm2d(middle)
         self.conv3 = SlimConv2d(middle, makes, 1)
         self.bn3 = SlimBatchNorm2d(makes)
-        self.downsample = _shortcut(reads, makes, stride)
+        self.downsample = _shortcut(reads, makes, reach.stride)
 
     def forward(self, x: Tensor, *at: Setting) -> Tensor:
         """(N, in, H, W) -> (N, out, H / stride, W / stride)."""
@@ -93,18 +94,18 @@ def _shortcut(reads: Channels, makes: Channels, stride: int) -> ConvNorm | None:
 class InvertedResidual(nn.Module):
     """Expand, depthwise, project (MobileNetV2, CVPR 2018); the hidden width bends with the block's own stage."""
 
-    def __init__(self, reads: Channels, makes: Channels, stride: int, dilation: int, expansion: int):
+    def __init__(self, reads: Channels, makes: Channels, reach: Reach, expansion: int):
         super().__init__()
         hidden = reads if expansion == 1 else Channels(reads.full * expansion, makes.group, makes.multiple)
         layers: list[nn.Module] = []
         if expansion != 1:
             layers.append(ConvNorm(reads, hidden, 1, activation="relu6"))
         depthwise = ConvNorm(
-            hidden, hidden, 3, stride=stride, dilation=dilation, groups=hidden.full, activation="relu6"
+            hidden, hidden, 3, stride=reach.stride, dilation=reach.first, groups=hidden.full, activation="relu6"
         )
         layers += [depthwise, SlimConv2d(hidden, makes, 1), SlimBatchNorm2d(makes)]
         self.conv = nn.ModuleList(layers)
-        self.residual = stride == 1 and reads == makes
+        self.residual = reach.stride == 1 and reads == makes
 
     def forward(self, x: Tensor, *at: Setting) -> Tensor:
         """(N, in, H, W) -> (N, out, H / stride, W / stride)."""

@@ -29,10 +29,11 @@ class Channels:
     multiple: int = 8
 
     def at(self, config: SubnetConfig) -> int:
-        """Channels in a configuration: at least one multiple, at most all."""
-        if self.group is None:
+        """Channels in a configuration: all at width 1, whether or not a multiple; else at least one, at most all."""
+        width = 1.0 if self.group is None else config.width(self.group)
+        if width == 1:
             return self.full
-        snapped = math.floor(self.full * config.width(self.group) / self.multiple + 0.5) * self.multiple
+        snapped = math.floor(self.full * width / self.multiple + 0.5) * self.multiple
         return min(self.full, max(self.multiple, snapped))
 
 

@@ -107,7 +107,7 @@ def _output_positions(supernet: Supernet) -> dict[str, int]:
     try:
         supernet.eval()
         with torch.no_grad():
-            supernet(torch.zeros(1, 3, *size, device=parameter.device), supernet.space.narrowest)
+            supernet(torch.zeros(1, 3, *size, device=parameter.device, dtype=parameter.dtype), supernet.space.narrowest)
     finally:
         supernet.train(was_training)
         for handle in handles:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .blocks import BasicBlock, Bottleneck, ConvNorm, InvertedResidual
 from .channels import Channels
+from .dilation import reaches
 from .layers import SlimConv2d
 from .norm import SlimBatchNorm2d
 from .setting import Setting
@@ -52,7 +53,9 @@ class ResNet(nn.Module):
     stage. Where `output_stride` is smaller than the strides of all stages, late stages are dilated instead.
     """
 
-    def __init__(self, name: str, *, stem: str, base: int | None, output_stride: int, multiple: int):
+    def __init__(
+        self, name: str, *, stem: str, base: int | None, output_stride: int, dilates_first: bool, multiple: int
+    ):
         super().__init__()
         plan = RESNETS[name]
         base = plan.base if base is None else base
@@ -63,16 +66,14 @@ class ResNet(nn.Module):
         self.bn1 = SlimBatchNorm2d(first)
         self.channels: list[Channels] = []
         self.stages = len(plan.blocks)
-        reads, stride, dilation = first, (4 if large else 1), 1
-        for stage, blocks in enumerate(plan.blocks):
+        strides = [1, *(2 for _ in plan.blocks[1:])]
+        steps = reaches(strides, 4 if large else 1, output_stride, dilates_first=dilates_first)
+        reads = first
+        for stage, (blocks, reach) in enumerate(zip(plan.blocks, steps, strict=True)):
             expansion = plan.block.expansion if plan.block is Bottleneck else 1
             makes = Channels(base * 2**stage * expansion, f"encoder.{stage}", multiple)
-            step = 1 if stage == 0 else 2
-            if stride * step > output_stride:
-                step, dilation = 1, dilation * 2
-            stride *= step
-            layer = _stage(plan.block, reads, makes, blocks, step, dilation)
-            self.add_module(f"layer{stage + 1}", layer)
+            later = (plan.block(makes, makes, reach.after) for _ in range(blocks - 1))
+            self.add_module(f"layer{stage + 1}", nn.ModuleList([plan.block(reads, makes, reach), *later]))
             self.channels.append(makes)
             reads = makes
 
@@ -89,38 +90,24 @@ class ResNet(nn.Module):
         return features
 
 
-def _stage(
-    block: type[BasicBlock] | type[Bottleneck],
-    reads: Channels,
-    makes: Channels,
-    blocks: int,
-    stride: int,
-    dilation: int,
-) -> nn.ModuleList:
-    first = block(reads, makes, stride, dilation)
-    return nn.ModuleList([first, *(block(makes, makes, 1, dilation) for _ in range(blocks - 1))])
-
-
 class MobileNetV2(nn.Module):
     """MobileNetV2 up to its last block; the 1280-channel layer before the classifier is not used for dense tasks."""
 
-    def __init__(self, *, output_stride: int, multiple: int):
+    def __init__(self, *, output_stride: int, dilates_first: bool, multiple: int):
         super().__init__()
         reads = Channels(32, "encoder.0", multiple)
         self.features = nn.ModuleList([ConvNorm(Channels(3), reads, 3, stride=2, activation="relu6")])
         self.channels: list[Channels] = []
         self.ends: list[int] = []
-        stride, dilation = 2, 1
+        strides = (row[3] for rows in MOBILENETV2 for row in rows)
+        steps = reaches(strides, 2, output_stride, dilates_first=dilates_first)
         for stage, rows in enumerate(MOBILENETV2):
-            for expansion, count, blocks, step in rows:
+            for expansion, count, blocks, _ in rows:
                 makes = Channels(count, f"encoder.{stage}", multiple)
-                if stride * step > output_stride:
-                    step, dilation = 1, dilation * step
-                stride *= step
-                for index in range(blocks):
-                    block = InvertedResidual(reads, makes, step if index == 0 else 1, dilation, expansion)
-                    self.features.append(block)
-                    reads = makes
+                reach = next(steps)
+                for _ in range(blocks):
+                    self.features.append(InvertedResidual(reads, makes, reach, expansion))
+                    reads, reach = makes, reach.after
             self.channels.append(reads)
             self.ends.append(len(self.features))
 

@@ -74,6 +74,9 @@ def _predicted_variances(supernet: Supernet, streams: Streams) -> dict[str, Tens
     made: dict[tuple[str, int], Tensor] = {}
     for name, layer in layers.items():
         axis, variance = streams.makes[name], _makers_variance(layer)
+        if isinstance(layer, SlimConv2d) and layer.groups == layer.in_channels:
+            # Depthwise: what comes after it sees its batch norm, not the one before, though both are of one stream.
+            made.pop((axis[0].stream, axis[0].size), None)
         if variance is None:
             continue
         for part, share in zip(axis, variance.split([part.size for part in axis]), strict=True):

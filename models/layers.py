@@ -54,7 +54,8 @@ class SlimConv2d(nn.Conv2d):
         weight = slice_ranges(weight, ranges["weight"])
         bias = None if self.bias is None else slice_ranges(self.bias, ranges["bias"])
         groups = self.groups_at(setting.config)
-        if self.kernel_size == (1, 1) and self.stride != (1, 1) and not values.is_contiguous():
+        strided = self.kernel_size == (1, 1) and self.stride != (1, 1)
+        if strided and values.device.type == "cpu" and not values.is_contiguous():
             # The same sum. torch 2.13's CPU backward of a strided 1x1 convolution with fewer than 16 input channels
             # corrupts memory on channels-last features, which are what a supernet is trained on.
             return F.conv2d(values[:, :, :: self.stride[0], :: self.stride[1]], weight, bias, groups=groups)

@@ -1,8 +1,9 @@
 """Quality of each kind of task, gathered batch by batch; numpy only, so that it judges any engine's outputs.
 
-segmentation: mean intersection over union of the classes that occur, over the whole set. depth: root mean square
-error in metres over all measured pixels (not the mean of images' errors). normals: mean angle in degrees. edges: F1 of
-pixels at probability 0.5, without tolerance. classification: share of labelled images whose first choice is right.
+segmentation: mean intersection over union of the classes that occur in truth or answers, over the whole set. depth:
+root mean square error in metres over all measured pixels (not the mean of images' errors). normals: mean angle in
+degrees. edges: F1 of pixels at probability 0.5, without tolerance. classification: share of labelled images whose first
+choice is right.
 """
 
 from __future__ import annotations

@@ -93,6 +93,10 @@ class SearchSpace:
             object.__setattr__(self, name, widths)
             if not widths or list(widths) != sorted(set(widths)) or widths[-1] != 1.0 or widths[0] <= 0.0:
                 raise ConfigError(f"{name} must ascend within (0, 1] and end at 1, not {list(widths)}")
+        if self.stages < 1 or self.multiple < 1:
+            raise ConfigError(
+                f"a space has a stage and a multiple of 1 at least, not {self.stages} and {self.multiple}"
+            )
         object.__setattr__(self, "tasks", tuple(sorted(self.tasks)))
 
     def uniform(self, encoder: float, decoder: float | None = None) -> SubnetConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -114,15 +115,14 @@ def views(supernet: Supernet, config: SubnetConfig) -> dict[str, Ranges]:
 
 
 def _encoder(architecture: Architecture, multiple: int) -> ResNet | MobileNetV2:
+    dilated: dict[str, Any] = {
+        "output_stride": architecture.output_stride,
+        "dilates_first": architecture.dilates_first,
+        "multiple": multiple,
+    }
     if architecture.encoder == "mobilenetv2":
-        return MobileNetV2(output_stride=architecture.output_stride, multiple=multiple)
-    return ResNet(
-        architecture.encoder,
-        stem=architecture.stem,
-        base=architecture.base,
-        output_stride=architecture.output_stride,
-        multiple=multiple,
-    )
+        return MobileNetV2(**dilated)
+    return ResNet(architecture.encoder, stem=architecture.stem, base=architecture.base, **dilated)
 
 
 def _decoder(task: Task, channels: list[Channels], architecture: Architecture, space: SearchSpace) -> nn.Module:

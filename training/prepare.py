@@ -19,7 +19,7 @@ from .data import open_data
 from .data.files import find
 from .data.mixture import Mixture
 from .data.sample import Dataset
-from .data.values import Checked
+from .data.values import Checked, task_fault
 from .evaluation.recalibrate import recalibration_batches
 from .layout import laid_out
 from .optimization.objective import LOSSES
@@ -82,6 +82,10 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
     if data.train.tasks != data.validation.tasks:
         raise DataError(f"{data.train.name}: train and validation must have the same tasks, in the same order")
     known = [task.name for task in data.tasks]
+    for task in data.tasks:
+        fault = task_fault(task)
+        if fault:
+            raise DataError(f"{data.train.name}: the task {task.name!r} {fault}")
     for name in known:
         # A decoder is a module under its task's name, and a task's loss stands under it among the others of the log.
         if "." in name or not name or name in LOSSES or hasattr(torch.nn.ModuleDict, name):
@@ -153,6 +157,10 @@ def architecture_of(recipe: Recipe, size: tuple[int, int]) -> Architecture:
         "output_stride": model.output_stride,
         "classifier": model.classifier,
     }
+    if model.encoder == "mobilenetv2":
+        for key, value, usual in (("channels", model.channels, None), ("stem", model.stem, "imagenet")):
+            if value != usual:
+                raise RecipeError(f"{recipe.name}: mobilenetv2 has no model.{key}: leave it out, or choose a ResNet")
     asked = {name: value for name, value in given.items() if value is not None}
     return Architecture(model.encoder, size[0], size[1], model.stem, **asked)  # type: ignore[arg-type]
 

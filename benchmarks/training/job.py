@@ -26,7 +26,7 @@ from pliant.training.progress import Progress
 from pliant.training.recipe.recipe import Recipe
 
 from .compute import training_macs
-from .methods import METHODS, WIDTHS, recipe_of
+from .methods import METHODS, SUBJECTS, WIDTHS, recipe_of
 
 Entry = dict[str, Any]
 _LATER = {
@@ -54,7 +54,12 @@ class Job:
     @property
     def digest(self) -> str:
         """Of everything that decides its numbers: what binds a training that resumes, and what it is judged on."""
-        recipes = {str(width): {**_binding(recipe), **_judged(recipe)} for width, recipe in self.recipes().items()}
+        recipes: Entry = {
+            str(width): {**_binding(recipe), **_judged(recipe)} for width, recipe in self.recipes().items()
+        }
+        edition = SUBJECTS[self.data].edition
+        if edition > 1:
+            recipes["edition"] = edition
         return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
 
     def recipes(self) -> dict[float | None, Recipe]:

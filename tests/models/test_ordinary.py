@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -58,3 +59,34 @@ def test_the_widest_says_what_the_ordinary_network_says(encoder: str) -> None:
     for feature, wanted in zip(features, expected, strict=True):
         assert float(wanted.std()) > 1e-2
         assert torch.allclose(feature, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("output_stride", [4, 8, 16])
+@pytest.mark.parametrize("encoder", ["resnet18", "resnet50", "mobilenetv2"])
+def test_every_other_feature_of_a_dilated_encoder_is_that_of_the_strided_one(encoder: str, output_stride: int) -> None:
+    torch.manual_seed(0)
+    strided = made(encoder, None if encoder == "mobilenetv2" else 16)
+    spread_affine(strided)
+    # In float64, at statistics that fit: a convolution that looks elsewhere gives other features by tens of percent.
+    batch = images(strided).double()
+    strided.double().train()
+    with torch.no_grad():
+        for _ in range(30):
+            strided(batch, strided.space.widest)
+        wanted = strided.eval().features(batch, strided.space.widest)[-1]
+        for dilates_first in (False, True):
+            architecture = replace(strided.architecture, output_stride=output_stride, dilates_first=dilates_first)
+            dilated = build_supernet(architecture, strided.tasks, strided.space).double().eval()
+            dilated.load_state_dict(strided.state_dict())
+            found = dilated.features(batch, dilated.space.widest)[-1]
+            apart = 32 // output_stride
+            difference = (found[:, :, ::apart, ::apart] - wanted).norm() / wanted.norm()
+            assert bool(difference < 1e-12) is not dilates_first
+
+
+def test_networks_of_before_are_dilated_as_they_were() -> None:
+    now = Architecture("resnet18", 32, 32)
+    assert Architecture.from_json(now.to_json()) == now
+    before = {key: value for key, value in now.to_json().items() if key != "dilates_first"}
+    assert Architecture.from_json(before) == replace(now, dilates_first=True)
+    assert Architecture.from_json(before).to_json() == before

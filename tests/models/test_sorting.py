@@ -173,6 +173,20 @@ def test_a_depthwise_convolution_moves_with_what_it_reads() -> None:
     assert hidden == {streams.reads["encoder.features.3.conv.2"]}
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_channel_that_its_depthwise_convolution_silences_is_last(measure: str) -> None:
+    """However loud the batch norm before it is."""
+    supernet = copy.deepcopy(supernet_of("mobilenetv2"))
+    block = "encoder.features.3.conv"
+    with torch.no_grad():
+        supernet.get_parameter(f"{block}.0.1.weight")[5] = 10.0
+        supernet.get_parameter(f"{block}.1.1.weight")[5] = 0.0
+    order = importance_order(supernet, measure, [images(supernet, 4).double()])
+    places = order.places[f"{block}.1.0.weight"][0]
+    assert places is not None
+    assert int(places[-1]) == 5
+
+
 def test_groups_move_as_wholes() -> None:
     original = make_supernet("resnet10").double().eval()
     torch.manual_seed(3)

@@ -55,6 +55,12 @@ def test_what_is_no_configuration_is_refused(change: dict[str, object], message:
         SubnetConfig.from_json({**SPACE.widest.to_json(), **change})
 
 
+@pytest.mark.parametrize("change", [{"stages": 0}, {"multiple": 0}, {"multiple": -8}])
+def test_what_is_no_space_is_refused(change: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="a stage and a multiple of 1 at least"):
+        SearchSpace.from_json({**SPACE.to_json(), **change})
+
+
 def test_widths_must_ascend_to_one() -> None:
     with pytest.raises(ConfigError, match="end at 1"):
         SearchSpace(4, ("depth",), encoder_widths=(0.5, 0.75))
@@ -67,4 +73,4 @@ def test_channels_are_snapped_and_monotone(full: int, multiple: int, a: float, b
     low, high = (channels.at(SubnetConfig((width,), ())) for width in sorted((a, b)))
     assert 0 < low <= high <= full
     assert low % multiple == 0 or low == full
-    assert channels.at(SubnetConfig((1.0,), ())) == full or full % multiple
+    assert channels.at(SubnetConfig((1.0,), ())) == full

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pliant import CheckpointError, DataError, RecipeError
+from pliant.runtime.format.tasks import Task
 from pliant.training.checkpoints.resume import binding
 from pliant.training.data.sample import Sample
 from pliant.training.loop import train
@@ -47,6 +48,32 @@ def test_a_task_called_like_another_loss_is_refused(name: str, tmp_path: Path) -
 
     with pytest.raises(RecipeError, match=f"a task cannot be called '{name}': give it another name"):
         train(recipe_of([]), tmp_path, data=TrainingData(Named(10, 0), Named(4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (Task("d", "depth"), r"has the value_range \(0.0, 1.0\): give \(nearest, farthest\) in metres"),
+        (
+            Task("d", "depth", value_range=(8.0, 0.5)),
+            r"has the value_range \(.*\): give \(nearest, farthest\) in metres",
+        ),
+        (
+            Task("d", "depth", value_range=(0.5, float("inf"))),
+            r"has the value_range \(.*\): give \(nearest, farthest\) in metres",
+        ),
+        (Task("s", "segmentation", tuple(map(str, range(256)))), "has 256 classes: give 255 at most"),
+        (Task("s", "segmentation"), "needs names of its classes, each once"),
+        (Task("c", "classification", ("a", "b", "a")), "needs names of its classes, each once"),
+        (Task("d", "dpth"), "is of the kind 'dpth': give segmentation, depth"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_task_that_cannot_be_answered_is_refused(task: Task, said: str, tmp_path: Path) -> None:
+    class Only(Rooms):
+        tasks = (task,)
+
+    with pytest.raises(DataError, match=f"rooms: the task '{task.name}' {said}"):
+        train(recipe_of([]), tmp_path, data=TrainingData(Only(10, 0), Only(4, 1)))
 
 
 def test_a_wrong_sample_of_ones_own_ends_the_training_with_its_index(tmp_path: Path) -> None:

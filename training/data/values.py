@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...devices.errors import DataError
-from ...runtime.format.tasks import Task
+from ...runtime.format.tasks import KINDS, Task
 from .sample import IGNORED, Dataset, Sample, target_shape
 
 _CLASSES = ("segmentation", "classification")
+_MOST = 255
 
 
 class Checked:
@@ -43,6 +45,21 @@ class Checked:
         if fault:
             raise DataError(f"{self.name}: sample {index}: {fault}")
         return sample
+
+
+def task_fault(task: Task) -> str | None:
+    """What of a task no network can be built for, or no answer decoded, and what to give instead; else None."""
+    if task.kind not in KINDS:
+        return f"is of the kind {task.kind!r}: give {', '.join(KINDS[:-1])} or {KINDS[-1]}"
+    count = len(task.classes)
+    if task.kind in _CLASSES and (count < 1 or len(set(task.classes)) != count):
+        return "needs names of its classes, each once"
+    if task.kind == "segmentation" and count > _MOST:
+        return f"has {count} classes: give {_MOST} at most, for answers are bytes, and {_MOST} means nothing known"
+    low, high = task.value_range
+    if task.kind == "depth" and not 0 < low < high < math.inf:
+        return f"has the value_range {task.value_range}: give (nearest, farthest) in metres, above 0"
+    return None
 
 
 def _fault(sample: Any, tasks: dict[str, Task]) -> str | None:

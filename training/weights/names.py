@@ -7,12 +7,13 @@ timm calls the layers of ResNets as torchvision does, and those of MobileNetV2 (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ...models.encoders import MOBILENETV2
 
-# What wrappers put before every name: data parallelism, compilation, and models that hold the encoder.
-_WRAPPERS = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
+# Names of an encoder's first weights. What stands before them is of a wrapper: data parallelism, compilation,
+# averaging, a model that holds the encoder.
+_FIRST = ("conv1.weight", "features.0.0.weight", "conv_stem.weight")
 _BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.(conv_dw|conv_pwl|conv_pw|bn[123])\.(\w+)")
 _OUTER = {
     "conv_stem": "features.0.0",
@@ -26,22 +27,23 @@ _WITHOUT_EXPANSION = {"conv_dw": "0.0", "bn1": "0.1", "conv_pw": "1", "bn2": "2"
 _WITH_EXPANSION = {"conv_pw": "0.0", "bn1": "0.1", "conv_dw": "1.0", "bn2": "1.1", "conv_pwl": "2", "bn3": "3"}
 
 
-def encoder_names(names: Iterable[str]) -> dict[str, str]:
-    """Name in a file -> the name that an encoder would have it by; names that mean nothing here stay as they are."""
+def encoder_names(names: Iterable[str], own: Collection[str]) -> dict[str, str]:
+    """Name in a file -> the name that an encoder, whose names are `own`, would have it by.
+
+    Of all prefixes that may be a wrapper's, the one under which most of the encoder lies is taken away. Names beside it
+    are left out; those that mean nothing here stay as they are.
+    """
     given = list(names)
-    plain = _without_wrappers(given)
-    if "conv_stem.weight" in plain:
-        plain = [_from_timm_mobilenet(name) for name in plain]
-    return dict(zip(given, plain, strict=True))
+    prefixes = {name.removesuffix(first) for name in given for first in _FIRST if name.endswith(first)} | {""}
+    choices = [_under(prefix, given) for prefix in sorted(prefixes, key=len)]
+    return max(choices, key=lambda choice: sum(name in own for name in choice.values()))
 
 
-def _without_wrappers(names: list[str]) -> list[str]:
-    """Prefixes that all names share are taken away, however many there are."""
-    while True:
-        shared = [prefix for prefix in _WRAPPERS if names and all(name.startswith(prefix) for name in names)]
-        if not shared:
-            return names
-        names = [name.removeprefix(shared[0]) for name in names]
+def _under(prefix: str, names: list[str]) -> dict[str, str]:
+    plain = {name: name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    if "conv_stem.weight" in plain.values():
+        plain = {name: _from_timm_mobilenet(each) for name, each in plain.items()}
+    return plain
 
 
 def _from_timm_mobilenet(name: str) -> str:

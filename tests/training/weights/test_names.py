@@ -45,7 +45,7 @@ def _timm(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"{names[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}": t for name, t in tensors.items()}
 
 
-@pytest.mark.parametrize("wrapper", ["", "module.", "_orig_mod.module.", "model.backbone."])
+@pytest.mark.parametrize("wrapper", ["", "module.", "_orig_mod.module.", "model.backbone.", "net.trunk."])
 def test_timm_names_load_as_torchvisions(wrapper: str) -> None:
     original, fresh = _mobilenet(0), _mobilenet(1)
     tensors = dict(original.encoder.state_dict())
@@ -53,21 +53,23 @@ def test_timm_names_load_as_torchvisions(wrapper: str) -> None:
     tensors["features.18.1.weight"] = torch.zeros(1280)
     tensors["classifier.1.weight"] = torch.zeros(1000, 1280)
     wrapped = {wrapper + name: tensor for name, tensor in _timm(tensors).items()}
-    matched = load_pretrained(fresh, wrapped)
+    # What training programs save beside: a counter of averages, another network's weights.
+    beside = {"n_averaged": torch.tensor(3), "criterion.weight": torch.ones(2), "decode.conv1.weight": torch.ones(2)}
+    matched = load_pretrained(fresh, {**beside, **wrapped})
     assert matched.missing == ()
-    assert matched.unused == tuple(f"{wrapper}{n}.weight" for n in ("conv_head", "bn2", "classifier"))
+    assert matched.unused == (*beside, *(f"{wrapper}{n}.weight" for n in ("conv_head", "bn2", "classifier")))
     found = fresh.encoder.state_dict()
     assert all(torch.equal(tensor, found[name]) for name, tensor in original.encoder.state_dict().items())
 
 
 def test_names_of_resnets_are_the_same_in_both() -> None:
     names = ["conv1.weight", "bn1.bias", "layer1.0.downsample.0.weight", "layer4.1.bn2.running_var", "fc.bias"]
-    assert encoder_names(names) == {name: name for name in names}
+    assert encoder_names(names, names) == {name: name for name in names}
 
 
 def test_names_that_no_mobilenet_has_stay_as_they_are() -> None:
     names = ["conv_stem.weight", "blocks.7.0.conv_pw.weight", "blocks.1.2.bn1.bias", "blocks.0.0.conv_pwl.weight"]
-    found = encoder_names([*names, "blocks.0.0.se.conv_reduce.weight"])
+    found = encoder_names([*names, "blocks.0.0.se.conv_reduce.weight"], ["features.0.0.weight"])
     assert found.pop("conv_stem.weight") == "features.0.0.weight"
     assert all(name == plain for name, plain in found.items())
 

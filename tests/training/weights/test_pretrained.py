@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -121,11 +123,40 @@ def test_a_bias_beside_its_norm_moves_the_mean() -> None:
     assert torch.allclose(_features(fresh), _features(original), atol=1e-4)
 
 
+def test_a_bias_moves_the_mean_where_the_file_has_no_mean() -> None:
+    original, fresh = _supernet("resnet10", 0), _supernet("resnet10", 1)
+    tensors = dict(original.encoder.state_dict())
+    tensors["conv1.bias"] = -tensors.pop("bn1.running_mean")
+    assert load_pretrained(fresh, tensors).missing == ()
+    assert torch.allclose(_features(fresh), _features(original), atol=1e-4)
+
+
 def test_what_is_missing_is_named() -> None:
     original, fresh = _supernet("resnet10", 0), _supernet("resnet10", 1)
-    kept = fresh.encoder.get_parameter("layer2.0.conv1.weight").clone()
-    tensors = {n: t for n, t in original.encoder.state_dict().items() if n != "layer2.0.conv1.weight"}
+    kept = fresh.encoder.get_buffer("layer2.0.bn1.running_mean").clone()
+    tensors = {n: t for n, t in original.encoder.state_dict().items() if n != "layer2.0.bn1.running_mean"}
     matched = load_pretrained(fresh, tensors)
-    assert matched.missing == ("layer2.0.conv1.weight",)
-    assert "initialised at random: layer2.0.conv1.weight" in str(matched)
-    assert torch.equal(fresh.encoder.get_parameter("layer2.0.conv1.weight"), kept)
+    assert matched.missing == ("layer2.0.bn1.running_mean",)
+    assert "missing, so left at its start: layer2.0.bn1.running_mean" in str(matched)
+    assert torch.equal(fresh.encoder.get_buffer("layer2.0.bn1.running_mean"), kept)
+
+
+@pytest.mark.parametrize(
+    ("gone", "more", "said"),
+    [
+        ("layer2.0.conv1.weight", {}, "another network: 59 of 60 names fit, and layer2.0.conv1.weight is not"),
+        ("", {"layer1.1.conv1.weight": torch.zeros(64, 64, 3, 3)}, "which has layer1.1.conv1.weight too"),
+        ("", {"layer1.0.se.fc1.weight": torch.zeros(4, 64)}, "which has layer1.0.se.fc1.weight too"),
+        ("", {"conv1.weight": torch.zeros(64, 3, 3, 3)}, "set model.stem to those"),
+        ("", {"conv1.bias": torch.zeros(32)}, "conv1 has (32,) biases, and (64,) means after it"),
+        ("", {"bn1.running_var": torch.linspace(-1.0, 1.0, 64)}, "bn1.running_var has variances below zero"),
+        ("", {"bn1.bias": torch.full((64,), 1e60, dtype=torch.float64)}, "bn1.bias is too large for torch.float32"),
+    ],
+)
+def test_what_would_compute_something_else_is_refused(gone: str, more: dict[str, Tensor], said: str) -> None:
+    fresh = _supernet("resnet10", 1)
+    before = {name: tensor.clone() for name, tensor in fresh.encoder.state_dict().items()}
+    tensors = {n: t for n, t in _supernet("resnet10", 0).encoder.state_dict().items() if n != gone} | more
+    with pytest.raises(DataError, match=re.escape(said)):
+        load_pretrained(fresh, tensors)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in fresh.encoder.state_dict().items())
