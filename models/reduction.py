@@ -174,15 +174,16 @@ class _BatchNorm(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         values, weight, mean64, variance64, count = ctx.saved_tensors
         mean, variance = mean64.to(weight.dtype), variance64.to(weight.dtype)
+        deviation = (variance + ctx.eps).rsqrt()
         backward = torch.ops.aten.native_batch_norm_backward
-        # As if the moments were constants: also the sums that say what is missing then.
+        # As if the moments were constants: also the sums that say what is missing then. CUDA asks for the saved moments
+        # too, which no GPU has checked yet.
         direct, of_weight, of_bias = backward(
-            gradients[0], values, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
+            gradients[0], values, weight, mean, variance, mean, deviation, False, ctx.eps, [True, True, True]
         )
         packed = torch.cat([of_bias, of_weight]).double()
         ctx.reduction.exchange(packed)
         by_mean, by_spread = (packed / count).to(weight.dtype).chunk(2)
-        deviation = (variance + ctx.eps).rsqrt()
         shift, slope = weight * deviation * by_mean, weight * deviation.square() * by_spread
         centred = values - mean.view(1, -1, 1, 1)
         through = shift.view(1, -1, 1, 1) + centred * slope.view(1, -1, 1, 1)

@@ -71,7 +71,9 @@ def check_room(out: Path, checkpoints: int, largest: int, size: int) -> None:
 
     The file is reserved and given back, because quotas and limits on file sizes do not show in the free space.
     """
-    needed, free = checkpoints * size, shutil.disk_usage(out).free
+    folder = out / "checkpoints"
+    folder = folder if folder.exists() else out  # it may be a link to another disk
+    needed, free = checkpoints * size, shutil.disk_usage(folder).free
     if needed > free:
         raise CheckpointError(
             f"{out} has {free / 1e6:.1f} MB free, and the checkpoints of this training need {needed / 1e6:.1f} MB: "
@@ -79,7 +81,7 @@ def check_room(out: Path, checkpoints: int, largest: int, size: int) -> None:
         )
     try:
         if checkpoints:
-            _probe(out, largest)
+            _probe(folder, largest)
     except OSError as error:
         if error.errno not in _CANNOT_RESERVE:
             raise CheckpointError(

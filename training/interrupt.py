@@ -37,6 +37,17 @@ class AfterTheStep:
             signal.signal(number, self._first)
         return self
 
+    def at_once(self) -> None:
+        """From here on the first one raises too: there is nothing left to lose."""
+        if self.asked:
+            raise KeyboardInterrupt
+        for number in self._ours:
+            signal.signal(number, self._now)
+
+    def _now(self, number: int, frame: FrameType | None) -> None:
+        self._first(number, frame)
+        raise KeyboardInterrupt
+
     def _first(self, number: int, frame: FrameType | None) -> None:
         self.asked, self._since = True, time.monotonic()
         for each in self._ours:

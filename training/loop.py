@@ -80,9 +80,9 @@ def train(
     joined already (ranks.py). The leading one writes and reports, all return the same.
 
     Raises RecipeError, DataError, CheckpointError (the folder cannot be written, another training writes it, or it
-    holds another run) or TrainingError
-    (a loss is not finite; EndedElsewhere where another process has failed). The first Ctrl-C ends it after the step
-    that runs, with a checkpoint, the second at once; both raise KeyboardInterrupt with a line that says how to go on.
+    holds another run) or TrainingError (a loss is not finite; EndedElsewhere where another process has failed). The
+    first Ctrl-C ends it after the step that runs, with a checkpoint, the second at once; both raise KeyboardInterrupt
+    with a line that says how to go on.
     """
     if ranks is None:
         with joined() as found:
@@ -114,9 +114,10 @@ def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
         run.progress.started(run.first, run.steps)
         with AfterTheStep(ECHO if run.ranks.world > 1 else 0.0) as stop:
             folder = _all_steps(run, log, stop) or (start.folder if start else run.out)
-        seconds = time.perf_counter() - began
-        judged = start.metrics.get("quality") if start and run.first == run.steps else None
-        rows = judged or _finish(run, log, folder)
+            seconds = time.perf_counter() - began
+            stop.at_once()  # all is kept, and --resume judges it
+            judged = start.metrics.get("quality") if start and run.first == run.steps else None
+            rows = judged or _finish(run, log, folder)
     finally:
         log.close()
     images = (run.steps - run.first) * run.images_per_step
@@ -143,6 +144,7 @@ def _all_steps(run: Run, log: MetricsLog | NoLog, stop: AfterTheStep) -> Path | 
             if stopping or _kept_after(run, done):
                 folder = _save(run, done)
             if stopping:
+                run.ranks.any(False)  # none ends before it is kept: who started them may then end the others
                 raise KeyboardInterrupt
         _validate(run, log, begin + run.steps_per_epoch)
         if _validated_after(run, begin + run.steps_per_epoch) and run.ranks.any(stop.asked):

@@ -69,7 +69,7 @@ def open_training_data(recipe: Recipe, progress: Callable[[int, int], None] | No
     """Train and validation splits; RecipeError where the recipe names tasks, or stages, that there are not."""
     check_stages(recipe)  # before hours of rendering
     data = TrainingData(open_split(recipe, "train", progress), open_split(recipe, "validation", progress))
-    return checked(data, recipe)
+    return _of_one_size(checked(data, recipe))
 
 
 def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
@@ -88,7 +88,7 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
             raise DataError(f"{data.train.name}: the task {task.name!r} {fault}")
     for name in known:
         # A decoder is a module under its task's name, and a task's loss stands under it among the others of the log.
-        if "." in name or not name or name in LOSSES or hasattr(torch.nn.ModuleDict, name):
+        if "." in name or not name or name in LOSSES or hasattr(torch.nn.ModuleDict(), name):
             raise RecipeError(f"{recipe.name}: a task cannot be called {name!r}: give it another name")
     for section, names in (
         ("training.losses", recipe.training.losses),
@@ -105,7 +105,18 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
 def given(data: TrainingData, recipe: Recipe) -> TrainingData:
     """A user's own data, `checked`, and each sample as it is read: what pliant opens itself has been by its readers."""
     checked(data, recipe)
-    return TrainingData(Checked(data.train), Checked(data.validation))
+    return _of_one_size(TrainingData(Checked(data.train), Checked(data.validation)))
+
+
+def _of_one_size(data: TrainingData) -> TrainingData:
+    """The same data; DataError where the network would be judged on pictures of another size than it is built for."""
+    train, validation = (split[0].image.shape[:2] for split in (data.train, data.validation))
+    if train != validation:
+        raise DataError(
+            f"{data.train.name}: pictures to train on are {train[0]}x{train[1]}, those to validate on "
+            f"{validation[0]}x{validation[1]}: set data.size, or give all of them one size"
+        )
+    return data
 
 
 def check_stages(recipe: Recipe) -> None:

@@ -113,7 +113,9 @@ class MetricsLog:
         self._scalars({**losses, **beside}, report.step)
 
     def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
-        """Log measured quality."""
+        """Log measured quality, unless one that was killed before a checkpoint knew of it has."""
+        if self.has_quality(step):
+            return
         self._line({"kind": "quality", "step": step, "rows": rows})
         for row in rows:
             widths = "-".join(f"{width:g}" for width in row["config"]["encoder"])

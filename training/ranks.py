@@ -27,9 +27,10 @@ __all__ = ["EndedElsewhere", "Ranks", "joined", "place"]
 
 JOINING = timedelta(minutes=10)
 """How long the first process waits for the last one to start."""
-WAITING = timedelta(minutes=30)
-"""How long a process waits for the others in an exchange: for a machine that lost its power says nothing."""
-_NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+WAITING = timedelta(hours=6)
+"""How long a process waits for the others in an exchange: for a machine that lost its power says nothing. As long, for
+one that judges a subnet more, or renders, or sorts channels, keeps the others waiting too."""
+_NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 T = TypeVar("T")
 
 

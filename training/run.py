@@ -23,6 +23,9 @@ from .ranks import Ranks
 from .recipe.recipe import Recipe
 from .separate import own_fans
 
+# What binds no weights, but is done by all processes together.
+_TOGETHER = ("validate_every", "validation_images", "recalibration_images")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -71,7 +74,7 @@ def prepared(
     """
     device = choose_device(recipe.training.device, ranks.local)
     data = _opened(recipe, progress, ranks) if data is None else given(data, recipe)
-    _check_shares(recipe, data, ranks)
+    _check_shares(recipe, data, device, ranks)
     if start is not None:
         check_same_data(start, data.tasks, len(data.train))
     supernet = _begun(recipe, data, progress, ranks) if start is None else start.supernet
@@ -112,7 +115,7 @@ def _begun(recipe: Recipe, data: TrainingData, progress: Progress, ranks: Ranks)
     return supernet
 
 
-def _check_shares(recipe: Recipe, data: TrainingData, ranks: Ranks) -> None:
+def _check_shares(recipe: Recipe, data: TrainingData, device: torch.device, ranks: Ranks) -> None:
     if ranks.world == 1:
         return
     images = min(recipe.training.batch_size, len(data.train))
@@ -122,7 +125,13 @@ def _check_shares(recipe: Recipe, data: TrainingData, ranks: Ranks) -> None:
             "raise training.batch_size (it counts the images of all of them), or start fewer"
         )
     tasks = {task.name: task.to_json() for task in data.tasks}
-    own = {"settings": binding(recipe), "tasks": tasks, "images": (len(data.train), len(data.validation))}
+    judged = {name: getattr(recipe.training, name) for name in _TOGETHER}
+    own = {
+        "settings": {**binding(recipe), **judged},
+        "tasks": tasks,
+        "images": (len(data.train), len(data.validation)),
+        "devices": device.type,
+    }
     found = ranks.gathered({name: _digest(value) for name, value in own.items()})
     for rank, digests in enumerate(found):
         for name, value in digests.items():

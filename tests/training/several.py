@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -106,6 +107,17 @@ def _at(step: int, number: int) -> None:
     patch.object(loop, "train_step", struck).start()
 
 
+def _write_slowly(seconds: float) -> None:
+    """As on a disk of the network: longer than processes wait for each other to speak."""
+    save = writing.save_file
+
+    def slow(*args: Any, **named: Any) -> Any:
+        time.sleep(seconds)
+        return save(*args, **named)
+
+    patch.object(writing, "save_file", slow).start()
+
+
 def _fill_the_disk() -> None:
     """Fill up the disk, as far as checkpoints can see."""
 
@@ -123,12 +135,14 @@ def main(out: Path, asked: dict[str, Any]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if mine and "signal" in asked:
         _at(asked["at"][1], asked["signal"])
+    if "slow" in asked:
+        _write_slowly(asked["slow"])
     if mine and asked.get("full"):
         _fill_the_disk()
     data = TrainingData(Rooms(20, 0, mine and asked.get("damaged", False)), Rooms(6, 1))
     try:
         with together() as ranks:
-            recipe = recipe_of(asked.get("settings", []))
+            recipe = recipe_of([*asked.get("settings", []), *(asked.get("others", []) if rank else [])])
             result = loop.train(recipe, out, asked.get("resume", False), data=data, ranks=ranks)
             print(json.dumps([result.resumed_from, result.quality]))
         return 0

@@ -109,6 +109,12 @@ def test_a_disk_too_small_is_reported_before_training(small_disk: Path) -> None:
     assert list((small_disk / "out").iterdir()) == []
 
 
+def test_room_is_asked_where_the_checkpoints_lie(small_disk: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").symlink_to(small_disk)
+    with pytest.raises(CheckpointError, match=r"has \d\.\d MB free, .* need 1\d\.\d MB"):
+        train(tiny_recipe(*SHORT), tmp_path)
+
+
 def test_a_disk_that_others_fill_stops_training_with_the_last_checkpoint(small_disk: Path) -> None:
     """One checkpoint is written, then something else takes the room."""
     filler = small_disk / "filler"

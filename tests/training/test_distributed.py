@@ -185,6 +185,14 @@ def test_what_all_processes_know_is_said_by_the_one_that_leads(tmp_path: Path) -
     assert "a batch of 1 images cannot be shared by 2 processes" in line
 
 
+@pytest.mark.parametrize("other", ["lr=0.1", "validate_every=1", "validation_images=1", "recalibration_images=4"])
+def test_processes_of_different_recipes_are_refused(other: str, tmp_path: Path) -> None:
+    """Also in what decides no weight: all judge together, and would wait for each other forever."""
+    ended = _run(tmp_path / "out", 2, others=[f"training.{other}"])
+    assert [code for code, _, _ in ended] == [1, 1]
+    assert ended[0][2] == ["process 1 has other settings than process 0: give all of them the same recipe and data"]
+
+
 def test_every_lever_sees_the_whole_batch(tmp_path: Path) -> None:
     """Compared inside: balances, forms of CI-KD, soft labels, sharpness, and batch norm's running statistics."""
     for code, said, errors in _ended(tmp_path / "said", 2, "shares"):
@@ -194,6 +202,7 @@ def test_every_lever_sees_the_whole_batch(tmp_path: Path) -> None:
 
 def test_ctrl_c_in_one_process_ends_all_after_the_step(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    ended = _run(out, 2, at=[1, 2], signal=signal.SIGINT)
+    # Each of the checkpoint's files takes longer than a process waits for another to speak.
+    ended = _run(out, 2, at=[1, 2], signal=signal.SIGINT, slow=2.0)
     line = f"stopped: step-000003 is kept; go on with --resume (--out {out})"
     assert [(code, errors) for code, _, errors in ended] == [(130, [line]), (130, [])]

@@ -46,6 +46,20 @@ def test_an_echo_of_the_first_is_the_same(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", USUAL)
+def test_where_nothing_is_left_to_lose_the_first_ends_at_once(number: signal.Signals) -> None:
+    with AfterTheStep(echo=60.0) as stop:
+        stop.at_once()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        signal.raise_signal(signal.SIGTERM)  # torchrun's echo
+        stop.asked = False
+    with pytest.raises(KeyboardInterrupt), AfterTheStep() as stop:
+        signal.raise_signal(number)
+        stop.at_once()
+        pytest.fail("what was asked before is forgotten")
+
+
+@pytest.mark.parametrize("number", USUAL)
 def test_one_that_nobody_looked_at_is_not_lost(number: signal.Signals) -> None:
     stop = AfterTheStep().__enter__()
     signal.raise_signal(number)

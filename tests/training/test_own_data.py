@@ -22,6 +22,11 @@ from .several import TASKS, Rooms, recipe_of
 class Fewer(Rooms):
     tasks = TASKS[:2]
 
+    def __getitem__(self, index: int) -> Sample:
+        sample = super().__getitem__(index)
+        names = [task.name for task in self.tasks]
+        return replace(sample, targets={name: each for name, each in sample.targets.items() if name in names})
+
 
 def test_a_data_set_of_ones_own_is_trained_on(tmp_path: Path) -> None:
     data = TrainingData(Rooms(10, 0), Rooms(4, 1))
@@ -39,7 +44,17 @@ def test_splits_of_different_tasks_and_empty_ones_are_refused(tmp_path: Path) ->
         train(recipe_of(["training.losses.rom=2"]), tmp_path, data=TrainingData(Rooms(10, 0), Rooms(4, 1)))
 
 
-@pytest.mark.parametrize("name", ["total", "distillation", "soft labels", "ci-kd"])
+def test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
+    class Larger(Rooms):
+        def __getitem__(self, index: int) -> Sample:
+            sample = super().__getitem__(index)
+            return Sample(np.repeat(sample.image, 2, axis=0), {})
+
+    with pytest.raises(DataError, match="pictures to train on are 16x24, those to validate on 32x24: set data.size"):
+        train(recipe_of([]), tmp_path, data=TrainingData(Rooms(10, 0), Larger(4, 1)))
+
+
+@pytest.mark.parametrize("name", ["total", "distillation", "soft labels", "ci-kd", "training", "_modules"])
 def test_a_task_called_like_another_loss_is_refused(name: str, tmp_path: Path) -> None:
     """Its own loss would vanish from the log."""
 

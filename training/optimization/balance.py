@@ -107,6 +107,8 @@ class GradientNorm(Balance):
             self._move(torch.stack(norms), torch.stack(ordered).detach())
 
     def _move(self, norms: Tensor, losses: Tensor) -> None:
+        if not bool((norms + losses).isfinite().all()):
+            return  # the step ends for it and names the task: such weights would spoil every task's loss
         self.first.copy_(torch.where(self.first > 0, self.first, losses))
         known = (norms > 0) & (losses > 0)
         left = losses / self.first.clamp(min=_TINY)

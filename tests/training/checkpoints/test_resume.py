@@ -153,6 +153,17 @@ def test_terminated_in_a_validation_it_has_kept_the_step_before(tmp_path: Path) 
     assert _lines(tmp_path) == 7, "six steps and a validation"
 
 
+def test_terminated_while_it_is_judged_at_the_end_it_says_how_to_go_on(tmp_path: Path) -> None:
+    class Terminated(Silent):
+        def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt, match="step-000024 is kept; go on with --resume"):
+        train(tiny_recipe(), tmp_path, progress=Terminated())
+    assert len(train(tiny_recipe(), tmp_path, resume=True).quality) == 3
+    assert [json.loads(line)["step"] for line in _log(tmp_path) if "quality" in line] == [24], "judged, and logged once"
+
+
 def _log(out: Path) -> list[str]:
     return (out / "metrics.jsonl").read_text().splitlines()
 

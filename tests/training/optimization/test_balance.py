@@ -97,6 +97,20 @@ def test_a_task_without_labels_keeps_its_weight() -> None:
     assert before.tolist() != [1.0, 1.0]
 
 
+@pytest.mark.parametrize("losses", [{"segmentation": math.nan}, {"depth": math.inf}, {"segmentation": -1.0}])
+def test_what_is_not_finite_moves_no_weight(losses: dict[str, float]) -> None:
+    """So that the step, which ends for it, finds the task that did it."""
+    balance = GradientNorm(TASKS, {})
+    _observe(balance, [8.0, 2.0], [1.0, 1.0])
+    before = balance.balanced.clone()
+    features = torch.ones(1, 2, 1, 1, requires_grad=True)
+    whole = {name: features.sum() * value for name, value in {"segmentation": 1.0, "depth": 1.0, **losses}.items()}
+    # The root of 0 is finite, its gradient is not.
+    whole["segmentation"] = whole["segmentation"] + (0.0 * features).sqrt().sum()
+    balance.observe(whole, features)
+    assert torch.equal(balance.balanced, before)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_moves_what_learns_and_no_weight_before_it_has_learnt(kind: str, precision: str) -> None:
