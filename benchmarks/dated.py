@@ -15,7 +15,9 @@ def hardware_name(*, gpu: bool = False) -> str:
     machine = read_fingerprint()
     if gpu and machine.gpus:
         return _letters(machine.gpus[0].split(",")[0])
-    return f"{_letters(machine.cpu)}-{machine.cores}-cores"
+    # One name of a processor may be several machines: on those with AVX-512 a network ends elsewhere.
+    vectors = next((f"-{each}" for each in ("avx512", "avx2") if each in machine.isa), "")
+    return f"{_letters(machine.cpu)}-{machine.cores}-cores{vectors}"
 
 
 def _letters(name: str) -> str:

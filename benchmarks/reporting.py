@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pliant.devices.writing import write_atomically
+
 Entry = dict[str, Any]
 
 
@@ -17,14 +19,19 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
-def put(page: Path, part: str, text: str) -> None:
-    """Replace what stands between a part's markers in a page; ValueError where it has not just one pair of them."""
+def check_page(page: Path, part: str) -> tuple[str, str]:
+    """What stands before and after a part's place in a page; ValueError where it has not just one pair of markers."""
     begin, end = f"<!-- {part}: begin -->\n", f"<!-- {part}: end -->"
     found = page.read_text()
     if found.count(begin) != 1 or found.count(end) != 1:
         raise ValueError(f"{page} has not the markers of {part}: {begin.strip()} and {end}")
-    before, after = found[: found.index(begin) + len(begin)], found[found.index(end) :]
-    page.write_text(f"{before}{text.rstrip()}\n{after}")
+    return found[: found.index(begin) + len(begin)], found[found.index(end) :]
+
+
+def put(page: Path, part: str, text: str) -> None:
+    """Replace what stands between a part's markers in a page; ValueError as `check_page`."""
+    before, after = check_page(page, part)
+    write_atomically(page, f"{before}{text.rstrip()}\n{after}")
 
 
 def put_report(page: Path, what: str, result: Path, tables: Callable[[Entry], str]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from pliant import PliantError
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.paired import paired
 from pliant.benchmarks.stepping import Stepping
@@ -47,8 +48,11 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    recipe = load_recipe(chosen.recipe, chosen.settings)
-    training = Stepping(recipe)
+    try:
+        recipe = load_recipe(chosen.recipe, chosen.settings)
+        training = Stepping(recipe)
+    except PliantError as error:
+        parser.error(str(error))
     space, device, settings = training.supernet.space, training.device, recipe.training
     batch = next(iter(epoch_batches(training.data.train, settings.batch_size, 0, 0, settings.augmentation)))
     inputs = training.inputs(batch)

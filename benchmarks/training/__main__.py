@@ -6,15 +6,17 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from pliant import PliantError
+from pliant.devices.writing import write_atomically
 from pliant.training.prepare import open_split
 from pliant.training.progress import Silent
 
-from ..reporting import put_report
+from ..reporting import check_page, put_report
 from .job import Entry, Job, run, train_width
-from .methods import MAIN, METHODS, SUBJECTS
+from .methods import DEFAULT, MAIN, METHODS, SUBJECTS
 from .plot import plot
 from .report import tables
 from .results import command_of, current, load, merged, save
@@ -28,9 +30,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m pliant.benchmarks.training")
     parser.add_argument("--data", nargs="+", choices=SUBJECTS, default=list(REAL))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(MAIN))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", type=_at_least(0), default=[0, 1, 2])
     parser.add_argument("--split", default="test", choices=("test", "validation"), help="what is judged on")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="trainings at once, one thread each")
+    parser.add_argument(
+        "--workers", type=_at_least(1), default=os.cpu_count() or 1, help="trainings at once, one thread each"
+    )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no job after so many")
     parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where trainings are kept")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
@@ -41,22 +45,46 @@ def main() -> int:
     folder = chosen.results / "training" if chosen.split == "test" else chosen.work / chosen.split
     if chosen.job:
         return _job(chosen, folder)
-    jobs = [
-        Job(data, method, seed)
-        for data in chosen.data
-        if _has_files(data)
-        for seed in chosen.seeds
-        for method in chosen.methods
-    ]
+    if chosen.docs:
+        try:
+            check_page(chosen.docs, "training")
+        except (OSError, ValueError) as error:
+            parser.error(f"--docs: {error}")
+    jobs = _jobs(chosen)
     places = ["--split", chosen.split, "--work", str(chosen.work), "--results", str(chosen.results)]
     workers = Workers(chosen.workers, chosen.minutes, places)
     failed = workers.run([job for job in jobs if load(folder, job) is None])
     results = {job: entry for job in jobs if (entry := load(folder, job))}
     if results:
         print(tables(_merged(results, chosen)), end="")
-        # A run of a few jobs must not take the others out of the file of the day.
-        _write(_merged({**current(folder, REAL), **results}, chosen), chosen)
+        # A run of a few jobs must not take the others out of the file of the day, which is of the three data sets.
+        real = {**current(folder, REAL), **{job: entry for job, entry in results.items() if job.data in REAL}}
+        _write(_merged(real or results, chosen), chosen, page=chosen.docs if real else None)
     return 1 if failed else 0
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return whole
+
+
+def _jobs(chosen: argparse.Namespace) -> list[Job]:
+    """Those that are asked for, each once, without those that would train what the default trains."""
+    jobs = [
+        Job(data, method, seed)
+        for data in dict.fromkeys(chosen.data)
+        if _has_files(data, chosen.split)
+        for seed in dict.fromkeys(chosen.seeds)
+        for method in dict.fromkeys(chosen.methods)
+    ]
+    same = [job for job in jobs if job.method != DEFAULT and job.digest == Job(job.data, DEFAULT, job.seed).digest]
+    for job in same:
+        print(f"{job.name} is left out: on {job.data} that is {DEFAULT}", file=sys.stderr)
+    return [job for job in jobs if job not in same]
 
 
 def _job(chosen: argparse.Namespace, folder: Path) -> int:
@@ -73,9 +101,11 @@ def _job(chosen: argparse.Namespace, folder: Path) -> int:
     return 0
 
 
-def _has_files(data: str) -> bool:
+def _has_files(data: str, split: str) -> bool:
+    recipe = Job(data, DEFAULT, 0).recipes()[None]
     try:
-        open_split(Job(data, MAIN[0], 0).recipes()[None], "validation")
+        for each in dict.fromkeys(("train", "validation", split)):
+            open_split(recipe, each)
     except PliantError as error:
         print(f"{data} is left out: {error}", file=sys.stderr)
         return False
@@ -86,14 +116,14 @@ def _merged(results: dict[Job, Entry], chosen: argparse.Namespace) -> Entry:
     return merged(results, command_of(results, __package__, chosen.split))
 
 
-def _write(entry: Entry, chosen: argparse.Namespace) -> None:
+def _write(entry: Entry, chosen: argparse.Namespace, page: Path | None) -> None:
     folder = chosen.results if chosen.split == "test" else chosen.work
     result = folder / f"training-{str(entry['hardware']).replace(' ', '-')}-{entry['date']}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    result.write_text(json.dumps(entry, indent=1) + "\n")
+    write_atomically(result, json.dumps(entry, indent=1) + "\n")
     plot(entry, result.with_suffix(".png"))
-    if chosen.docs and chosen.split == "test":
-        put_report(chosen.docs, "training", result, tables)
+    if page and chosen.split == "test":
+        put_report(page, "training", result, tables)
     print(result, result.with_suffix(".png"), sep="\n", file=sys.stderr)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pliant.devices.writing import write_atomically
 from pliant.models.cost import CostModel
 from pliant.models.space import SubnetConfig
 from pliant.runtime.format.tasks import Task
@@ -140,7 +141,7 @@ def _timed(recipe: Recipe, folder: Path, progress: Progress | None) -> float:
         train(recipe, folder, resume=bool(trained), progress=progress)
     finally:
         if steps(folder) != trained:
-            note.write_text(f"{before + time.perf_counter() - began}\n")
+            write_atomically(note, f"{before + time.perf_counter() - began}\n")
     return float(note.read_text()) if note.exists() else 0.0
 
 

@@ -13,6 +13,8 @@ from .plateau import plateau
 
 _FULL = 6.0
 """Points at which a lever's colour is at its deepest."""
+_APART = 0.012
+"""Of a width, so that the bars of two methods do not lie on one another."""
 
 
 def plot(entry: Entry, out: Path) -> None:
@@ -35,6 +37,7 @@ def plot(entry: Entry, out: Path) -> None:
         layout="constrained",
     )
     for column, data in enumerate(names):
+        axes[0][column].sharey(axes[0][0])
         _plot_gains(axes[0][column], entry, data)
         _plot_curves(axes[1][column], entry, data)
         if rows:
@@ -44,14 +47,19 @@ def plot(entry: Entry, out: Path) -> None:
 
 
 def _plot_gains(axis: Any, entry: Entry, data: str) -> None:
-    for method in [name for name in MAIN if name != SEPARATE]:
+    """Mean and standard deviation over seeds; hollow where one seed is all there is, for its spread is not known."""
+    for number, method in enumerate(name for name in MAIN if name != SEPARATE):
         found = gains(entry["rows"], data, method)
         if found:
             spreads = [0.0 if math.isnan(gain.spread) else 100 * gain.spread for gain in found.values()]
             means = [100 * gain.mean for gain in found.values()]
-            axis.errorbar(list(found), means, spreads, marker="o", capsize=3, label=method)
+            seeds = max(gain.seeds for gain in found.values())
+            said = f"{method}, {seeds} seeds" if seeds > 1 else f"{method}, 1 seed"
+            places = [width + (2 * number - 1) * _APART for width in found]
+            fill = {} if seeds > 1 else {"markerfacecolor": "white"}
+            axis.errorbar(places, means, spreads, marker="o", capsize=3, label=said, **fill)
     axis.axhline(0.0, color="black", linewidth=0.8)
-    axis.set(title=data, xlabel="width", ylabel="gain over separate, %", xticks=WIDTHS)
+    axis.set(title=data, xlabel="width", ylabel="gain over separate, % (± sd over seeds)", xticks=WIDTHS)
     if axis.get_legend_handles_labels()[0]:
         axis.legend(fontsize="small", frameon=False)
 

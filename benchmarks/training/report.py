@@ -23,7 +23,8 @@ _BY_WIDTH = [f"width {width:g}" for width in WIDTHS]
 def tables(entry: Entry) -> str:
     """The whole report as Markdown, a part for each data set."""
     seeds = ", ".join(map(str, entry["seeds"]))
-    said = f"{entry['hardware']}, {entry['date']}, seeds {seeds}; the file's `command` trains all of it anew."
+    said = f"{entry['hardware']}, {entry['date']}, seeds {seeds}; the file's `command` measures what is missing"
+    said += " of it: all, with a `--work` and `--results` of its own."
     parts = [said, *(_of_data(entry, data) for data in dict.fromkeys(row["data"] for row in entry["rows"]))]
     return "\n\n".join(parts) + "\n"
 

@@ -6,6 +6,8 @@ A job's file stands under a digest of its recipes: where a recipe has changed, t
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+
+from pliant.devices.writing import write_atomically
 
 from ..dated import hardware_name
 from .job import Entry, Job
@@ -28,7 +32,11 @@ def load(folder: Path, job: Job) -> Entry | None:
     path = folder / f"{job.name}.json"
     if not path.exists():
         return None
-    entry: Entry = json.loads(path.read_text())
+    try:
+        entry: Entry = json.loads(path.read_text())
+    except ValueError:
+        print(f"{path} is damaged, so its job is not measured", file=sys.stderr)
+        return None
     return entry if entry["recipe"] == job.digest and entry["_version"] == VERSION else None
 
 
@@ -73,12 +81,22 @@ def save(folder: Path, job: Job, result: Entry) -> Path:
         "recipe": job.digest,
         "hardware": hardware_name(gpu=torch.cuda.is_available()),
         "date": time.strftime("%Y-%m-%d"),
+        "torch": torch.__version__,
+        "code": _code(),
         **result,
     }
-    partial = path.with_name(f".writing-{path.name}")
-    partial.write_text(json.dumps(entry, indent=1) + "\n")
-    partial.replace(path)
+    write_atomically(path, json.dumps(entry, indent=1) + "\n")
     return path
+
+
+def _code() -> str:
+    """The commit that runs, with `-dirty` where files differ from it; empty outside a checkout."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()
 
 
 def merged(results: dict[Job, Entry], command: str) -> Entry:
@@ -98,4 +116,5 @@ def merged(results: dict[Job, Entry], command: str) -> Entry:
 
 
 def _cost(entry: Entry) -> dict[str, Any]:
-    return {name: entry[name] for name in ("date", "hardware", "seconds", "macs", "parameter_bytes", "curves")}
+    names = ("date", "hardware", "torch", "code", "seconds", "macs", "parameter_bytes", "curves")
+    return {name: entry[name] for name in names if name in entry}  # results of before there were all have fewer

@@ -91,7 +91,8 @@ class Workers:
 
     def _start(self, part: Part) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", __package__, *part.arguments, *self.arguments]
-        return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        # In a session of its own: a Ctrl-C of the terminal's would reach it beside our word, and two end it at once.
+        return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True)
 
 
 def _tell(part: Part, code: int, seconds: float) -> None:

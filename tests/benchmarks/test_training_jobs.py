@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from pliant.benchmarks.training import __main__ as command
 from pliant.benchmarks.training.compute import training_macs
 from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.methods import MAIN, METHODS, WIDTHS, recipe_of
@@ -86,10 +91,11 @@ def test_a_job_is_not_judged_where_a_training_of_it_failed(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
-def test_terminated_it_takes_its_jobs_along(tmp_path: Path) -> None:
-    """They would train on for hours, unseen, and against the next ones."""
+@pytest.mark.parametrize("how", ["terminate", "ctrl-c"])
+def test_stopped_it_takes_its_jobs_along(how: str, tmp_path: Path) -> None:
+    """They would train on for hours, unseen, and against the next ones. A Ctrl-C is of all that the terminal runs."""
     places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results"), "--workers", "1"]
-    benchmark = subprocess.Popen([*COMMAND, *places], stderr=subprocess.PIPE, text=True)
+    benchmark = subprocess.Popen([*COMMAND, *places], stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert benchmark.stderr is not None
     # Importing may have children of its own; jobs begin when it says so, and by then it knows what to do when stopped.
     assert any("begins" in line for line in iter(benchmark.stderr.readline, ""))
@@ -99,12 +105,62 @@ def test_terminated_it_takes_its_jobs_along(tmp_path: Path) -> None:
     while not (found := children.read_text().split()) and time.monotonic() < deadline:
         pass
     assert found, "no job began"
-    benchmark.terminate()
+    if how == "terminate":
+        benchmark.terminate()
+    else:
+        os.killpg(benchmark.pid, signal.SIGINT)
     _, said = benchmark.communicate(timeout=60)
     assert benchmark.returncode == 1
     assert "resumes from its checkpoints" in said
     assert "Traceback" not in said
     assert not Path(f"/proc/{found[0]}").exists()
+
+
+def test_a_ctrl_c_lets_its_jobs_end_their_step(tmp_path: Path) -> None:
+    """They are told once: whoever is told twice ends in the midst of it, and what was trained since is lost."""
+    places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results"), "--methods", "default"]
+    benchmark = subprocess.Popen([*COMMAND, *places], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    logs = tmp_path / "work"
+    deadline = time.monotonic() + 120
+    while not any(path.stat().st_size for path in logs.glob("*/nested/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(benchmark.pid, signal.SIGINT)
+    _, said = benchmark.communicate(timeout=60)
+    trained = list(logs.glob("*/nested/checkpoints/step-*"))
+    assert len(trained) == 1, said
+    assert f"stopped: {trained[0].name} is kept" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--workers", "0"], "--workers: '0' is no whole number from 1 on"),
+        (["--seeds", "-1"], "--seeds: '-1' is no whole number from 0 on"),
+        (["--docs", "missing.md"], "--docs: "),
+    ],
+)
+def test_wrong_arguments_are_refused_before_hours_of_training(given: list[str], said: str, tmp_path: Path) -> None:
+    done = _run(tmp_path, *given)
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_result_is_not_measured_and_jobs_are_named_once(tmp_path: Path) -> None:
+    (tmp_path / "results" / "training").mkdir(parents=True)
+    (tmp_path / "results" / "training" / "scenes-default-0.json").write_text('{"_version": 1')
+    done = _run(tmp_path, "--minutes", "0", "--seeds", "0", "0")
+    assert done.returncode == 0
+    assert done.stderr.count("scenes-default-0.json is damaged, so its job is not measured") >= 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_lever_that_a_data_set_has_anyway_is_left_out() -> None:
+    chosen = argparse.Namespace(data=["cifar100-mtl"], split="test", seeds=[1, 1], methods=["default", "encoder-rate"])
+    jobs = [Job("cifar100-mtl", method, 1) for method in chosen.methods]
+    assert jobs[0].digest == jobs[1].digest
+    with patch.object(command, "_has_files", lambda data, split: True):
+        assert command._jobs(chosen) == jobs[:1]
 
 
 def _result(folder: Path) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_the_command_names_what_a_file_holds_and_nothing_else() -> None:
     )
 
 
-def test_a_run_of_one_data_set_leaves_the_others_in_the_file_of_the_day(
+def test_a_run_of_the_small_version_leaves_the_file_of_the_day_to_the_real_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for job, entry in _results().items():
@@ -150,7 +150,7 @@ def test_a_run_of_one_data_set_leaves_the_others_in_the_file_of_the_day(
     assert main() == 0
     (path,) = tmp_path.glob("training-*.json")
     written = json.loads(path.read_text())
-    assert {job["data"] for job in written["jobs"]} == {"redkitchen", "scenes"}
+    assert {job["data"] for job in written["jobs"]} == {"redkitchen"}
     assert "--data redkitchen --methods default separate no-distillation --seeds 0 1" in written["command"]
     printed = capsys.readouterr().out
     assert "### scenes" in printed

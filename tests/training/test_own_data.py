@@ -50,7 +50,7 @@ def test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
             sample = super().__getitem__(index)
             return Sample(np.repeat(sample.image, 2, axis=0), {})
 
-    with pytest.raises(DataError, match="pictures to train on are 16x24, those to validate on 32x24: set data.size"):
+    with pytest.raises(DataError, match="pictures to train on are 16x24, those to validate on 32x24: set data"):
         train(recipe_of([]), tmp_path, data=TrainingData(Rooms(10, 0), Larger(4, 1)))
 
 
