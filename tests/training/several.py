@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from pliant import DataError
 from pliant.cli.failing import report
@@ -109,7 +110,7 @@ def _at(step: int, number: int) -> None:
 
 def _write_slowly(seconds: float) -> None:
     """As on a disk of the network: longer than processes wait for each other to speak."""
-    save = writing.save_file
+    save = save_file
 
     def slow(*args: Any, **named: Any) -> Any:
         time.sleep(seconds)
