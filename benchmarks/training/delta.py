@@ -57,7 +57,7 @@ def levers(rows: Rows, data: str) -> list[Lever]:
     """Every method that changes the default, by the seeds that both and the separate networks have."""
     base = _by_seed(rows, data, DEFAULT)
     found = []
-    for method in [name for name in METHODS if name not in (DEFAULT, SEPARATE)]:
+    for method in [name for name, each in METHODS.items() if name != DEFAULT and not each.separate]:
         paired = {
             width: [gain - base[width][seed] for seed, gain in of_seed.items() if seed in base.get(width, {})]
             for width, of_seed in _by_seed(rows, data, method).items()

@@ -77,6 +77,11 @@ METHODS = {
     DEFAULT: Method(about="the recipe, with CI-KD and soft labels"),
     SEPARATE: Method(separate=True, about="a plain network for each width"),
     UNDISTILLED: Method((_NO_FEATURES, _NO_LABELS), about="the supernet without any distillation"),
+    # Whether the rate suits both, or favours one: every method has the recipe's.
+    "half-rate": Method(rate=0.5, about="the default at half the learning rate"),
+    "double-rate": Method(rate=2.0, about="the default at twice the learning rate"),
+    "separate-half-rate": Method(separate=True, rate=0.5, about="separate networks at half the learning rate"),
+    "separate-double-rate": Method(separate=True, rate=2.0, about="separate networks at twice the learning rate"),
     # The ablation: the default recipe, but for one lever.
     "soft-labels": Method((_NO_FEATURES,), about="soft labels only"),
     "ci-kd": Method((_NO_LABELS,), about="CI-KD only"),

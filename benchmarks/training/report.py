@@ -46,8 +46,9 @@ def _of_data(entry: Entry, data: str) -> str:
 
 
 def _gains(entry: Entry, data: str) -> str:
+    """Of the supernets, and of separate networks of other rates: how far the rate is theirs."""
     rows = []
-    for method in [name for name in MAIN if name != SEPARATE]:
+    for method in [name for name in METHODS if name != SEPARATE and (name in MAIN or METHODS[name].separate)]:
         if found := gains(entry["rows"], data, method):
             seeds = max(gain.seeds for gain in found.values())
             rows.append([method, *(_percent(found.get(width)) for width in WIDTHS), str(seeds)])
