@@ -46,6 +46,24 @@ def plot(entry: Entry, out: Path) -> None:
     pyplot.close(figure)
 
 
+def plot_levers(entry: Entry, out: Path) -> None:
+    """What each lever adds, alone."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    of_data = {data: _levers(entry, data) for data in dict.fromkeys(row["data"] for row in entry["rows"])}
+    height = 0.9 + 0.3 * max(map(len, of_data.values()))
+    figure, axes = pyplot.subplots(
+        1, len(of_data), figsize=(5.5 * len(of_data), height), squeeze=False, layout="constrained"
+    )
+    for axis, found in zip(axes[0], of_data.values(), strict=True):
+        _plot_levers(axis, found)
+    figure.savefig(out, dpi=110)
+    pyplot.close(figure)
+
+
 def _plot_gains(axis: Any, entry: Entry, data: str) -> None:
     """Mean and standard deviation over seeds; hollow where one seed is all there is, for its spread is not known."""
     for number, method in enumerate(name for name in MAIN if name != SEPARATE):

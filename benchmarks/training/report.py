@@ -39,7 +39,7 @@ def _of_data(entry: Entry, data: str) -> str:
         _values(of_data) if few else _task_means(of_data),
         "" if few else _ahead(entry, data),
         _costs(entry, data),
-        _levers(entry, data),
+        levers_of(entry, data),
         _plateau(entry, data),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -131,7 +131,7 @@ def _macs(jobs: list[Entry]) -> float:
     return statistics.fmean(job["macs"] for job in jobs)
 
 
-def _levers(entry: Entry, data: str) -> str:
+def levers_of(entry: Entry, data: str) -> str:
     """What each change of the default gives, in points more than the default of the same seeds, and what it costs."""
     lines = []
     for lever in levers(entry["rows"], data):

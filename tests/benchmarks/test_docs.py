@@ -11,12 +11,16 @@ import pytest
 
 from pliant.benchmarks.reporting import put_report
 from pliant.benchmarks.search import report as search
+from pliant.benchmarks.training import ablation
 from pliant.benchmarks.training import report as training
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(("what", "tables"), [("training", training.tables), ("search", search.tables)])
+@pytest.mark.parametrize(
+    ("what", "tables"),
+    [("training", training.tables), ("ablation", ablation.tables), ("search", search.tables)],
+)
 def test_tables_are_those_of_the_file_that_is_named(
     what: str, tables: Callable[[dict[str, Any]], str], tmp_path: Path
 ) -> None:
