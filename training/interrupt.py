@@ -32,17 +32,17 @@ class AfterTheStep:
 
     def __enter__(self) -> AfterTheStep:
         if threading.current_thread() is threading.main_thread():
-            self._ours = [number for number, usual in _USUAL.items() if signal.getsignal(number) is usual]
+            self._ours = [number for number, usual in _USUAL.items() if _is_usual(signal.getsignal(number), usual)]
         for number in self._ours:
             signal.signal(number, self._first)
         return self
 
     def at_once(self) -> None:
         """From here on the first one raises too: there is nothing left to lose."""
-        if self.asked:
-            raise KeyboardInterrupt
         for number in self._ours:
             signal.signal(number, self._now)
+        if self.asked:
+            raise KeyboardInterrupt
 
     def _now(self, number: int, frame: FrameType | None) -> None:
         self._first(number, frame)
@@ -61,6 +61,17 @@ class AfterTheStep:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number in self._ours:
-            signal.signal(number, _USUAL[number])
+            # An echo may be on its way, and who is told twice says no word.
+            signal.signal(number, self._echoed if self.asked and self._echo else _USUAL[number])
         if self.asked and kind is None:
             raise KeyboardInterrupt
+
+    def _echoed(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self._since > self._echo:
+            signal.signal(number, _USUAL[signal.Signals(number)])
+            signal.raise_signal(number)
+
+
+def _is_usual(handler: Any, usual: Any) -> bool:
+    """Also where one of these has left its own for an echo."""
+    return handler is usual or getattr(handler, "__func__", None) is AfterTheStep._echoed

@@ -114,7 +114,7 @@ class MetricsLog:
 
     def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
         """Log measured quality, unless one that was killed before a checkpoint knew of it has."""
-        if self.has_quality(step):
+        if self._has({"kind": "quality", "step": step, "rows": rows}):
             return
         self._line({"kind": "quality", "step": step, "rows": rows})
         for row in rows:
@@ -124,8 +124,13 @@ class MetricsLog:
 
     def has_quality(self, step: int) -> bool:
         """Whether quality was logged at a step, by this run or the one that it goes on from."""
+        return self._has({"kind": "quality", "step": step})
+
+    def _has(self, entry: dict[str, Any]) -> bool:
+        """Whether a line says all of this."""
+        asked = json.loads(json.dumps(entry))
         with self._path.open(encoding="utf-8") as lines:
-            return any(entry.get("kind") == "quality" and entry["step"] == step for entry in map(json.loads, lines))
+            return any(asked.items() <= line.items() for line in map(json.loads, lines))
 
     def close(self) -> None:
         """Finish both."""

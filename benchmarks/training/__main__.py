@@ -19,7 +19,7 @@ from .job import Entry, Job, run, train_width
 from .methods import DEFAULT, MAIN, METHODS, SUBJECTS
 from .plot import plot
 from .report import tables
-from .results import command_of, current, load, merged, save
+from .results import command_of, current, load, merged, running_code, save
 from .workers import Workers
 
 REAL = ("redkitchen", "camvid", "cifar100-mtl")
@@ -89,10 +89,10 @@ def _jobs(chosen: argparse.Namespace) -> list[Job]:
 
 def _job(chosen: argparse.Namespace, folder: Path) -> int:
     """What a worker is started for: one job, or the one training of it that is named."""
-    job = Job(chosen.job[0], chosen.job[1], int(chosen.job[2]))
+    job, code = Job(chosen.job[0], chosen.job[1], int(chosen.job[2])), running_code()
     try:
         if chosen.width is None:
-            save(folder, job, run(job, chosen.work, chosen.split, Silent()))
+            save(folder, job, run(job, chosen.work, chosen.split, Silent()), code)
         else:
             train_width(job, chosen.width, chosen.work, Silent())
     except (PliantError, KeyboardInterrupt) as error:

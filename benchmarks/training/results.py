@@ -72,8 +72,8 @@ def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
     return found
 
 
-def save(folder: Path, job: Job, result: Entry) -> Path:
-    """Write the job's result, whole or not at all."""
+def save(folder: Path, job: Job, result: Entry, code: str = "") -> Path:
+    """Write the job's result, whole or not at all; `code` is the commit by which it was made."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{job.name}.json"
     entry = {
@@ -82,21 +82,25 @@ def save(folder: Path, job: Job, result: Entry) -> Path:
         "hardware": hardware_name(gpu=torch.cuda.is_available()),
         "date": time.strftime("%Y-%m-%d"),
         "torch": torch.__version__,
-        "code": _code(),
+        "code": code,
         **result,
     }
     write_atomically(path, json.dumps(entry, indent=1) + "\n")
     return path
 
 
-def _code() -> str:
-    """The commit that runs, with `-dirty` where files differ from it; empty outside a checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+def running_code() -> str:
+    """The commit of this checkout, with `-dirty` where a program differs from it; empty outside of one."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    return f"{commit}-dirty" if commit and _git("status", "--porcelain", "--", ":/*.py", ":/*.yaml") else commit
+
+
+def _git(*command: str) -> str:
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *command], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     except OSError:
         return ""
-    return done.stdout.strip()
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def merged(results: dict[Job, Entry], command: str) -> Entry:

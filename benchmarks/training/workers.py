@@ -43,8 +43,8 @@ def parts_of(jobs: Sequence[Job]) -> list[Part]:
 class Workers:
     """Runs parts, `count` at once, one thread each, by the command that `arguments` belong to besides the part's.
 
-    No part begins after `minutes`. `run` returns whether one failed or was stopped: SIGINT and SIGTERM end all that
-    runs after the step that it is at, and it resumes from there.
+    No part begins after `minutes`. `run` returns whether one failed or was stopped: SIGINT, SIGTERM and a closed
+    terminal end all that runs after the step that it is at, and it resumes from there; a second one ends it at once.
     """
 
     count: int
@@ -83,10 +83,13 @@ class Workers:
                         waiting.appendleft(Part(part.job))
         finally:
             # Whoever stops this means its jobs too.
-            for process in running.values():
-                process.terminate()
-            for process in running.values():
-                process.wait()
+            told = 0
+            while any(process.poll() is None for process in running.values()):
+                # Each time that this is told, they are: the first ends them after their step, the second at once.
+                for process in running.values() if told < max(stop.times, 1) else ():
+                    process.terminate()
+                told = max(stop.times, 1)
+                time.sleep(0.1)
         return bool(failed)
 
     def _start(self, part: Part) -> subprocess.Popen[bytes]:
@@ -101,21 +104,29 @@ def _tell(part: Part, code: int, seconds: float) -> None:
 
 
 class _Stop:
-    """Whether SIGINT or SIGTERM came: raised instead, they could leave a job behind that is just being started.
+    """How often a signal to stop came: raised instead, it could leave a job behind that is just being started.
 
-    A plain flag: the lock of an Event may be held by the very thread that a signal interrupts.
+    A plain number: the lock of an Event may be held by the very thread that a signal interrupts.
     """
 
-    told = False
+    times = 0
 
     def __call__(self, *_: object) -> None:
-        self.told = True
+        self.times += 1
+
+    @property
+    def told(self) -> bool:
+        """Whether one came."""
+        return self.times > 0
 
 
 @contextmanager
 def _told_to_stop() -> Iterator[_Stop]:
     stop = _Stop()
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    told = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else by nohup, which means to go on
+        told.append(signal.SIGHUP)
+    before = {each: signal.signal(each, stop) for each in told}
     try:
         yield stop
     finally:

@@ -116,19 +116,40 @@ def test_stopped_it_takes_its_jobs_along(how: str, tmp_path: Path) -> None:
     assert not Path(f"/proc/{found[0]}").exists()
 
 
-def test_a_ctrl_c_lets_its_jobs_end_their_step(tmp_path: Path) -> None:
-    """They are told once: whoever is told twice ends in the midst of it, and what was trained since is lost."""
-    places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results"), "--methods", "default"]
-    benchmark = subprocess.Popen([*COMMAND, *places], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    logs = tmp_path / "work"
-    deadline = time.monotonic() + 120
-    while not any(path.stat().st_size for path in logs.glob("*/nested/metrics.jsonl")) and time.monotonic() < deadline:
+JOB = """#!/usr/bin/env python3
+# In place of a job: how often it is told to end, within a second of the first time.
+import pathlib, signal, sys, time
+told = []
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda number, _: told.append(number))
+pathlib.Path(sys.argv[0] + ".ready").touch()
+while not told:
+    time.sleep(0.01)
+time.sleep(1)
+pathlib.Path(sys.argv[0] + ".told").write_text(str(len(told)))
+"""
+JOBS = """
+import sys
+from pliant.benchmarks.training.job import Job
+from pliant.benchmarks.training.workers import Workers
+sys.executable = sys.argv[1]
+Workers(1, float("inf"), []).run([Job("scenes", "default", 0)])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_ends_all_that_the_terminal_runs_tells_a_job_once(number: int, tmp_path: Path) -> None:
+    """Who is told twice ends in the midst of a step, and what was trained since its checkpoint is lost."""
+    job = tmp_path / "job"
+    job.write_text(JOB)
+    job.chmod(0o755)
+    benchmark = subprocess.Popen([sys.executable, "-c", JOBS, str(job)], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not job.with_name("job.ready").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.killpg(benchmark.pid, signal.SIGINT)
-    _, said = benchmark.communicate(timeout=60)
-    trained = list(logs.glob("*/nested/checkpoints/step-*"))
-    assert len(trained) == 1, said
-    assert f"stopped: {trained[0].name} is kept" in said
+    os.killpg(benchmark.pid, number)
+    assert benchmark.wait(60) == 0
+    assert job.with_name("job.told").read_text() == "1"
 
 
 @pytest.mark.parametrize(

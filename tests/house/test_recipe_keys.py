@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pliant.training.recipe.data import SourceRecipe
 from pliant.training.recipe.part import Part
 from pliant.training.recipe.recipe import Recipe
 from pliant.training.recipe.training import Augmentation, Distillation, SoftLabels
@@ -31,6 +32,7 @@ def test_every_key_of_a_section_has_its_row(section: str) -> None:
     assert isinstance(annotation, type)
     assert issubclass(annotation, Part)
     assert list(_section(section)) == [*annotation.model_fields]
+    assert section != "data" or all(f"`{key}`" in _section("data")["of"] for key in SourceRecipe.model_fields)
     for key, line in _section(section).items():
         default = annotation.model_fields[key].default
         if isinstance(default, int | float) and default is not None:
@@ -41,6 +43,11 @@ def test_every_key_of_training_has_its_row() -> None:
     rows = _rows((DOCS / "training.md").read_text())
     training = type(SECTIONS["training"])
     assert set(training.model_fields) - set(rows) == set()
+    for name, field in training.model_fields.items():
+        if isinstance(field.default, int | float):
+            assert re.search(rf"(?<![\d.]){re.escape(f'{field.default:g}')}(?![\d.])", rows[name].replace(",", " ")), (
+                rows[name]
+            )
     for part, key in ((Distillation, "distillation"), (SoftLabels, "soft_labels"), (Augmentation, "augmentation")):
         for name in part.model_fields:
             assert re.search(rf"\b{name}\b", rows[key]), f"training.{key}.{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +59,30 @@ def test_where_nothing_is_left_to_lose_the_first_ends_at_once(number: signal.Sig
         with pytest.raises(KeyboardInterrupt):
             stop.at_once()  # what was asked before is not forgotten
         stop.asked = False
+
+
+def _ended_at_once(number: signal.Signals, echo: float) -> None:
+    with AfterTheStep(echo) as stop:
+        stop.at_once()
+        signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", USUAL)
+def test_an_echo_that_comes_after_the_end_is_the_same_too(number: signal.Signals) -> None:
+    """It would end, without a word, whoever is saying how to go on."""
+    with pytest.raises(KeyboardInterrupt):
+        _ended_at_once(number, echo=60.0)
+    signal.raise_signal(signal.SIGTERM)
+    with AfterTheStep(echo=60.0) as stop:
+        signal.raise_signal(number)
+        assert stop.asked, "the next one has its signals"
+        stop.asked = False
+    with pytest.raises(KeyboardInterrupt):
+        _ended_at_once(number, echo=0.01)
+    time.sleep(0.05)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("number", USUAL)

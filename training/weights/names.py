@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from ...devices.errors import DataError
 from ...models.encoders import MOBILENETV2
 
-# Names of an encoder's first weights. What stands before them is of a wrapper: data parallelism, compilation,
-# averaging, a model that holds the encoder.
-_FIRST = ("conv1.weight", "features.0.0.weight", "conv_stem.weight")
+# Names of an encoder's first weights, and of weights further in, for its stem may have others. What stands before them
+# is of a wrapper: data parallelism, compilation, averaging, a model that holds the encoder.
+_STEMS = ("conv1.weight", "features.0.0.weight", "conv_stem.weight")
+_FIRST = (*_STEMS, "layer1.0.conv1.weight", "features.1.conv.0.0.weight", "blocks.0.0.conv_dw.weight")
 _BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.(conv_dw|conv_pwl|conv_pw|bn[123])\.(\w+)")
 _OUTER = {
     "conv_stem": "features.0.0",
@@ -31,12 +33,17 @@ def encoder_names(names: Iterable[str], own: Collection[str]) -> dict[str, str]:
     """Name in a file -> the name that an encoder, whose names are `own`, would have it by.
 
     Of all prefixes that may be a wrapper's, the one under which most of the encoder lies is taken away. Names beside it
-    are left out; those that mean nothing here stay as they are.
+    are left out; those that mean nothing here stay as they are. Raises DataError where there are two such encoders.
     """
     given = list(names)
     prefixes = {name.removesuffix(first) for name in given for first in _FIRST if name.endswith(first)} | {""}
-    choices = [_under(prefix, given) for prefix in sorted(prefixes, key=len)]
-    return max(choices, key=lambda choice: sum(name in own for name in choice.values()))
+    choices = {prefix: _under(prefix, given) for prefix in sorted(prefixes)}
+    fitting = {prefix: sum(name in own for name in choice.values()) for prefix, choice in choices.items()}
+    most = max(fitting.values())
+    best = [prefix for prefix, count in fitting.items() if count == most]
+    if most and len(best) > 1:
+        raise DataError(f"there are weights for two encoders, under {best[0]!r} and {best[1]!r}: keep one of them")
+    return choices[best[0]]
 
 
 def _under(prefix: str, names: list[str]) -> dict[str, str]:

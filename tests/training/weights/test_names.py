@@ -62,6 +62,13 @@ def test_timm_names_load_as_torchvisions(wrapper: str) -> None:
     assert all(torch.equal(tensor, found[name]) for name, tensor in original.encoder.state_dict().items())
 
 
+def test_of_two_encoders_none_is_chosen() -> None:
+    tensors = dict(_mobilenet(0).encoder.state_dict())
+    both = {f"{prefix}.{name}": tensor for prefix in ("student", "teacher") for name, tensor in tensors.items()}
+    with pytest.raises(DataError, match=r"weights for two encoders, under 'student\.' and 'teacher\.': keep one"):
+        load_pretrained(_mobilenet(1), both)
+
+
 def test_names_of_resnets_are_the_same_in_both() -> None:
     names = ["conv1.weight", "bn1.bias", "layer1.0.downsample.0.weight", "layer4.1.bn2.running_var", "fc.bias"]
     assert encoder_names(names, names) == {name: name for name in names}

@@ -149,6 +149,7 @@ def test_what_is_missing_is_named() -> None:
         ("", {"layer1.0.se.fc1.weight": torch.zeros(4, 64)}, "which has layer1.0.se.fc1.weight too"),
         ("", {"conv1.weight": torch.zeros(64, 3, 3, 3)}, "set model.stem to those"),
         ("", {"conv1.bias": torch.zeros(32)}, "conv1 has (32,) biases, and (64,) means after it"),
+        ("layer2.0.bn1", {}, "56 of 60 names fit, and layer2.0.bn1.weight is not there"),
         ("", {"bn1.running_var": torch.linspace(-1.0, 1.0, 64)}, "bn1.running_var has variances below zero"),
         ("", {"bn1.bias": torch.full((64,), 1e60, dtype=torch.float64)}, "bn1.bias is too large for torch.float32"),
     ],
@@ -156,7 +157,40 @@ def test_what_is_missing_is_named() -> None:
 def test_what_would_compute_something_else_is_refused(gone: str, more: dict[str, Tensor], said: str) -> None:
     fresh = _supernet("resnet10", 1)
     before = {name: tensor.clone() for name, tensor in fresh.encoder.state_dict().items()}
-    tensors = {n: t for n, t in _supernet("resnet10", 0).encoder.state_dict().items() if n != gone} | more
+    tensors = {
+        n: t for n, t in _supernet("resnet10", 0).encoder.state_dict().items() if not gone or not n.startswith(gone)
+    }
+    tensors |= more
     with pytest.raises(DataError, match=re.escape(said)):
         load_pretrained(fresh, tensors)
     assert all(torch.equal(tensor, before[name]) for name, tensor in fresh.encoder.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("bias", "said"),
+    [
+        (torch.zeros(32), "bn1.weight is (32,), the encoder's (64,)"),
+        (torch.zeros(()), "bn1.weight is (), the encoder's (64,)"),
+        (torch.zeros(64, dtype=torch.int32), "bn1.weight is int32, as of a quantized network"),
+    ],
+)
+def test_what_folded_biases_make_is_checked_too(bias: Tensor, said: str) -> None:
+    with pytest.raises(DataError, match=re.escape(said)):
+        load_pretrained(_supernet("resnet10", 1), {**_folded(_supernet("resnet10", 0)), "conv1.bias": bias})
+
+
+def test_another_stem_under_a_wrapper_is_another_network() -> None:
+    tensors = {f"module.{n}": t for n, t in _supernet("resnet10", 0).encoder.state_dict().items()}
+    tensors["module.conv1.0.weight"] = tensors.pop("module.conv1.weight")
+    with pytest.raises(
+        DataError, match=r"59 of 60 names fit, and conv1.weight is not there; theirs are such as module"
+    ):
+        load_pretrained(_supernet("resnet10", 1), tensors)
+
+
+def test_what_tools_leave_beside_a_layer_is_not_used() -> None:
+    tensors = {**_supernet("resnet10", 0).encoder.state_dict(), "conv1.total_ops": torch.zeros(1)}
+    tensors["layer1.0.conv1.weight_mask"] = torch.ones(64, 64, 3, 3)
+    matched = load_pretrained(_supernet("resnet10", 1), tensors)
+    assert matched.unused == ("conv1.total_ops", "layer1.0.conv1.weight_mask")
+    assert matched.missing == ()
