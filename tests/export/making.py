@@ -28,14 +28,16 @@ def task(kind: Kind) -> Task:
     return Task(kind, kind, classes, colors, (0.5, 10.0) if kind == "depth" else (0.0, 1.0))
 
 
-def supernet(*kinds: Kind, encoder: str = "resnet10", classifier: str = "pooled", seed: int = 0) -> Supernet:
-    """A supernet whose batch norms have gains of both signs."""
+def supernet(
+    *kinds: Kind, encoder: str = "resnet10", classifier: str = "pooled", seed: int = 0, **shape: Any
+) -> Supernet:
+    """A supernet whose batch norms have gains of both signs; `shape` is the rest of its architecture."""
     torch.manual_seed(seed)
     tasks = tuple(task(kind) for kind in kinds)
     space = SearchSpace(stages_of(encoder), tuple(one.name for one in tasks), (0.5, 0.75, 1.0), (0.5, 1.0))
     base = None if encoder == "mobilenetv2" else 16
-    shape = Architecture(encoder, *SIZE, base=base, decoder_channels=16, skip_channels=8, classifier=classifier)
-    net = build_supernet(shape, tasks, space).eval()
+    rest = {"base": base, "decoder_channels": 16, "skip_channels": 8, "classifier": classifier, **shape}
+    net = build_supernet(Architecture(encoder, *SIZE, **rest), tasks, space).eval()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             _shake(module)
