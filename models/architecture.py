@@ -51,16 +51,8 @@ class Architecture:
             raise ConfigError(f"unknown classifier {self.classifier!r}: choose {' or '.join(CLASSIFIERS)}")
         if self.output_stride not in (1, 2, 4, 8, 16, 32):
             raise ConfigError(f"output_stride must be a power of two up to 32, not {self.output_stride}")
-        if (
-            min(
-                self.height,
-                self.width,
-                self.decoder_channels,
-                self.skip_channels,
-                1 if self.base is None else self.base,
-            )
-            < 1
-        ):
+        counts = (self.height, self.width, self.decoder_channels, self.skip_channels, self.base)
+        if any(count is not None and count < 1 for count in counts):
             raise ConfigError("height, width and channel counts must be positive")
 
     def to_json(self) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class MetricsLog:
 
     def __init__(self, out: Path, step: int):
         self._path = out / "metrics.jsonl"
-        _cut_back(self._path, step)
+        self._judged = _cut_back(self._path, step)
         with writing(self._path):
             self._file = self._path.open("a", encoding="utf-8")
         self._folder = out / "tensorboard"
@@ -114,9 +114,11 @@ class MetricsLog:
 
     def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
         """Log measured quality, unless one that was killed before a checkpoint knew of it has."""
-        if self._has({"kind": "quality", "step": step, "rows": rows}):
+        entry = {"kind": "quality", "step": step, "rows": json.loads(json.dumps(rows))}
+        if any(entry.items() <= line.items() for line in self._judged):
             return
-        self._line({"kind": "quality", "step": step, "rows": rows})
+        self._line(entry)
+        self._judged.append(entry)
         for row in rows:
             widths = "-".join(f"{width:g}" for width in row["config"]["encoder"])
             known = {task: value for task, value in row["quality"].items() if value is not None}
@@ -124,13 +126,7 @@ class MetricsLog:
 
     def has_quality(self, step: int) -> bool:
         """Whether quality was logged at a step, by this run or the one that it goes on from."""
-        return self._has({"kind": "quality", "step": step})
-
-    def _has(self, entry: dict[str, Any]) -> bool:
-        """Whether a line says all of this."""
-        asked = json.loads(json.dumps(entry))
-        with self._path.open(encoding="utf-8") as lines:
-            return any(asked.items() <= line.items() for line in map(json.loads, lines))
+        return any(line["step"] == step for line in self._judged)
 
     def close(self) -> None:
         """Finish both."""
@@ -170,15 +166,18 @@ class NoLog:
         """Nothing."""
 
 
-def _cut_back(path: Path, step: int) -> None:
-    """Keep the whole lines up to `step`; what a killed run wrote after its last checkpoint comes again."""
+def _cut_back(path: Path, step: int) -> list[dict[str, Any]]:
+    """Keep the whole lines up to `step`, and give those of quality; what a killed run wrote after its last checkpoint
+    comes again.
+    """
     if not path.exists():
-        return
+        return []
     partial = path.with_name(".writing-metrics.jsonl")
     with writing(path, partial):
         kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
         partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         partial.replace(path)
+    return [entry for entry in map(json.loads, kept) if entry.get("kind") == "quality"]
 
 
 def _step_of(line: str) -> float:

@@ -14,10 +14,8 @@ def tables(entry: Entry) -> str:
     """Each data set's levers as Markdown."""
     seeds = ", ".join(map(str, entry["seeds"]))
     said = f"{entry['hardware']}, {entry['date']}, seeds {seeds}; `{entry['command']}`."
-    return (
-        "\n\n".join([said, *(levers_of(entry, data) for data in dict.fromkeys(r["data"] for r in entry["rows"]))])
-        + "\n"
-    )
+    parts = [said, *(levers_of(entry, data) for data in dict.fromkeys(row["data"] for row in entry["rows"]))]
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

@@ -19,47 +19,49 @@ _APART = 0.012
 
 def plot(entry: Entry, out: Path) -> None:
     """Gain by width for every data set, the separate networks' validation curves, and below them the levers."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     names = list(dict.fromkeys(row["data"] for row in entry["rows"]))
     of_data = {data: found for data in names if (found := _levers(entry, data))}
     rows = max(map(len, of_data.values()), default=0)
     heights = [3.5, 3.5, *([0.7 + 0.3 * rows] if rows else [])]
-    figure, axes = pyplot.subplots(
-        len(heights),
-        len(names),
-        figsize=(4.5 * len(names), sum(heights)),
-        squeeze=False,
-        height_ratios=heights,
-        layout="constrained",
-    )
+    figure, axes = _figure(heights, [4.5] * len(names))
     for column, data in enumerate(names):
         axes[0][column].sharey(axes[0][0])
         _plot_gains(axes[0][column], entry, data)
         _plot_curves(axes[1][column], entry, data)
         if rows:
             _plot_levers(axes[2][column], of_data.get(data, {}))
-    figure.savefig(out, dpi=110)
-    pyplot.close(figure)
+    _save(figure, out)
 
 
 def plot_levers(entry: Entry, out: Path) -> None:
     """What each lever adds, alone."""
+    of_data = {data: _levers(entry, data) for data in dict.fromkeys(row["data"] for row in entry["rows"])}
+    figure, axes = _figure([0.9 + 0.3 * max(map(len, of_data.values()))], [5.5] * len(of_data))
+    for axis, found in zip(axes[0], of_data.values(), strict=True):
+        _plot_levers(axis, found)
+    _save(figure, out)
+
+
+def _figure(heights: list[float], widths: list[float]) -> tuple[Any, Any]:
+    """A figure without a screen, and its axes: rows of these heights, columns of these widths, in inches."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    of_data = {data: _levers(entry, data) for data in dict.fromkeys(row["data"] for row in entry["rows"])}
-    height = 0.9 + 0.3 * max(map(len, of_data.values()))
-    figure, axes = pyplot.subplots(
-        1, len(of_data), figsize=(5.5 * len(of_data), height), squeeze=False, layout="constrained"
+    return pyplot.subplots(
+        len(heights),
+        len(widths),
+        figsize=(sum(widths), sum(heights)),
+        squeeze=False,
+        height_ratios=heights,
+        layout="constrained",
     )
-    for axis, found in zip(axes[0], of_data.values(), strict=True):
-        _plot_levers(axis, found)
+
+
+def _save(figure: Any, out: Path) -> None:
+    from matplotlib import pyplot
+
     figure.savefig(out, dpi=110)
     pyplot.close(figure)
 

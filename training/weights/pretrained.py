@@ -39,7 +39,6 @@ def load_pretrained(supernet: Supernet, weights: Tensors, batches: Iterable[Batc
     own = {name: tensor for name, tensor in own.items() if not name.endswith(COUNTER)}
     names = {plain: name for name, plain in encoder_names(weights, own).items()}
     named = {plain: weights[name] for plain, name in names.items()}
-    check_forms(named, encoder, own, names)
     found = unfolded(named, encoder)
     check_forms(found, encoder, own, names)
     read = {names[name] for name in named if name in own or name not in found}
