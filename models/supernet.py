@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -115,14 +114,17 @@ def views(supernet: Supernet, config: SubnetConfig) -> dict[str, Ranges]:
 
 
 def _encoder(architecture: Architecture, multiple: int) -> ResNet | MobileNetV2:
-    dilated: dict[str, Any] = {
-        "output_stride": architecture.output_stride,
-        "dilates_first": architecture.dilates_first,
-        "multiple": multiple,
-    }
+    step, first = architecture.output_stride, architecture.dilates_first
     if architecture.encoder == "mobilenetv2":
-        return MobileNetV2(**dilated)
-    return ResNet(architecture.encoder, stem=architecture.stem, base=architecture.base, **dilated)
+        return MobileNetV2(output_stride=step, dilates_first=first, multiple=multiple)
+    return ResNet(
+        architecture.encoder,
+        stem=architecture.stem,
+        base=architecture.base,
+        output_stride=step,
+        dilates_first=first,
+        multiple=multiple,
+    )
 
 
 def _decoder(task: Task, channels: list[Channels], architecture: Architecture, space: SearchSpace) -> nn.Module:

@@ -168,10 +168,6 @@ def architecture_of(recipe: Recipe, size: tuple[int, int]) -> Architecture:
         "output_stride": model.output_stride,
         "classifier": model.classifier,
     }
-    if model.encoder == "mobilenetv2":
-        for key, value, usual in (("channels", model.channels, None), ("stem", model.stem, "imagenet")):
-            if value != usual:
-                raise RecipeError(f"{recipe.name}: mobilenetv2 has no model.{key}: leave it out, or choose a ResNet")
     asked = {name: value for name, value in given.items() if value is not None}
     return Architecture(model.encoder, size[0], size[1], model.stem, **asked)  # type: ignore[arg-type]
 

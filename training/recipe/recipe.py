@@ -44,6 +44,13 @@ class ModelRecipe(Part):
     pretrained: Path | None = None
     sort: Literal["none", "norm", "activation"] = "norm"
 
+    @model_validator(mode="after")
+    def _possible(self) -> ModelRecipe:
+        for key, value, usual in (("channels", self.channels, None), ("stem", self.stem, "imagenet")):
+            if self.encoder == "mobilenetv2" and value != usual:
+                raise ValueError(f"mobilenetv2 has no {key} to choose: leave it out, or choose a ResNet")
+        return self
+
 
 class SpaceRecipe(Part):
     """Widths that subnets may have: ascending fractions that end at 1, snapped to `multiple` channels."""

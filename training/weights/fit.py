@@ -37,14 +37,20 @@ class Matched:
         return text
 
 
+def check_fraction(name: str, tensor: Tensor) -> None:
+    """DataError for what is no number with a fraction."""
+    if not tensor.is_floating_point():
+        raise DataError(
+            f"pretrained {name} is {str(tensor.dtype).removeprefix('torch.')}, as of a quantized network: save the "
+            "weights as plain float32 tensors"
+        )
+
+
 def check_forms(found: Tensors, encoder: nn.Module, own: Tensors, names: Mapping[str, str]) -> None:
     """DataError for what is no number with a fraction where the encoder's is, or of another shape."""
     for name, tensor in found.items():
-        if name in own and own[name].is_floating_point() and not tensor.is_floating_point():
-            raise DataError(
-                f"pretrained {names.get(name, name)} is {str(tensor.dtype).removeprefix('torch.')}, as of a quantized "
-                "network: save the weights as plain float32 tensors"
-            )
+        if name in own and own[name].is_floating_point():
+            check_fraction(names.get(name, name), tensor)
         if name in own and tensor.shape != own[name].shape:
             raise DataError(
                 f"pretrained {names.get(name, name)} is {tuple(tensor.shape)}, the encoder's "

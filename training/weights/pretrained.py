@@ -21,7 +21,7 @@ from ...models.setting import Moments
 from ...models.supernet import Supernet
 from ..data.batches import Batch
 from ..layout import laid_out
-from .fit import COUNTER, Matched, check_forms, check_network, check_values
+from .fit import COUNTER, Matched, check_forms, check_fraction, check_network, check_values
 from .names import encoder_names
 
 Tensors = Mapping[str, Tensor]
@@ -66,6 +66,7 @@ def unfolded(weights: Tensors, encoder: nn.Module) -> dict[str, Tensor]:
         place = _norm_after(path)
         if kind != "bias" or place not in norms or path in norms:
             continue
+        check_fraction(name, bias)
         del found[name]
         if any(f"{place}.{own}" in weights for own in ("weight", "bias", "running_mean", "running_var")):
             mean = weights.get(f"{place}.running_mean", torch.zeros_like(bias))

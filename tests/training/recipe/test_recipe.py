@@ -227,3 +227,11 @@ def test_every_key_of_training_stands_in_the_page_with_its_default() -> None:
         "checkpoint_every",
     ):
         assert f"{fields[name].default:g}" in next(line for line in table.splitlines() if f"`{name}`" in line), name
+
+
+@pytest.mark.parametrize("setting", ["channels=32", "stem=cifar"])
+def test_what_an_encoder_cannot_choose_is_refused_at_once(setting: str) -> None:
+    with pytest.raises(RecipeError, match=rf"model: mobilenetv2 has no {setting.partition('=')[0]} to choose"):
+        load_recipe("redkitchen", [f"model.{setting}"])
+    # One after the other: a recipe that is mended by the next setting is not refused for the first.
+    assert load_recipe("redkitchen", [f"model.{setting}", "model.encoder=resnet18"]).model.encoder == "resnet18"

@@ -109,7 +109,7 @@ def test_weights_of_another_shape_or_network_are_refused() -> None:
 def test_integers_are_not_taken_for_weights() -> None:
     supernet = _supernet("resnet10", 0)
     tensors = {name: (100 * tensor).to(torch.int8) for name, tensor in _folded(supernet).items()}
-    with pytest.raises(DataError, match=r"conv1\.weight is int8, as of a quantized network: save the weights as plain"):
+    with pytest.raises(DataError, match=r"conv1\.bias is int8, as of a quantized network: save the weights as plain"):
         load_pretrained(supernet, tensors)
 
 
@@ -171,7 +171,8 @@ def test_what_would_compute_something_else_is_refused(gone: str, more: dict[str,
     [
         (torch.zeros(32), "bn1.weight is (32,), the encoder's (64,)"),
         (torch.zeros(()), "bn1.weight is (), the encoder's (64,)"),
-        (torch.zeros(64, dtype=torch.int32), "bn1.weight is int32, as of a quantized network"),
+        (torch.zeros(64, dtype=torch.int32), "conv1.bias is int32, as of a quantized network"),
+        (torch.zeros(64, dtype=torch.bool), "conv1.bias is bool, as of a quantized network"),
     ],
 )
 def test_what_folded_biases_make_is_checked_too(bias: Tensor, said: str) -> None:
