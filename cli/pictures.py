@@ -54,18 +54,12 @@ def read_image(path: Path) -> Array:
 
 
 def _rgb(path: Path, image: Image.Image) -> Array:
-    """In 8 bits a channel; Pillow's own conversion cuts grey of 16 bits off at white."""
-    import numpy as np
-    from PIL import Image
+    from ..runtime.images import rgb_of
 
-    if image.mode == "F":
-        raise InputError(f"{path} holds floating-point numbers: save it as an image of 8 bits a channel")
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        if int(values.min()) < 0 or int(values.max()) >= 1 << 16:
-            raise InputError(f"{path} holds numbers of 32 bits: save it as an image of 8 bits a channel")
-        image = Image.fromarray((values >> 8).astype(np.uint8))
-    return np.array(image.convert("RGB"))
+    try:
+        return rgb_of(image)
+    except InputError as error:
+        raise InputError(f"{path} {error}") from None
 
 
 def _read_array(path: Path) -> Array:

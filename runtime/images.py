@@ -48,6 +48,21 @@ def as_array(images: Any) -> np.ndarray[Any, Any]:
     return np.asarray(images)
 
 
+def rgb_of(picture: Any) -> np.ndarray[Any, Any]:
+    """A Pillow picture as uint8 RGB (H, W, 3), grey of 16 bits by its upper 8: Pillow's own way cuts it at white.
+
+    Raises InputError, a phrase that follows a file's name, for numbers that are no picture.
+    """
+    if picture.mode == "F":
+        raise InputError("holds floating-point numbers: save it as an image of 8 bits a channel")
+    if picture.mode != "I" and not picture.mode.startswith("I;16"):
+        return np.array(picture.convert("RGB"))
+    values = np.asarray(picture)
+    if int(values.min()) < 0 or int(values.max()) >= 1 << 16:
+        raise InputError("holds numbers of 32 bits: save it as an image of 8 bits a channel")
+    return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
+
+
 def _complaint(images: np.ndarray[Any, Any], expected: InputInfo, color: str) -> str:
     height, width = expected.height, expected.width
     wanted = f"expected uint8 {color} ({height}, {width}, 3) or (N, {height}, {width}, 3)"

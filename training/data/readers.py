@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from ...devices.errors import DataError
+from ...devices.errors import DataError, InputError
+from ...runtime.images import rgb_of
 from .damage import DAMAGE
 from .matlab import Unsupported, read_mat
 
@@ -40,7 +41,9 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     """A picture as uint8 RGB (H,W,3), upright as its camera says, like `pliant run` shows it."""
     try:
         with Image.open(path, formats=_FORMATS) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            return rgb_of(ImageOps.exif_transpose(picture))
+    except InputError as error:
+        raise DataError(f"{path} {error}") from None
     except FileNotFoundError:
         raise missing(path) from None
     except DAMAGE as error:
