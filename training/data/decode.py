@@ -65,16 +65,18 @@ def unit_vectors(values: Array, frame: Frame = "camera") -> npt.NDArray[np.float
     """Normals (H,W,3) to float32 of length one in the camera's frame; what is shorter than a half is none (0,0,0).
 
     Unsigned numbers are colours (0 is -1, the largest is 1), signed whole numbers are shares of the largest, floats
-    are the vectors themselves. Compressed colours have no exact grey for "none", hence the half.
+    are the vectors themselves. Compressed colours have no exact grey for "none", hence the half; many tools paint it
+    black, which as a vector is longer than any normal, and so is white.
     """
     if values.ndim != 3 or values.shape[2] not in (3, 4):
         raise ValueError(f"has the shape {list(values.shape)}, not height x width x 3: write a vector a pixel")
     vectors = _vectors(values[..., :3])
     vectors = np.where(np.isfinite(vectors).all(-1, keepdims=True), vectors, np.float32(0))
-    if float(np.abs(vectors).max(initial=0.0)) > _LONGEST:
+    with np.errstate(over="ignore"):
+        square = (vectors * vectors).sum(-1, dtype=np.float32)
+    known = (square >= _SHORTEST**2) & (square <= _LONGEST**2)
+    if values.dtype.kind == "f" and (square > _LONGEST**2).any():
         raise ValueError("holds vectors longer than 1.5: write unit vectors, or colours 0 to 255")
-    square = (vectors * vectors).sum(-1, dtype=np.float32)
-    known = square >= _SHORTEST**2
     length = np.sqrt(np.where(known, square, np.float32(1)))
     axes = np.array(_AXES[frame], dtype=np.float32)
     return np.where(known[..., None], vectors * axes / length[..., None], np.float32(0)).astype(np.float32)

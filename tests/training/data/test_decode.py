@@ -77,7 +77,23 @@ def test_normals_that_are_none() -> None:
         unit_vectors(np.full((2, 2, 3), 100.0))
     with pytest.raises(ValueError, match="not height x width x 3"):
         unit_vectors(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match=r"longer than 1\.5"):
+        unit_vectors(np.ones((2, 2, 3)))
+    with pytest.raises(ValueError, match=r"longer than 1\.5"):
+        unit_vectors(np.full((2, 2, 3), 1e30))
     assert unit_vectors(np.full((1, 1, 3), np.nan)).tolist() == [[[0, 0, 0]]]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int8, np.int16])
+def test_colours_that_no_normal_has_are_none(kind: type[np.integer[Any]]) -> None:
+    """Black and white, with the noise of JPEG, between two normals."""
+    most, least = np.iinfo(kind).max, np.iinfo(kind).min
+    near = most - (most - least) // 30
+    far = least + (most - least) // 30
+    middle = (most + least + 1) // 2
+    stored = [[least] * 3, [far] * 3, [most, middle, middle], [most] * 3, [near] * 3, [middle, middle, least]]
+    found = unit_vectors(np.array([stored], kind))[0]
+    assert np.allclose(found, [(0,) * 3, (0,) * 3, (1, 0, 0), (0,) * 3, (0,) * 3, (0, 0, -1)], atol=0.01)
 
 
 def test_edges_are_zero_or_one() -> None:
