@@ -92,6 +92,9 @@ def edge_map(values: Array, ignore: Sequence[int] = ()) -> npt.NDArray[np.uint8]
     top = float(strength.max(initial=0.0))
     if not np.isfinite(strength).all() or top > 255.0 or float(strength.min(initial=0.0)) < 0.0:
         raise ValueError("holds values outside 0 to 255: write 0 or 1 a pixel, or 0 to 255")
+    if top == 255.0 and (strength == 1.0).any() and np.isin(strength, (0.0, 1.0, 255.0)).all():
+        # By the half of 255 the edges would be none, and what has no label an edge.
+        raise ValueError("holds 0, 1 and 255: say ignore: [255] if that is no label, or write 0 and 255")
     edges = strength > (127.5 if top > 1.0 else 0.5)
     return np.where(ignored, np.uint8(255), edges.astype(np.uint8)).astype(np.uint8)
 

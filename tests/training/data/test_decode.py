@@ -106,6 +106,16 @@ def test_edges_are_zero_or_one() -> None:
             edge_map(np.array([[wrong]]))
 
 
+def test_edges_in_our_own_numbers_need_a_word_of_what_255_is() -> None:
+    """Read as strengths, the void would be an edge and the edges none."""
+    ours = np.array([[0, 1, 255]], np.uint8)
+    for wrong in (ours, ours.astype(np.float64), ours[:, 1:]):
+        with pytest.raises(ValueError, match=r"holds 0, 1 and 255: say ignore: \[255\]"):
+            edge_map(wrong)
+    assert edge_map(ours, (255,)).tolist() == [[0, 1, 255]]
+    assert edge_map(np.array([[0, 1, 2, 254, 255]], np.uint8)).tolist() == [[0, 0, 0, 1, 1]]
+
+
 def test_boundaries_are_one_pixel_wide() -> None:
     labels = np.array([[1, 1, 2], [1, 1, 2], [3, 3, 3]])
     assert boundaries(labels).tolist() == [[0, 1, 0], [1, 1, 1], [0, 0, 0]]
