@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -114,13 +115,32 @@ def fitting(folder: Path, pattern: str, endings: Sequence[str]) -> Iterator[tupl
     """(name, file) of each file that fits a pattern, hidden ones aside; `endings` are those that there may be."""
     before, _, after = PurePosixPath(pattern).as_posix().partition("{}")
     open_ended = not _has_ending(pattern, endings)
-    for path in (folder / before.rpartition("/")[0]).rglob("*"):
+    for path in _below(folder / before.rpartition("/")[0]):
         ending = after + path.suffix if open_ended else after
         whole = path.relative_to(folder).as_posix()
         fits = whole.startswith(before) and whole.endswith(ending) and path.suffix.lower() in endings
         stem = whole[len(before) : len(whole) - len(ending)]
-        if fits and stem and not path.name.startswith(".") and path.is_file():
+        if fits and stem and path.is_file():
             yield stem, path
+
+
+def _below(top: Path) -> Iterator[Path]:
+    """What lies in a folder and in those below it, hidden ones aside (editors keep copies in them), links followed.
+
+    Each folder counts once, under its own name before that of a link: what a link shows again would be in two splits.
+    """
+    seen: set[tuple[int, int]] = set()
+    tops = [top]
+    for start in tops:  # links join it on the way
+        for here, inner, names in os.walk(start):
+            status = os.stat(here)
+            if (status.st_dev, status.st_ino) in seen:
+                inner.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            tops += [path for name in inner if (path := Path(here, name)).is_symlink()]
+            yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _labels(folder: Path, name: str, form: LabelForm) -> LabelSource:

@@ -11,7 +11,7 @@ from pliant.devices.errors import DataError
 from pliant.training.checking import check
 from pliant.training.data import open_data
 from pliant.training.data.batches import epoch_batches
-from pliant.training.data.folder import _split_of
+from pliant.training.data.folder import _split_of, pictures
 from pliant.training.data.folder_form import read_form
 from pliant.training.recipe.file import load_recipe
 
@@ -65,6 +65,31 @@ def test_splits_without_lists_depend_on_names_alone(tmp_path: Path) -> None:
     second = splits()
     assert sum(map(len, second.values())) == 61
     assert all(second[split] >= first[split] for split in first)
+
+
+def test_what_lies_in_hidden_folders_is_no_picture(tmp_path: Path) -> None:
+    """An editor's copy of a picture would be in a split of its own: what is trained on, validated again."""
+    folder = layouts.folder(tmp_path)
+    layouts.picture(folder / "images" / ".ipynb_checkpoints" / "000-checkpoint.png", layouts.flat(1))
+    layouts.picture(folder / "images" / "day0" / ".trash" / "002.png", layouts.flat(1))
+    assert pictures(folder, "images/{}") == [f"day{number % 2}/{number:03d}" for number in (0, 2, 4, 1, 3, 5)]
+    (folder / "images").rename(folder / ".images")
+    assert len(pictures(folder, ".images/{}")) == 6, "what is named is meant"
+
+
+def test_linked_folders_are_looked_into_each_once(tmp_path: Path) -> None:
+    folder = layouts.folder(tmp_path)
+    layouts.picture(tmp_path / "elsewhere" / "deep" / "a.png", layouts.flat(1))
+    layouts.picture(tmp_path / "elsewhere" / "b.png", layouts.flat(2))
+    for name, where in {"more": tmp_path / "elsewhere", "again": folder / "images" / "day0"}.items():
+        (folder / "images" / name).symlink_to(where, target_is_directory=True)
+    (tmp_path / "elsewhere" / "up").symlink_to(folder / "images", target_is_directory=True)
+    (tmp_path / "elsewhere" / "deep" / "round").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    own = [f"day{number % 2}/{number:03d}" for number in (0, 2, 4, 1, 3, 5)]
+    assert pictures(folder, "images/{}") == [*own, "more/b", "more/deep/a"]
+    # The whole data may lie behind a link.
+    (tmp_path / "linked").symlink_to(folder, target_is_directory=True)
+    assert len(pictures(tmp_path / "linked", "images/{}")) == 8
 
 
 def test_a_folder_of_few_pictures_may_have_none_for_test(tmp_path: Path) -> None:
