@@ -62,7 +62,7 @@ def splits_of(form: FolderForm) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ClassList:
-    """The classes of pictures as one list of `name,class` has them, by class name or number."""
+    """The classes of pictures as one list of `name,class` has them, by class name, or number where no name is one."""
 
     task: Task
     path: Path
@@ -153,7 +153,9 @@ def _labels(folder: Path, name: str, form: LabelForm) -> LabelSource:
 
 def _classes(path: Path, classes: tuple[str, ...]) -> dict[str, int]:
     known = {name: number for number, name in enumerate(classes)}
-    known |= {str(number): number for number in range(len(classes)) if str(number) not in known}
+    # Where a class is called 1, nobody could tell whether a 1 is its name or a number.
+    if not any(name.isdecimal() for name in classes):
+        known |= {str(number): number for number in range(len(classes))}
     found = {}
     for line, (stem, label) in read_table(path, without_ending).items():
         if label not in known:

@@ -182,6 +182,20 @@ def test_lists_that_are_wrong_are_named(file: str, content: str | None, said: st
     assert file in str(caught.value)
 
 
+def test_classes_are_numbers_only_where_none_is_called_by_one(tmp_path: Path) -> None:
+    folder = layouts.folder(tmp_path)
+    (folder / "scene.txt").write_text("day0/000,0\nday0/002,1\n")
+    data = open_data("folder", "train", root=folder)
+    assert [int(data[index].targets["scene"]) for index in (0, 2)] == [0, 1]
+    named = layouts.FORM.replace("[kitchen, office]", '["1", "2", "3"]')
+    (folder / "dataset.yaml").write_text(named)
+    with pytest.raises(DataError, match=r"line 1 has the class '0': choose from 1, 2, 3"):
+        open_data("folder", "train", root=folder)
+    (folder / "scene.txt").write_text("day0/000,3\nday0/002,1\n")
+    data = open_data("folder", "train", root=folder)
+    assert [int(data[index].targets["scene"]) for index in (0, 2)] == [2, 0]
+
+
 def test_a_task_without_any_label_is_a_wrong_pattern(tmp_path: Path) -> None:
     folder = layouts.folder(tmp_path, form=layouts.FORM.replace("depth/{}.png", "dept/{}.png"))
     with pytest.raises(DataError, match=r"dept/day0/000\.png is not there, and 3 more are not.*such as depth"):
