@@ -26,8 +26,12 @@ Array = npt.NDArray[Any]
 
 NAME = "folder"
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-PICTURE_ENDINGS = (*PICTURES, *(ending.upper() for ending in PICTURES))
-LABEL_ENDINGS = (".npy", ".mat", *PICTURE_ENDINGS)
+# As programs write them: in small letters, in capitals, or with one (.Png).
+PICTURE_ENDINGS, _ARRAY_ENDINGS = (
+    (*endings, *(each.upper() for each in endings), *(f".{each[1:].title()}" for each in endings))
+    for endings in (PICTURES, (".npy", ".mat"))
+)
+LABEL_ENDINGS = (*_ARRAY_ENDINGS, *PICTURE_ENDINGS)
 _TRAIN, _VALIDATION = 0.8, 0.9
 
 
@@ -118,7 +122,7 @@ def fitting(folder: Path, pattern: str, endings: Sequence[str]) -> Iterator[tupl
     for path in _below(folder / before.rpartition("/")[0]):
         ending = after + path.suffix if open_ended else after
         whole = path.relative_to(folder).as_posix()
-        fits = whole.startswith(before) and whole.endswith(ending) and path.suffix.lower() in endings
+        fits = whole.startswith(before) and whole.endswith(ending) and path.suffix in endings
         stem = whole[len(before) : len(whole) - len(ending)]
         if fits and stem and path.is_file():
             yield stem, path

@@ -56,9 +56,9 @@ def read_array(path: Path, key: str = "") -> Array:
     A picture with a palette gives the palette's indices, (H,W); grey ones (H,W); coloured ones (H,W,3 or 4).
     """
     try:
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             return _numpy(path)
-        if path.suffix == ".mat":
+        if path.suffix.lower() == ".mat":
             return _variable(path, key)
         with Image.open(path, formats=_FORMATS) as picture:
             values = np.asarray(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,22 @@ def test_lists_that_are_wrong_are_named(file: str, content: str | None, said: st
     with pytest.raises(DataError, match=said) as caught:
         open_data("folder", "train", root=folder)
     assert file in str(caught.value)
+
+
+@pytest.mark.parametrize("spelled", [str.lower, str.upper, str.title])
+@pytest.mark.parametrize("lists", [True, False])
+def test_endings_may_be_spelled_in_capitals(spelled: Callable[[str], str], lists: bool, tmp_path: Path) -> None:
+    """The finder of pictures and that of their labels know the same endings: none is left without a label."""
+    folder = layouts.folder(tmp_path, form=layouts.FORM if lists else layouts.FORM.partition("splits")[0])
+    text = (folder / "dataset.yaml").read_text()
+    (folder / "dataset.yaml").write_text(text.replace("/{}.png", "/{}").replace("/{}.npy", "/{}"))
+    for path in [*folder.glob("*/*/*")]:
+        path.rename(path.with_suffix(spelled(path.suffix)))
+    splits = [open_data("folder", split, root=folder) for split in (("train", "test") if lists else ("train",))]
+    for data in splits:
+        for index in range(len(data)):
+            assert {"rooms", "normals", "edges"} <= set(data[index].targets)
+    assert not any("is not there" in line or "no picture:" in line for line in check(str(folder)).faults)
 
 
 def test_classes_are_numbers_only_where_none_is_called_by_one(tmp_path: Path) -> None:
