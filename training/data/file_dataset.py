@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...devices.errors import DataError
 from ...runtime.format.tasks import Task
 from .kept import Kept
-from .readers import missing, picture_size, read_picture
+from .readers import missing, picture_size, read_picture, twins
 from .resize import resize_image, resize_target
 from .sample import Sample, Targets
 
@@ -172,10 +172,15 @@ class FileDataset:
         return image
 
     def _picture(self, stem: str) -> Path:
-        path = self._images.find(stem)
-        if path is None:
-            raise missing(*self._images.candidates(stem))
-        return path
+        candidates = self._images.candidates(stem)
+        found = [path for path in candidates if os.path.isfile(path)]
+        if not found:
+            raise missing(*candidates)
+        for other in found[1:]:
+            # Where small letters and capitals are one, two names may be of one file.
+            if not os.path.samefile(found[0], other):
+                raise twins(found[0], other, stem)
+        return found[0]
 
 
 def _weight(sample: Sample) -> int:

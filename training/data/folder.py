@@ -20,7 +20,7 @@ from .file_dataset import FileDataset, LabelFiles, LabelSource, Place
 from .files import check_names
 from .folder_form import FORM, FolderForm, LabelForm, Split, read_form
 from .lists import place_of, read_names, read_table
-from .readers import PICTURES, decoded, read_array
+from .readers import PICTURES, decoded, read_array, twins
 
 Array = npt.NDArray[Any]
 
@@ -110,7 +110,7 @@ def pictures(folder: Path, pattern: str) -> list[str]:
     found: dict[str, Path] = {}
     for stem, path in fitting(folder, pattern, PICTURE_ENDINGS):
         if stem in found:
-            raise DataError(f"{path} and {found[stem]} are both named {stem!r}: keep one, or give images an ending")
+            raise twins(path, found[stem], stem)
         found[stem] = path
     return sorted(found)
 

@@ -96,6 +96,11 @@ def missing(path: Path, *others: Path) -> DataError:
     return DataError(f"{path} is not there{nor}: put it there, or take its line out of the list of the split")
 
 
+def twins(path: Path, other: Path, name: str) -> DataError:
+    """The error of two pictures where a name should tell one."""
+    return DataError(f"{path} and {other} are both named {name!r}: keep one, or give images an ending")
+
+
 def damaged(path: Path, error: BaseException) -> DataError:
     """The error of a file that cannot be read."""
     return DataError(f"{path} cannot be read ({type(error).__name__}): copy it again")

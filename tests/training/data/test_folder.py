@@ -229,6 +229,22 @@ def test_two_pictures_of_one_name_and_no_root_are_refused(tmp_path: Path) -> Non
         open_data("folder", "train")
 
 
+def test_a_list_does_not_choose_between_two_pictures_of_one_name(tmp_path: Path) -> None:
+    """A list that says 000.png would be served 000.jpg, whose labels are another picture's."""
+    folder = layouts.folder(tmp_path)
+    (folder / "train.txt").write_text("day0/000.png\nday0/002.webp\n")
+    (folder / "images" / "day0" / "004.png").symlink_to(folder / "images" / "day0" / "004.jpg")
+    assert check(str(folder)).ok
+    layouts.picture(folder / "images" / "day0" / "000.jpg", layouts.flat(99))
+    data = open_data("folder", "train", root=folder)
+    with pytest.raises(DataError, match=r"000\.jpg and .*000\.png are both named 'day0/000': keep one"):
+        data[0]
+    (fault,) = check(str(folder)).faults
+    assert "are both named 'day0/000'" in fault
+    (folder / "dataset.yaml").write_text(layouts.FORM.replace("images: images/{}", "images: images/{}.png"))
+    assert abs(int(open_data("folder", "train", root=folder)[0].image[0, 0, 0])) <= 2
+
+
 def test_what_the_documentation_shows_is_read(tmp_path: Path) -> None:
     text = (Path(__file__).resolve().parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
     form, mixture = (part.partition("```")[0] for part in text.split("```yaml\n")[1:])
