@@ -19,7 +19,7 @@ from .data import open_data
 from .data.files import find
 from .data.mixture import Mixture
 from .data.sample import Dataset
-from .data.values import Checked, task_fault
+from .data.values import Checked, tasks_fault
 from .evaluation.recalibrate import recalibration_batches
 from .layout import laid_out
 from .optimization.objective import LOSSES
@@ -81,11 +81,10 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
         raise DataError(f"{data.train.name} needs a task, and an image in each split, to train on")
     if data.train.tasks != data.validation.tasks:
         raise DataError(f"{data.train.name}: train and validation must have the same tasks, in the same order")
+    fault = tasks_fault(data.tasks)
+    if fault:
+        raise DataError(f"{data.train.name}: {fault}")
     known = [task.name for task in data.tasks]
-    for task in data.tasks:
-        fault = task_fault(task)
-        if fault:
-            raise DataError(f"{data.train.name}: the task {task.name!r} {fault}")
     for name in known:
         # A decoder is a module under its task's name, and a task's loss stands under it among the others of the log.
         if "." in name or not name or name in LOSSES or hasattr(torch.nn.ModuleDict(), name):

@@ -91,6 +91,25 @@ def test_a_task_that_cannot_be_answered_is_refused(task: Task, said: str, tmp_pa
         train(recipe_of([]), tmp_path, data=TrainingData(Only(10, 0), Only(4, 1)))
 
 
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        (("depth",), r"one of its tasks is a str: give a pliant\.runtime\.format\.tasks\.Task"),
+        ((*TASKS, None), "one of its tasks is a NoneType: give a"),
+        ((*TASKS, replace(TASKS[1], name=TASKS[0].name)), "two of its tasks are called 'segmentation': give one"),
+    ],
+)
+def test_tasks_that_are_none_or_of_one_name_are_refused(tasks: tuple[Task, ...], said: str, tmp_path: Path) -> None:
+    """Of two decoders of one name the first would be lost."""
+
+    class Odd(Rooms):
+        pass
+
+    Odd.tasks = tasks
+    with pytest.raises(DataError, match=f"rooms: {said}"):
+        train(recipe_of([]), tmp_path, data=TrainingData(Odd(10, 0), Odd(4, 1)))
+
+
 def test_a_wrong_sample_of_ones_own_ends_the_training_with_its_index(tmp_path: Path) -> None:
     """Pictures in 0..1 would be trained on as black ones; a class too many would be an IndexError of torch."""
 

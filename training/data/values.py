@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,20 @@ class Checked:
         return sample
 
 
-def task_fault(task: Task) -> str | None:
+def tasks_fault(tasks: Sequence[Any]) -> str | None:
+    """What is wrong with the tasks of a data set, and what to give instead; else None."""
+    for task in tasks:
+        if not isinstance(task, Task):
+            return f"one of its tasks is a {type(task).__name__}: give a pliant.runtime.format.tasks.Task"
+        fault = _task_fault(task)
+        if fault:
+            return f"the task {task.name!r} {fault}"
+    names = [task.name for task in tasks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return None if twice is None else f"two of its tasks are called {twice!r}: give one of them another name"
+
+
+def _task_fault(task: Task) -> str | None:
     """What of a task no network can be built for, or no answer decoded, and what to give instead; else None."""
     if task.kind not in KINDS:
         return f"is of the kind {task.kind!r}: give {', '.join(KINDS[:-1])} or {KINDS[-1]}"
@@ -69,6 +83,8 @@ def _fault(sample: Any, tasks: dict[str, Task]) -> str | None:
     image = sample.image
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         return f"its image is {_said(image)}: give uint8 RGB from 0 to 255 of the shape (height, width, 3)"
+    if not isinstance(sample.targets, dict):
+        return f"its targets are a {type(sample.targets).__name__}: give a dict of arrays by task, empty without labels"
     for name, target in sample.targets.items():
         if name not in tasks:
             return f"it has a target of {name!r}, but the tasks are {', '.join(tasks)}: leave it out, or name it as one"
@@ -83,6 +99,8 @@ def _target_fault(task: Task, target: Any, shape: tuple[int, ...]) -> str | None
         return f"is {_said(target)}: give a numpy array of numbers"
     if target.shape != shape:
         return f"has the shape {target.shape}, its image asks for {shape}: give labels of the size of the image"
+    if task.kind == "normals" and target.dtype.kind != "f":
+        return f"is {_said(target)}: give unit vectors as float32"
     if shape and not np.can_cast(np.uint8, target.dtype):
         return f"is {_said(target)}, which cannot hold {IGNORED[task.kind]}, nothing known: give uint8"
     if task.kind in _CLASSES and target.dtype.kind == "f":

@@ -63,6 +63,8 @@ def test_an_image_of_another_kind_is_refused(image: Any, said: str) -> None:
         ("depth", np.full((4, 6), np.nan, np.float32), "has values that are not finite: give metres, or 0"),
         ("depth", np.full((4, 6), -1.0), "has negative values: give metres, or 0"),
         ("normals", np.ones((4, 6, 3), np.float32), "has vectors that are not of length one: give unit vectors"),
+        ("normals", np.zeros((4, 6, 3), np.uint8), r"is uint8 of the shape \(4, 6, 3\): give unit vectors as float32"),
+        ("normals", np.zeros((4, 6, 3), bool), r"is bool of the shape \(4, 6, 3\): give unit vectors as float32"),
         ("edges", np.full((4, 6), 3, np.uint8), "has values other than 0, 1 and 255: give 0 or 1, or 255"),
         ("edges", np.ones((4, 6), bool), r"is bool of the shape \(4, 6\), which cannot hold 255, .*: give uint8"),
         ("rooms", np.array(1), "but the tasks are segmentation, depth, normals, edges, room: leave it out"),
@@ -79,6 +81,12 @@ def test_what_is_no_sample_is_refused() -> None:
         DataError, match=r"mine: sample 0: it is a tuple: give a pliant\.training\.data\.sample\.Sample"
     ):
         Checked(One((IMAGE, {})))[0]
+
+
+@pytest.mark.parametrize(("targets", "said"), [(None, "NoneType"), ([1], "list")])
+def test_targets_that_are_no_table_are_refused(targets: Any, said: str) -> None:
+    with pytest.raises(DataError, match=f"mine: sample 0: its targets are a {said}: give a dict of arrays by task"):
+        Checked(One(Sample(IMAGE, targets)))[0]
 
 
 def test_right_samples_pass_as_they_are() -> None:
