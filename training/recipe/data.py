@@ -50,8 +50,8 @@ class DataRecipe(Part):
     def _mixed(self) -> DataRecipe:
         if (self.name == "mixture") != bool(self.of):
             raise ValueError("`name: mixture` and `of`, a list of data sets, belong together")
-        if self.of and (self.tasks is not None or self.counts != Counts()):
-            raise ValueError("tasks and counts of a mixture are said beside each data set in `of`")
+        if self.of and (self.tasks is not None or self.counts != Counts() or self.seed):
+            raise ValueError("tasks, counts and seed of a mixture are said beside each data set in `of`")
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -24,7 +24,20 @@ class Part(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_bool_for_number(cls, value: Any, info: Any) -> Any:
-        """`epochs: yes` is true in YAML, and pydantic would read it as 1."""
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+        """`epochs: yes` is true in YAML, and pydantic would read it as 1; so too in lists and tables of numbers."""
+        kind = cls.model_fields[info.field_name].annotation
+        # Sections look at their own keys, some of which are true or false.
+        found = isinstance(value, bool) if _has_section(kind) else _has_bool(value)
+        if found and kind is not bool:
             raise ValueError("true and false are no value for this key")
         return value
+
+
+def _has_section(kind: Any) -> bool:
+    inner = get_args(kind)
+    return any(map(_has_section, inner)) if inner else isinstance(kind, type) and issubclass(kind, Part)
+
+
+def _has_bool(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return isinstance(value, bool) or any(map(_has_bool, inner))
