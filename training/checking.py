@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..devices.errors import DataError, RecipeError
 from .data import NAMES
-from .data.check import Found, Progress, Source, check_data
+from .data.check import Found, Progress, Source, check_data, unjudged
 from .data.cifar_files import RECORDS
 from .data.folder_form import FORM
-from .prepare import open_split, pretrained_path
+from .prepare import name_fault, open_split, pretrained_path
 from .recipe.data import DataRecipe
 from .recipe.file import find_recipe, load_recipe
 from .recipe.recipe import Recipe
@@ -47,7 +48,10 @@ def check(what: str, root: Path | None = None, progress: Progress | None = None)
         mixed = recipe if recipe.data.of else None
     for source in sources:
         check_data(found, source, progress)
-    if mixed is not None and found.ok:
+    if mixed is None:
+        for row in found.splits:
+            _check_names(found, row.data, row.labelled)
+    elif found.ok:
         _check_mixture(found, mixed)
     return found
 
@@ -58,14 +62,33 @@ def _rooted(recipe: Recipe, root: Path | None) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": root})})
 
 
+def _check_names(found: Found, place: str, tasks: Iterable[str]) -> None:
+    for name in tasks:
+        fault = name_fault(name)
+        if fault:
+            found.add(f"{place}: {fault}")
+
+
 def _check_mixture(found: Found, recipe: Recipe) -> None:
-    """What parts that are well by themselves do to each other: tasks of one name that differ, images of many sizes."""
+    """What parts that are well by themselves do to each other: tasks of one name that differ, images of many sizes.
+
+    And what they need each other for: a task is judged by the labels of all parts.
+    """
     for split in _TRAINED_ON:
         try:
-            open_split(recipe, split)
+            data = open_split(recipe, split)
         except DataError as error:
             found.add(str(error))
             return
+    labelled = {task.name: 0 for task in data.tasks}
+    _check_names(found, data.name, labelled)
+    judged = [row for row in found.splits if row.split == "validation"]
+    for row, source in zip(judged, recipe.data.sources, strict=True):
+        for task, count in row.labelled.items():
+            labelled[source.rename.get(task, task)] += count
+    for task, count in labelled.items():
+        if not count:
+            found.add(unjudged(data.name, task))
 
 
 def _check_weights(found: Found, recipe: Recipe) -> None:
@@ -103,6 +126,7 @@ def _of_recipe(data: DataRecipe) -> list[Source]:
             counts={split: getattr(source.counts, split) for split in _TRAINED_ON},
             splits=_TRAINED_ON,
             one_size=True,
+            part=bool(data.of),
         )
         for source in data.sources
     ]

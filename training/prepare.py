@@ -86,9 +86,9 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
         raise DataError(f"{data.train.name}: {fault}")
     known = [task.name for task in data.tasks]
     for name in known:
-        # A decoder is a module under its task's name, and a task's loss stands under it among the others of the log.
-        if "." in name or not name or name in LOSSES or hasattr(torch.nn.ModuleDict(), name):
-            raise RecipeError(f"{recipe.name}: a task cannot be called {name!r}: give it another name")
+        misnamed = name_fault(name)
+        if misnamed:
+            raise RecipeError(f"{recipe.name}: {misnamed}")
     for section, names in (
         ("training.losses", recipe.training.losses),
         *(("search.preferences", preference) for preference in recipe.search.preferences),
@@ -99,6 +99,15 @@ def checked(data: TrainingData, recipe: Recipe) -> TrainingData:
                 hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
                 raise RecipeError(f"{recipe.name}: {section} names the task {name!r}, which the data has not; {hint}")
     return data
+
+
+def name_fault(name: str) -> str | None:
+    """Why no task can be called `name`, else None.
+
+    A decoder is a module under its task's name, and a task's loss stands under it among the others of the log.
+    """
+    taken = "." in name or not name or name in LOSSES or hasattr(torch.nn.ModuleDict(), name)
+    return f"a task cannot be called {name!r}: give it another name" if taken else None
 
 
 def given(data: TrainingData, recipe: Recipe) -> TrainingData:

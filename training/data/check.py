@@ -60,7 +60,8 @@ class Source:
     """A data set to check; the arguments are those of `open_data`, `counts` by split.
 
     Without `splits` it is the whole data set: every split, and of a folder the labels that belong to no picture. With
-    `one_size` pictures of several sizes are a fault, as they are for a training that says no size.
+    `one_size` pictures of several sizes are a fault, as they are for a training that says no size. A `part` is judged
+    with the others of its mixture, which may have the labels that it lacks for validation.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Source:
     counts: Mapping[str, int | None] = field(default_factory=dict)
     splits: tuple[str, ...] | None = None
     one_size: bool = False
+    part: bool = False
 
 
 def check_data(found: Found, source: Source, progress: Progress | None = None) -> None:
@@ -91,7 +93,7 @@ def check_data(found: Found, source: Source, progress: Progress | None = None) -
             row.labelled.update({task: row.labelled[task] + 1 for task in sample.targets})
         if isinstance(data, FileDataset):
             _check_names(found, data, split, split_of)
-            _check_labelled(found, data, split)
+            _check_labelled(found, data, split, source.part)
     if source.one_size and source.size is None and len(sizes) > 1:
         found.add(_several(source.name, sizes))
     if source.splits is None and source.name == "folder" and source.root is not None:
@@ -162,13 +164,24 @@ def _check_names(found: Found, data: FileDataset, split: str, split_of: dict[str
         split_of.setdefault(stem, split)
 
 
-def _check_labelled(found: Found, data: FileDataset, split: str) -> None:
-    """A task without any label in `train`, which is a wrong pattern rather than a data set with gaps."""
+def unjudged(place: object, task: str) -> str:
+    """The fault of a task that no picture for validation is labelled for."""
+    return (
+        f"{place}: no picture for validation is labelled for {task}, which would have no quality: label some, put "
+        "labelled ones there, or leave the task out (data.tasks)"
+    )
+
+
+def _check_labelled(found: Found, data: FileDataset, split: str, part: bool) -> None:
+    """A task without any label in `train`, a wrong pattern rather than a data set with gaps, or in `validation`."""
     if split == "train" and not data.complete:
         try:
             data.require_labels()
         except DataError as error:
             found.add(str(error))
+    if split == "validation" and not data.complete and not part:
+        for task in data.unlabelled():
+            found.add(unjudged(data.place, task))
 
 
 def _check_strays(found: Found, folder: Path) -> None:

@@ -137,6 +137,10 @@ class FileDataset:
                     f"missing; data.tasks leaves out a task that you have no files of, such as {labels.task.name}"
                 )
 
+    def unlabelled(self) -> list[str]:
+        """The tasks for which no sample has a file."""
+        return [each.task.name for each in self._labels if not any(each.find(stem) for stem in self.stems)]
+
     def inspect(self, index: int) -> tuple[Sample | None, list[Fault]]:
         """What could be read of a sample, each target at its own size, and everything that is wrong with its files."""
         faults: list[Fault] = []

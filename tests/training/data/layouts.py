@@ -145,7 +145,8 @@ splits: {train: train.txt, validation: validation.txt, test: test.txt}
 
 
 def folder(root: Path, count: int = 6, form: str = FORM) -> Path:
-    """A user's folder: of the pictures 0, 1, 2 and so on, depth is known of the even ones, the scene of number 0."""
+    """A user's folder: of the pictures 0, 1, 2 and so on, depth is known of the even ones, the scene of number 0 and of
+    that for validation."""
     made = root / "mine"
     names = [f"day{number % 2}/{number:03d}" for number in range(count)]
     for number, name in enumerate(names):
@@ -155,7 +156,7 @@ def folder(root: Path, count: int = 6, form: str = FORM) -> Path:
             picture(made / "depth" / f"{name}.png", halves(1500, 0, np.uint16))
         array(made / "normals" / f"{name}.npy", halves((0.0, 1.0, 0.0), (0.0, 0.0, 0.0), np.float32))
         picture(made / "edges" / f"{name}.png", halves(255, 0))
-    (made / "scene.txt").write_text(f"{names[0]},office\n")
+    (made / "scene.txt").write_text(f"{names[0]},office\n{names[-2]},office\n")
     for split, part in (("train", names[: count - 2]), ("validation", names[-2:-1]), ("test", names[-1:])):
         listed(made / f"{split}.txt", part)
     (made / "dataset.yaml").write_text(form)

@@ -100,7 +100,7 @@ def test_a_folder_of_few_pictures_may_have_none_for_test(tmp_path: Path) -> None
         if _split_of(stem) == "test":
             path.unlink()
     recipe = tmp_path / "mine.yaml"
-    recipe.write_text(f"data: {{name: folder, root: {folder}, size: [20, 30]}}\n")
+    recipe.write_text(f"data: {{name: folder, root: {folder}, size: [20, 30], tasks: [rooms, edges]}}\n")
     found = check(str(recipe))
     assert found.ok
     assert [row.split for row in found.splits] == ["train", "validation"]
