@@ -83,9 +83,10 @@ def _fault(sample: Any, tasks: dict[str, Task]) -> str | None:
     image = sample.image
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         return f"its image is {_said(image)}: give uint8 RGB from 0 to 255 of the shape (height, width, 3)"
-    if not isinstance(sample.targets, dict):
-        return f"its targets are a {type(sample.targets).__name__}: give a dict of arrays by task, empty without labels"
-    for name, target in sample.targets.items():
+    targets: Any = sample.targets
+    if not isinstance(targets, dict):
+        return f"its targets are a {type(targets).__name__}: give a dict of arrays by task, empty without labels"
+    for name, target in targets.items():
         if name not in tasks:
             return f"it has a target of {name!r}, but the tasks are {', '.join(tasks)}: leave it out, or name it as one"
         fault = _target_fault(tasks[name], target, target_shape(tasks[name].kind, image.shape[:2]))
