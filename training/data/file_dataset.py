@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -32,8 +32,12 @@ class Place:
 
     def find(self, stem: str) -> Path | None:
         """The file of a sample, or None."""
+        return next(self.there(stem), None)
+
+    def there(self, stem: str) -> Iterator[Path]:
+        """The files of a sample that exist, by pattern."""
         # Not `path.is_file`, which raises where a list names something too long for a file.
-        return next((path for path in self.candidates(stem) if os.path.isfile(path)), None)
+        return (path for path in self.candidates(stem) if os.path.isfile(path))
 
     def candidates(self, stem: str) -> list[Path]:
         """Every file that it may be."""
@@ -176,15 +180,15 @@ class FileDataset:
         return image
 
     def _picture(self, stem: str) -> Path:
-        candidates = self._images.candidates(stem)
-        found = [path for path in candidates if os.path.isfile(path)]
-        if not found:
-            raise missing(*candidates)
-        for other in found[1:]:
+        found = self._images.there(stem)
+        path = next(found, None)
+        if path is None:
+            raise missing(*self._images.candidates(stem))
+        for other in found:
             # Where small letters and capitals are one, two names may be of one file.
-            if not os.path.samefile(found[0], other):
-                raise twins(found[0], other, stem)
-        return found[0]
+            if not os.path.samefile(path, other):
+                raise twins(path, other, stem)
+        return path
 
 
 def _weight(sample: Sample) -> int:

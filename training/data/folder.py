@@ -26,12 +26,15 @@ Array = npt.NDArray[Any]
 
 NAME = "folder"
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-# As programs write them: in small letters, in capitals, or with one (.Png).
-PICTURE_ENDINGS, _ARRAY_ENDINGS = (
-    (*endings, *(each.upper() for each in endings), *(f".{each[1:].title()}" for each in endings))
-    for endings in (PICTURES, (".npy", ".mat"))
-)
-LABEL_ENDINGS = (*_ARRAY_ENDINGS, *PICTURE_ENDINGS)
+
+
+def _spelled(endings: Sequence[str]) -> tuple[str, ...]:
+    """Endings as programs write them: in small letters, in capitals, or with one (.Png)."""
+    return (*endings, *(each.upper() for each in endings), *(f".{each[1:].title()}" for each in endings))
+
+
+PICTURE_ENDINGS = _spelled(PICTURES)
+LABEL_ENDINGS = (*_spelled((".npy", ".mat")), *PICTURE_ENDINGS)
 _TRAIN, _VALIDATION = 0.8, 0.9
 
 
