@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..devices.errors import ConfigError
 from .channels import Channels, Ranges, prefixes, slice_ranges
+from .convolution import convolve
 from .norm import SlimBatchNorm2d
 from .setting import Setting
 from .space import SubnetConfig
@@ -54,12 +55,8 @@ class SlimConv2d(nn.Conv2d):
         weight = slice_ranges(weight, ranges["weight"])
         bias = None if self.bias is None else slice_ranges(self.bias, ranges["bias"])
         groups = self.groups_at(setting.config)
-        strided = self.kernel_size == (1, 1) and self.stride != (1, 1)
-        if strided and values.device.type == "cpu" and not values.is_contiguous():
-            # The same sum. torch 2.13's CPU backward of a strided 1x1 convolution with fewer than 16 input channels
-            # corrupts memory on channels-last features, which are what a supernet is trained on.
-            return F.conv2d(values[:, :, :: self.stride[0], :: self.stride[1]], weight, bias, groups=groups)
-        return F.conv2d(values, weight, bias, self.stride, self.padding, self.dilation, groups)
+        padding = (int(self.padding[0]), int(self.padding[1]))
+        return convolve(values, weight, bias, self.stride, padding, self.dilation, groups)
 
     def _rounded(self, values: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
         """The full-width weight and what is read, as the setting rounds them."""
