@@ -15,7 +15,43 @@ from .errors import one_line
 from .part import Part
 
 _LARGEST = 1 << 20
+_MOST, _LONG = 100_000, 100
 P = TypeVar("P", bound=Part)
+
+
+class _Refused(Exception):
+    """A document that is YAML, but not one to follow; what is said of it follows its name."""
+
+
+class _Bounded(yaml.SafeLoader):
+    """A loader that counts what a document says with its aliases written out, for all that follows walks through it.
+
+    A few lines of aliases of aliases stand for millions of values.
+    """
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self._count, self._sizes = 0, dict[str, int]()
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event, before = self.peek_event(), self._count
+        node = super().compose_node(parent, index)
+        if not isinstance(event, yaml.AliasEvent):
+            # A long text counts for several values: it is written out with every alias, too.
+            self._count += 1 + (len(event.value) // _LONG if isinstance(event, yaml.ScalarEvent) else 0)
+            if event.anchor is not None:
+                self._sizes[event.anchor] = self._count - before
+        elif event.anchor in self._sizes:
+            self._count += self._sizes[event.anchor]
+        else:
+            raise _Refused(
+                f"line {event.start_mark.line + 1}: *{event.anchor} stands inside what it stands for: write it out"
+            )
+        if self._count > _MOST:
+            raise _Refused(
+                f"line {event.start_mark.line + 1}: more than {_MOST:,} values, aliases written out: leave some out"
+            )
+        return node
 
 
 def checked_as(kind: type[P], entry: Any, place: str, lines: Mapping[str, int], fault: type[PliantError]) -> P:
@@ -41,9 +77,12 @@ def text_of(path: Path, what: str, fault: type[PliantError]) -> str:
 def parsed(text: str, place: str, fault: type[PliantError]) -> tuple[Any, dict[str, int]]:
     """Plain data, and the line of every dotted key."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = _Bounded(text)
+        root = loader.get_single_node()
         lines = dict(_key_lines(root, "", place, fault)) if root is not None else {}
-        return yaml.safe_load(text), lines
+        return (loader.construct_document(root) if root is not None else None), lines
+    except _Refused as error:
+        raise fault(f"{place} {error}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{place} line {mark.line + 1}" if mark else place
