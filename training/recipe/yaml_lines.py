@@ -22,6 +22,9 @@ P = TypeVar("P", bound=Part)
 class _Refused(Exception):
     """A document that is YAML, but not one to follow; what is said of it follows its name."""
 
+    def __init__(self, event: Any, what: str):
+        super().__init__(f"line {event.start_mark.line + 1}: {what}")
+
 
 class _Bounded(yaml.SafeLoader):
     """A loader that counts what a document says with its aliases written out, for all that follows walks through it.
@@ -34,7 +37,8 @@ class _Bounded(yaml.SafeLoader):
         self._count, self._sizes = 0, dict[str, int]()
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event, before = self.peek_event(), self._count
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        before = self._count
         node = super().compose_node(parent, index)
         if not isinstance(event, yaml.AliasEvent):
             # A long text counts for several values: it is written out with every alias, too.
@@ -44,13 +48,9 @@ class _Bounded(yaml.SafeLoader):
         elif event.anchor in self._sizes:
             self._count += self._sizes[event.anchor]
         else:
-            raise _Refused(
-                f"line {event.start_mark.line + 1}: *{event.anchor} stands inside what it stands for: write it out"
-            )
+            raise _Refused(event, f"*{event.anchor} stands inside what it stands for: write it out")
         if self._count > _MOST:
-            raise _Refused(
-                f"line {event.start_mark.line + 1}: more than {_MOST:,} values, aliases written out: leave some out"
-            )
+            raise _Refused(event, f"more than {_MOST:,} values, aliases written out: leave some out")
         return node
 
 
