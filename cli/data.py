@@ -46,7 +46,8 @@ def check(
     """Read every picture and label of a data set and say what is missing or wrong, file by file.
 
     Of a recipe only what it trains on is checked. Exit code 1 when anything is
-    missing or wrong. The first 40 faults are printed, --json has up to 10,000.
+    missing or wrong; notes are of what may be meant, such as depths outside the
+    range. The first 40 of each are printed, --json has up to 10,000.
 
     \b
     Examples:
@@ -71,7 +72,15 @@ def _entry(what: str, found: Found) -> dict[str, Any]:
     splits = [
         {"data": row.data, "split": row.split, "samples": row.samples, "labelled": row.labelled} for row in found.splits
     ]
-    return {"data": what, "ok": found.ok, "splits": splits, "faults": found.faults, "faults_in_all": found.count}
+    return {
+        "data": what,
+        "ok": found.ok,
+        "splits": splits,
+        "faults": found.faults,
+        "faults_in_all": found.count,
+        "notes": found.notes,
+        "notes_in_all": found.noted,
+    }
 
 
 def _print(what: str, found: Found) -> None:
@@ -81,10 +90,18 @@ def _print(what: str, found: Found) -> None:
     ]
     if rows:
         print_table(("data", "split", "samples", "labelled"), rows)
-    for line in found.faults[:_PRINTED]:
+    _print_lines(found.faults, found.count)
+    _print_lines([f"note: {line}" for line in found.notes], found.noted)
+    said = _counted(found.count, "fault") if found.count else "all is there"
+    print(f"{what}: {said}" + (f", {_counted(found.noted, 'note')}" if found.noted else ""))
+
+
+def _print_lines(lines: list[str], count: int) -> None:
+    for line in lines[:_PRINTED]:
         print(line)
-    if found.count > _PRINTED:
-        print(f"... and {found.count - _PRINTED} more")
-    print(
-        f"{what}: {found.count} {'fault' if found.count == 1 else 'faults'}" if found.count else f"{what}: all is there"
-    )
+    if count > _PRINTED:
+        print(f"... and {count - _PRINTED} more")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ..training.data import layouts
@@ -51,6 +52,17 @@ def test_json_says_the_same(pliant: Terminal, tmp_path: Path) -> None:
     text = pliant("data", "check", folder)
     assert sum("is not there" in line for line in text.out.splitlines()) == 40
     assert text.out.splitlines()[-2:] == ["... and 23 more", f"{folder}: 63 faults"]
+
+
+def test_notes_are_shown_and_fail_nothing(pliant: Terminal, tmp_path: Path) -> None:
+    folder = layouts.nyud(tmp_path)
+    layouts.array(folder / "depth" / "000002.npy", layouts.halves(20.0, 40.0, np.float32))
+    said = pliant("data", "check", "nyudv2", "--root", tmp_path)
+    assert said.code == 0
+    note = f"{folder}/depth/000002.npy has 600 of 600 known depths outside 0.5 to 10 metres, from 20 to 40"
+    assert said.out.splitlines()[-2:] == [f"note: {note}", "nyudv2: all is there, 1 note"]
+    found = json.loads(pliant("data", "check", "nyudv2", "--root", tmp_path, "--json").out)
+    assert (found["ok"], found["notes"], found["notes_in_all"]) == (True, [note], 1)
 
 
 def test_a_built_in_recipe_can_be_checked(pliant: Terminal) -> None:

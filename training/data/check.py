@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...devices.errors import DataError
 from . import open_data
+from .depths import Depths
 from .file_dataset import FileDataset
 from .folder import splits_of
 from .folder_form import read_form
@@ -33,11 +34,16 @@ class SplitFound:
 
 @dataclass
 class Found:
-    """What a check finds: the splits, the first `MOST` faults, each a whole line, and how many there are in all."""
+    """What a check finds: the splits, the first `MOST` faults, each a whole line, and how many there are in all.
+
+    The same of `notes`: what is odd and worth a look, but may be meant.
+    """
 
     splits: list[SplitFound] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     count: int = 0
+    notes: list[str] = field(default_factory=list)
+    noted: int = 0
     _said: set[int] = field(default_factory=set)
 
     @property
@@ -47,12 +53,20 @@ class Found:
 
     def add(self, line: str) -> None:
         """Take a fault, once: files that several splits share are read for each."""
+        self.count += self._take(line, self.faults)
+
+    def note(self, line: str) -> None:
+        """Take a note, once."""
+        self.noted += self._take(line, self.notes)
+
+    def _take(self, line: str, kept: list[str]) -> bool:
         key = hash(line)
-        if key not in self._said:
-            self._said.add(key)
-            self.count += 1
-            if len(self.faults) < MOST:
-                self.faults.append(line)
+        if key in self._said:
+            return False
+        self._said.add(key)
+        if len(kept) < MOST:
+            kept.append(line)
+        return True
 
 
 @dataclass(frozen=True)
@@ -88,9 +102,14 @@ def check_data(found: Found, source: Source, progress: Progress | None = None) -
             # Rendered when they are asked for: there is no file that could be wrong.
             row.labelled = {task.name: len(data) for task in data.tasks}
             continue
-        for sample in _samples(found, data, f"{data.name} {split}", progress):
+        depths = Depths(data.tasks, _units(source))
+        for index, sample in _samples(found, data, f"{data.name} {split}", progress):
+            for task, said in depths.look(sample.targets).items():
+                found.note(f"{_file_of(data, index, task)} {said}")
             sizes[sample.image.shape[:2]] += 1
             row.labelled.update({task: row.labelled[task] + 1 for task in sample.targets})
+        for said in depths.faults():
+            found.add(f"{_place_of(data)}: {split}: {said}")
         if isinstance(data, FileDataset):
             _check_names(found, data, split, split_of)
             _check_labelled(found, data, split, source.part)
@@ -111,6 +130,24 @@ def _opened(found: Found, source: Source, split: str) -> Dataset | None:
         return None
 
 
+def _units(source: Source) -> dict[str, float]:
+    """Metres of a stored 1, by task."""
+    if source.name != "folder" or source.root is None:
+        return {}
+    return {name: form.unit for name, form in read_form(source.root).tasks.items()}
+
+
+def _place_of(data: Dataset) -> object:
+    return data.place if isinstance(data, FileDataset) else data.name
+
+
+def _file_of(data: Dataset, index: int, task: str) -> str:
+    """What a line calls the label of a sample: its file, where it has one."""
+    return (
+        str(data.label_file(index, task)) if isinstance(data, FileDataset) else f"{data.name}: picture {index}: {task}"
+    )
+
+
 def _several(name: str, sizes: Counter[tuple[int, ...]]) -> str:
     said = ", ".join(f"{number} of {height}x{width}" for (height, width), number in sizes.most_common(3))
     more = f" and {len(sizes) - 3} more sizes" if len(sizes) > 3 else ""
@@ -127,14 +164,14 @@ def _splits(found: Found, source: Source) -> Sequence[str]:
         return ()
 
 
-def _samples(found: Found, data: Dataset, what: str, progress: Progress | None) -> Iterator[Sample]:
-    """What can be read; the faults are taken down on the way."""
+def _samples(found: Found, data: Dataset, what: str, progress: Progress | None) -> Iterator[tuple[int, Sample]]:
+    """What can be read, each with its index; the faults are taken down on the way."""
     for index in range(len(data)):
         sample, faults = _inspected(data, index)
         for line in faults:
             found.add(line)
         if sample is not None:
-            yield sample
+            yield index, sample
         if progress is not None:
             progress(f"checking {what}", index + 1, len(data))
 

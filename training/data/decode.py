@@ -57,8 +57,16 @@ def metres(values: Array, scale: float = 1.0, ignore: Sequence[float] = ()) -> n
         depth = np.where(unknown, 0, flat).astype(np.float32) * np.float32(scale)
     farthest = float(depth.max(initial=0.0))
     if farthest > _FARTHEST:
-        raise ValueError(f"holds depths up to {farthest:.0f} metres: say what unit they are in (0.001 is a millimetre)")
+        raise ValueError(_too_far(flat[~unknown], scale, farthest))
     return depth
+
+
+def _too_far(stored: Array, scale: float, farthest: float) -> str:
+    """What is wrong with depths of which `farthest` is too far: a number that stands for "no depth", or the unit."""
+    end = np.iinfo(stored.dtype).max if stored.dtype.kind in "iu" else None
+    if end is not None and float(stored[stored != end].max(initial=0)) * scale <= _FARTHEST:
+        return f"holds {end}, which would be {farthest:.0f} metres: say ignore: [{end}] if that is no depth"
+    return f"holds depths up to {farthest:.0f} metres: say what unit they are in (0.001 is a millimetre)"
 
 
 def unit_vectors(values: Array, frame: Frame = "camera") -> npt.NDArray[np.float32]:

@@ -145,6 +145,11 @@ class FileDataset:
         """The tasks for which no sample has a file."""
         return [each.task.name for each in self._labels if not any(each.find(stem) for stem in self.stems)]
 
+    def label_file(self, index: int, task: str) -> Path:
+        """The file with a sample's label for a task, or where it would be looked for."""
+        labels = next(each for each in self._labels if each.task.name == task)
+        return labels.find(self.stems[index]) or labels.expected(self.stems[index])
+
     def inspect(self, index: int) -> tuple[Sample | None, list[Fault]]:
         """What could be read of a sample, each target at its own size, and everything that is wrong with its files."""
         faults: list[Fault] = []

@@ -52,6 +52,16 @@ def test_depth_has_a_unit() -> None:
     )
     with pytest.raises(ValueError, match="up to 1500 metres: say what unit"):
         metres(np.array([[1500]], np.uint16))
+    with pytest.raises(ValueError, match="up to 65535 metres: say what unit"):
+        metres(np.array([[1500, 65535]], np.uint16))
+
+
+def test_the_largest_number_of_a_type_is_told_from_a_wrong_unit() -> None:
+    # As millimetres that would be four thousand kilometres, and no unit would mend it.
+    for end, kind, scale in ((65535, np.uint16, 1.0), (2**32 - 1, np.uint32, 0.001), (2**31 - 1, np.int32, 0.001)):
+        with pytest.raises(ValueError, match=rf"holds {end}, which would be \d+ metres: say ignore: \[{end}\]"):
+            metres(np.array([[3, end]], kind), scale)
+        assert metres(np.array([[3, end]], kind), scale, (end,)).tolist() == [[pytest.approx(3 * scale), 0.0]]
 
 
 @given(arrays.arrays(np.float64, (3, 4, 3), elements=st.floats(-1, 1)))
