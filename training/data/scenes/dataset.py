@@ -26,8 +26,8 @@ class Scenes:
     """`count` pictures of (height, width) pixels; picture i depends on seed, split and i alone.
 
     Samples are rendered one at a time when asked for, or all at once by `prepare`. They are kept
-    in memory (up to 4 GiB) and, by `prepare`, in the user's cache folder. Depth is exact to half a
-    millimetre, normals to 0.001. Raises DataError for an unknown split, task, size or count.
+    in memory (up to 4 GiB; those beyond are rendered each time) and, by `prepare`, in the user's cache folder. Depth is
+    exact to half a millimetre, normals to 0.001. Raises DataError for an unknown split, task, size or count.
     """
 
     name = "scenes"
