@@ -17,7 +17,7 @@ from pliant.training.data.nyud import TASKS
 from pliant.training.data.values import wrong_values
 
 from . import layouts
-from .test_real import camvid, cifar, kitchen
+from .archives import camvid, cifar, kitchen
 
 
 @pytest.mark.parametrize(("name", "make"), [("nyudv2", layouts.nyud), ("pascal-context", layouts.pascal)])

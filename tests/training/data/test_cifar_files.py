@@ -11,7 +11,7 @@ from pliant.devices.errors import DataError
 from pliant.training.data import cifar100, cifar_files, open_data
 
 from . import layouts
-from .test_real import real_root
+from .archives import real_root
 
 
 def small_cifar(monkeypatch: pytest.MonkeyPatch) -> None:

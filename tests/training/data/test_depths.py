@@ -9,7 +9,7 @@ import numpy as np
 from pliant.training.checking import check
 
 from . import layouts
-from .test_real import kitchen
+from .archives import kitchen
 
 
 def _form(depth: str) -> str:

@@ -13,7 +13,7 @@ from pliant.training.data import cifar100, cifar_files, dense, file_dataset, kep
 from pliant.training.data.kept import Kept
 
 from . import layouts
-from .test_real import Array, camvid
+from .archives import Array, camvid
 
 
 def test_values_are_kept_up_to_the_room(monkeypatch: pytest.MonkeyPatch) -> None:

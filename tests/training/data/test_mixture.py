@@ -1,4 +1,4 @@
-"""Samples with only some tasks labelled, and data sets of different tasks as one, all the way through training."""
+"""Data sets of different tasks as one, all the way through training."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import torch
 
 from pliant.devices.errors import DataError, RecipeError
 from pliant.export.quality import measure_quality, read_labelled
-from pliant.models.losses import loss
-from pliant.models.metrics import Metric
-from pliant.runtime.format.tasks import KINDS, Kind, Task
+from pliant.runtime.format.tasks import Task
 from pliant.search.quality.data import open_search_data
 from pliant.training import train
 from pliant.training.checkpoints.checkpoint import load_checkpoint
@@ -22,116 +20,12 @@ from pliant.training.data import Sample, open_data
 from pliant.training.data.batches import collate, epoch_batches
 from pliant.training.data.mixture import Mixture
 from pliant.training.evaluation.evaluator import Evaluator
-from pliant.training.layout import Inputs
-from pliant.training.optimization.step import train_step
 from pliant.training.prepare import open_split, open_training_data
 from pliant.training.recipe.recipe import Recipe
 
-from ..tiny import tiny_recipe, tiny_supernet
+from ..tiny import tiny_recipe
 from . import layouts
-
-SIZE = (6, 8)
-CLASSES = ("a", "b", "c")
-
-
-class Made:
-    """A data set of given samples."""
-
-    def __init__(self, name: str, tasks: tuple[Task, ...], samples: list[Sample]):
-        self.name, self.tasks, self._samples = name, tasks, samples
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._samples[index]
-
-
-def task_of(kind: Kind) -> Task:
-    classes = CLASSES if kind in ("segmentation", "classification") else ()
-    return Task(kind, kind, classes, value_range=(0.5, 10.0) if kind == "depth" else (-1.0, 1.0))
-
-
-def target_of(kind: Kind) -> layouts.Array:
-    chance = np.random.default_rng(1)
-    made: dict[Kind, layouts.Array] = {
-        "segmentation": chance.integers(0, 3, SIZE).astype(np.uint8),
-        "depth": chance.uniform(1, 5, SIZE).astype(np.float32),
-        "normals": np.broadcast_to(np.array([0, 0, -1], np.float32), (*SIZE, 3)),
-        "edges": chance.integers(0, 2, SIZE).astype(np.uint8),
-        "classification": np.array(2, np.int64),
-    }
-    return made[kind]
-
-
-def image(value: int = 0) -> layouts.Array:
-    return np.full((*SIZE, 3), value, np.uint8)
-
-
-def logits_of(task: Task, count: int) -> torch.Tensor:
-    shape = (count, task.channels) if task.kind == "classification" else (count, task.channels, *SIZE)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_without_a_label_has_no_loss_and_no_gradient(kind: Kind) -> None:
-    task = task_of(kind)
-    batch = collate([Sample(image(), {})] * 3, (task,))
-    logits = logits_of(task, 3)
-    value = loss(task, logits, batch.targets[kind])
-    value.backward()
-    assert value.item() == 0.0
-    assert logits.grad is not None
-    assert torch.count_nonzero(logits.grad) == 0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_samples_without_a_label_change_nothing_for_those_with_one(kind: Kind) -> None:
-    task = task_of(kind)
-    bare, labelled = Sample(image(), {}), Sample(image(), {kind: target_of(kind)})
-    mixed, alone = collate([bare, labelled, bare], (task,)), collate([labelled], (task,))
-    logits = logits_of(task, 3)
-    value = loss(task, logits, mixed.targets[kind])
-    value.backward()
-    expected = loss(task, logits[1:2], alone.targets[kind])
-    assert value.item() > 0.0
-    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert logits.grad is not None
-    assert torch.count_nonzero(logits.grad[[0, 2]]) == 0
-    assert torch.count_nonzero(logits.grad[1]) > 0
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_metrics_skip_what_has_no_label(kind: Kind) -> None:
-    task = task_of(kind)
-    bare, labelled = Sample(image(), {}), Sample(image(), {kind: target_of(kind)})
-    shapes = {"classification": (3, 3), "normals": (3, *SIZE, 3)}
-    outputs = np.random.default_rng(0).uniform(0.1, 1, shapes.get(kind, (3, *SIZE)))
-    outputs = outputs.astype(np.uint8) if kind == "segmentation" else outputs
-    both, alone, none = Metric(task), Metric(task), Metric(task)
-    both.update(outputs, collate([bare, labelled, bare], (task,)).targets[kind].numpy())
-    alone.update(outputs[1:2], collate([labelled], (task,)).targets[kind].numpy())
-    none.update(outputs, collate([bare] * 3, (task,)).targets[kind].numpy())
-    assert both.value() == alone.value()
-    assert math.isfinite(both.value())
-    assert math.isnan(none.value())
-
-
-def test_a_step_without_labels_of_a_task_leaves_its_decoder_where_it_is() -> None:
-    supernet = tiny_supernet()
-    space = supernet.space
-    images = torch.randn(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
-    targets = {"segmentation": torch.zeros(2, 32, 48, dtype=torch.int64), "depth": torch.zeros(2, 32, 48)}
-    before = {name: value.detach().clone() for name, value in supernet.named_parameters()}
-    optimizer = torch.optim.SGD(supernet.parameters(), lr=0.1)
-    recipe = tiny_recipe("training.soft_labels.weight=0").training
-    losses = train_step(supernet, optimizer, Inputs(images, targets), [space.widest, space.narrowest], recipe, 0)
-    assert losses.tasks["depth"] == 0.0
-    assert losses.tasks["segmentation"] > 0.0
-    moved = {name for name, value in supernet.named_parameters() if not torch.equal(value, before[name])}
-    assert any("decoders.segmentation" in name for name in moved)
-    assert not any("decoders.depth" in name for name in moved)
-
+from .made import Made, image, target_of, task_of
 
 ROOMS = Made(
     "rooms",

@@ -1,99 +1,15 @@
-"""Readers of real data: on small files of the same form, damaged in many ways, and on the real ones where they are."""
+"""Readers of real data: on small files of the same form, and on the real ones where they are."""
 
-import io
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from PIL import Image
 
 from pliant.devices.errors import DataError
 from pliant.training.data import open_data
 from pliant.training.data.batches import collate, epoch_batches
-from pliant.training.data.files import find
 
-Array = npt.NDArray[Any]
-PLACES = [Path(os.environ.get("PLIANT_DATA", "")), Path(__file__).resolve().parents[4] / "shared" / "data"]
-NAMES = {
-    "redkitchen": "redkitchen_rgbd_128x160.npz",
-    "camvid": "camvid_180x240.npz",
-    "cifar100-mtl": "cifar100_test.npz",
-}
-
-
-def real_root(name: str) -> Path:
-    for place in PLACES:
-        if (place / NAMES[name]).is_file():
-            return place
-    pytest.skip(f"{NAMES[name]} is neither in $PLIANT_DATA nor in ../shared/data")
-
-
-def encoded(images: list[Array], form: str, **options: Any) -> tuple[Array, Array]:
-    parts = []
-    for image in images:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, form, **options)
-        parts.append(np.frombuffer(buffer.getvalue(), dtype=np.uint8))
-    return np.concatenate(parts), np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
-
-
-def flat_images(count: int, height: int, width: int) -> list[Array]:
-    """Image i is of the grey 20 + 10 i."""
-    return [np.full((height, width, 3), 20 + 10 * index, dtype=np.uint8) for index in range(count)]
-
-
-def kitchen(folder: Path, **changes: Any) -> Path:
-    jpeg, offsets = encoded(flat_images(6, 128, 160), "JPEG", quality=95)
-    rng = np.random.default_rng(0)
-    arrays = {
-        "jpeg": jpeg,
-        "offsets": offsets,
-        "split": np.array([0, 1, 0, 2, 0, 3], dtype=np.uint8),
-        "depth_mm": rng.integers(0, 4000, (6, 128, 160)).astype(np.uint16),
-        "normal": rng.integers(-124, 125, (6, 128, 160, 3)).astype(np.int8),
-        "geo": rng.choice([0, 1, 2, 3, 4, 255], (6, 128, 160)).astype(np.uint8),
-        "occ_edge": rng.integers(0, 2, (6, 128, 160)).astype(np.uint8),
-    }
-    arrays["normal"][:, :4] = 0
-    return save(folder, "redkitchen_rgbd_128x160.npz", arrays, changes)
-
-
-def camvid(folder: Path, **changes: Any) -> Path:
-    jpeg, offsets = encoded(flat_images(3, 180, 240), "JPEG")
-    rng = np.random.default_rng(0)
-    arrays: dict[str, Any] = {}
-    for part in ("train", "val", "test"):
-        arrays[f"{part}_jpeg"], arrays[f"{part}_offsets"] = jpeg, offsets
-        arrays[f"{part}_seg"] = rng.integers(0, 12, (3, 180, 240)).astype(np.uint8)
-        arrays[f"{part}_edge"] = rng.integers(0, 2, (3, 180, 240)).astype(np.uint8)
-    return save(folder, "camvid_180x240.npz", arrays, changes)
-
-
-def cifar(folder: Path, file: str = "cifar100_test.npz", **changes: Any) -> Path:
-    webp, offsets = encoded(flat_images(8, 32, 32), "WEBP", lossless=True)
-    arrays = {
-        "webp": webp,
-        "offsets": offsets,
-        "coarse": np.array([0, 1, 0, 19, 1, 0, 5, 1], dtype=np.uint8),
-        "within": np.array([0, 4, 1, 2, 3, 2, 0, 1], dtype=np.uint8),
-        "fine_names": np.array([f"fine{i}".encode() for i in range(100)]),
-        "coarse_names": np.array([f"group{i}".encode() for i in range(20)]),
-        "fine_to_coarse": (np.arange(100) % 20).astype(np.uint8),
-        "fine_to_within": (np.arange(100) // 20).astype(np.uint8),
-    }
-    return save(folder, file, arrays, changes)
-
-
-def save(folder: Path, file: str, arrays: dict[str, Any], changes: dict[str, Any]) -> Path:
-    arrays = {key: values for key, values in {**arrays, **changes}.items() if values is not None}
-    np.savez_compressed(folder / file, **arrays)
-    return folder / file
-
-
-MAKE = {"redkitchen": kitchen, "camvid": camvid, "cifar100-mtl": cifar}
+from .archives import MAKE, NAMES, camvid, cifar, kitchen, real_root
 
 
 def test_red_kitchen_labels_are_decoded(tmp_path: Path) -> None:
@@ -157,121 +73,6 @@ def test_size_tasks_and_count_are_followed(name: str, tmp_path: Path) -> None:
         open_data(name, "tset", root=tmp_path)
     with pytest.raises(IndexError):
         data[1]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_missing_file_is_named_with_the_places_and_what_to_do(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
-        open_data(name, "test", root=tmp_path)
-    said = str(caught.value)
-    assert all(part in said for part in (NAMES[name], str(tmp_path), "put it there", "docs/data.md"))
-    assert "\n" not in said
-
-
-def test_places_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work, shared, named = tmp_path / "work", tmp_path / "shared" / "data", tmp_path / "named"
-    for folder in (work / "data", shared, named):
-        folder.mkdir(parents=True)
-    monkeypatch.chdir(work)
-    monkeypatch.setenv("PLIANT_DATA", str(named))
-    for folder in (work / "data", shared, named):
-        (folder / "some.npz").touch()
-    assert find("some.npz", None) == named / "some.npz"
-    monkeypatch.delenv("PLIANT_DATA")
-    assert find("some.npz", None) == shared / "some.npz"
-    (shared / "some.npz").unlink()
-    assert find("some.npz", None) == work / "data" / "some.npz"
-    with pytest.raises(DataError, match=r"some\.npz is not there"):
-        # A folder given by name is the only one.
-        find("some.npz", tmp_path)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("part", [0.0, 0.3, 0.9, 0.999])
-def test_a_truncated_file_is_one_error(name: str, part: float, tmp_path: Path) -> None:
-    path = MAKE[name](tmp_path)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
-    with pytest.raises(DataError, match=path.name):
-        open_data(name, "test", root=tmp_path)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_flipped_bytes_are_never_a_traceback(name: str, tmp_path: Path) -> None:
-    path = MAKE[name](tmp_path)
-    whole = path.read_bytes()
-    said = []
-    for place in np.linspace(0, len(whole) - 1, 40).astype(int):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
-        try:
-            data = open_data(name, "test", root=tmp_path)
-            [data[index] for index in range(len(data))]
-        except DataError as error:
-            said.append(str(error))
-    assert len(said) > 10
-    assert not any("\n" in line for line in said)
-
-
-@pytest.mark.parametrize("content", [b"not an archive", b"\x93NUMPY", b"PK\x03\x04"])
-def test_another_kind_of_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / NAMES["camvid"]).write_bytes(content)
-    with pytest.raises(DataError, match=r"camvid_180x240\.npz"):
-        open_data("camvid", "test", root=tmp_path)
-
-
-def test_a_single_array_and_a_pickle_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / NAMES["camvid"]
-    with path.open("wb") as file:
-        np.save(file, np.zeros(3))
-    with pytest.raises(DataError, match="not an"):
-        open_data("camvid", "test", root=tmp_path)
-    camvid(tmp_path, test_seg=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(DataError, match="damaged"):
-        open_data("camvid", "test", root=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"geo": None}, "no array 'geo'"),
-        ({"geo": np.zeros((6, 64, 80), np.uint8)}, "'geo' as uint8"),
-        ({"depth_mm": np.zeros((6, 128, 160), np.float32)}, "'depth_mm' as float32"),
-        ({"geo": np.zeros((5, 128, 160), np.uint8)}, "do not fit"),
-        ({"split": np.zeros(9, np.uint8)}, "do not fit"),
-        ({"split": np.full(6, 2, np.uint8)}, "do not fit|no pictures"),
-        ({"offsets": np.array([0, 5, 3, 9, 12, 14, 20], np.int64)}, "offsets that do not fit"),
-        ({"offsets": np.zeros(0, np.int64)}, "offsets that do not fit"),
-    ],
-)
-def test_wrong_content_is_named(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
-    kitchen(tmp_path, **changes)
-    with pytest.raises(DataError, match=said):
-        open_data("redkitchen", "train", root=tmp_path)
-
-
-def test_a_picture_that_is_none_or_of_another_size_is_named(tmp_path: Path) -> None:
-    jpeg, offsets = encoded(flat_images(6, 64, 64), "JPEG")
-    kitchen(tmp_path, jpeg=jpeg, offsets=offsets)
-    with pytest.raises(DataError, match=r"picture 2 .* is 64x64 pixels"):
-        open_data("redkitchen", "train", root=tmp_path)[1]
-    kitchen(tmp_path, jpeg=np.zeros(60, np.uint8), offsets=np.arange(0, 61, 10))
-    with pytest.raises(DataError, match="cannot be decoded"):
-        open_data("redkitchen", "train", root=tmp_path)[0]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"within": np.full(8, 5, np.uint8)},
-        {"coarse": np.full(8, 20, np.uint8)},
-        {"coarse": np.zeros(7, np.uint8)},
-        {"fine_to_within": np.zeros(100, np.uint8)},
-        {"coarse_names": np.array([b"\xff"] * 20)},
-    ],
-)
-def test_cifar_labels_that_cannot_be_are_refused(changes: dict[str, Any], tmp_path: Path) -> None:
-    cifar(tmp_path, **changes)
-    with pytest.raises(DataError, match="copy it again"):
-        open_data("cifar100-mtl", "test", root=tmp_path)
 
 
 @pytest.mark.parametrize(

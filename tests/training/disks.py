@@ -1,0 +1,53 @@
+"""Disks that are full, and what is written on them.
+
+A full disk is made by a limit on file sizes, which needs no rights, and where mounting is allowed also by a file system
+that is really full (`conftest.py`). Permissions stop nobody who runs as root, so folders are made unwritable by what
+stands in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from pliant.training.checkpoints.writing import save_checkpoint
+from pliant.training.optimization.schedule import make_optimizer, optimizer_tensors
+from pliant.training.progress import StepReport
+
+from .tiny import tiny_recipe, tiny_supernet
+
+SHORT = ("training.epochs=2", "data.counts.train=8", "data.counts.validation=4", "training.checkpoint_every=1")
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes, as on a disk that is full by then."""
+    resource = pytest.importorskip("resource", reason="limits on file sizes are POSIX's")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def save(out: Path, step: int) -> Path:
+    network = tiny_supernet(step)
+    recipe = tiny_recipe()
+    optimizer = make_optimizer(network, recipe.training)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    return save_checkpoint(out, network, optimizer_tensors(optimizer, network), recipe, step)
+
+
+def report(step: int) -> StepReport:
+    return StepReport(step, 4, 0, {"depth": 1.0}, 1.0, 0.0, 0.1, 1.0, None)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
