@@ -17,11 +17,11 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class StepReport:
-    """After a step: `losses` by task of its first subnet, the widest; the rest averaged over the step's subnets.
+    """After a step: `losses` by task of its first subnet, the widest; `total` averaged over all of its subnets.
 
-    `total` is the weighted sum that is trained, `distillation` is CI-KD, `soft_labels` those of the outputs.
-    `gradient_norm` is that before clipping, of the step's largest update. `step` counts finished steps out of `steps`;
-    `seconds_left` is None until it can be told.
+    `total` is the weighted sum of a subnet's losses. `distillation` is CI-KD and `soft_labels` those of the outputs,
+    each averaged over the subnets that were taught, 0 where none was. `gradient_norm` is that before clipping, of the
+    step's largest update. `step` counts finished steps out of `steps`; `seconds_left` is None until it can be told.
     """
 
     step: int
@@ -168,22 +168,22 @@ class NoLog:
 
 def _cut_back(path: Path, step: int) -> list[dict[str, Any]]:
     """Keep the whole lines up to `step`, and give those of quality; what a killed run wrote after its last checkpoint
-    comes again.
+    comes again. What is damaged goes, whatever bytes it is of.
     """
     if not path.exists():
         return []
     partial = path.with_name(".writing-metrics.jsonl")
     with writing(path, partial):
-        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        kept = [line for line in path.read_bytes().splitlines() if _step_of(line) <= step]
+        partial.write_bytes(b"".join(line + b"\n" for line in kept))
         partial.replace(path)
     return [entry for entry in map(json.loads, kept) if entry.get("kind") == "quality"]
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return float("inf")
 
 

@@ -112,9 +112,9 @@ def _read(folder: Path) -> Checkpoint:
         with torch.random.fork_rng(devices=[]):
             supernet = build_supernet(architecture, tasks, SearchSpace.from_json(record["space"]))
         supernet.load_state_dict(_tensors(folder / WEIGHTS))
-    except (PliantError, AttributeError, RuntimeError, TypeError) as error:
+    except (PliantError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder} does not fit this pliant: {' '.join(str(error).split())}") from error
-    return Checkpoint(folder, supernet.eval(), recipe, int(record["step"]), record.get("images"), record["metrics"])
+    return Checkpoint(folder, supernet.eval(), recipe, record["step"], record.get("images"), record["metrics"])
 
 
 def checked_record(folder: Path) -> dict[str, Any]:
@@ -127,6 +127,8 @@ def checked_record(folder: Path) -> dict[str, Any]:
             )
         if not isinstance(record, dict) or set(record) - _LATER != _KEYS:
             raise Damaged(f"{folder / RECORD} is not a record of version {VERSION}")
+        if not _sound(record):
+            raise Damaged(f"{folder / RECORD} says what no training wrote there")
         digests = record["digests"]
         if not {WEIGHTS, OPTIMIZER} <= set(digests) <= {WEIGHTS, OPTIMIZER, RAW, AUXILIARY}:
             raise Damaged(f"{folder / RECORD} names other files than a checkpoint has")
@@ -139,9 +141,16 @@ def checked_record(folder: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"cannot read {folder}: {error.strerror}; mend that, or remove it to go on from an older one"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(f"{folder} is no whole checkpoint: not a checkpoint's record") from error
     return record
+
+
+def _sound(record: dict[str, Any]) -> bool:
+    """Whether what is counted is a number, and what is looked into a mapping."""
+    counts = [record["step"], *(record[name] for name in _LATER & set(record) if record[name] is not None)]
+    mappings = [record[name] for name in ("digests", "metrics", "recipe", "tasks")]
+    return all(type(each) is int and each >= 0 for each in counts) and all(isinstance(each, dict) for each in mappings)
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

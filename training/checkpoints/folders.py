@@ -25,10 +25,15 @@ def steps(out: Path) -> list[Path]:
     return sorted(found, key=lambda each: int(each.name[5:]), reverse=True)
 
 
-def clean(out: Path) -> None:
-    """Remove what a killed run left half-written, and all but the newest checkpoints."""
+def sweep(out: Path) -> None:
+    """Remove what a killed run left half-written."""
     for leftover in (out / "checkpoints").glob(".*ing-*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def clean(out: Path) -> None:
+    """Remove that, and all but the newest checkpoints: a newer one has just been written whole."""
+    sweep(out)
     for old in steps(out)[KEPT:]:
         remove(old)
 

@@ -17,7 +17,7 @@ from ..optimization.schedule import restore_optimizer
 from ..progress import Progress
 from ..recipe.recipe import Recipe
 from .checkpoint import Checkpoint, Tensors, load_checkpoint, read_beside, resolve
-from .folders import AUXILIARY, OPTIMIZER, RAW, clean, drop_newer, steps
+from .folders import AUXILIARY, OPTIMIZER, RAW, drop_newer, steps, sweep
 
 # What may differ when a training goes on: it decides nothing of the weights.
 _FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
@@ -38,7 +38,7 @@ _NESTED = (
 
 def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) -> Checkpoint | None:
     """The checkpoint to go on from; None to begin."""
-    clean(out)
+    sweep(out)
     if not steps(out):
         if resume:
             progress.message(f"{out} holds no training to resume: this begins one")

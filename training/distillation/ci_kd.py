@@ -14,7 +14,7 @@ form could not be read, so it is a named choice:
   compared (pairwise structured distillation, CVPR 2019, arXiv 1903.04197).
 
 The first two have a distance, `kind`, which ignores scale: batch norm and the decoders absorb it. Both lie between 0
-(the same) and about 2, as does `attention`:
+(the same) and 2; `attention`, whose maps are never negative, between 0 and 1:
 
 - `cosine`: at each position the channel vectors are brought to length one; half their squared distance, 1 - cosine;
 - `standardized`: each channel is brought to mean 0 and variance 1 over the batch; half the mean squared distance,
