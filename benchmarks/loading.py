@@ -23,8 +23,8 @@ import torch
 
 from pliant.benchmarks.dated import save_dated
 from pliant.benchmarks.stepping import Stepping
+from pliant.training.data.ahead import ahead
 from pliant.training.data.batches import Batch, epoch_batches
-from pliant.training.loop import ahead
 from pliant.training.optimization.sampling import subnets_at
 from pliant.training.recipe.file import load_recipe
 from pliant.training.recipe.recipe import Recipe

@@ -8,9 +8,6 @@ processes (ranks.py) each has a share of every batch; evaluated subnets are shar
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ from .checkpoints.checkpoint import Checkpoint
 from .checkpoints.folders import folder_of, steps
 from .checkpoints.resume import starting_point
 from .checkpoints.writing import add_metrics, check_checkpoints_fit, save_checkpoint
+from .data.ahead import ahead
 from .data.batches import Batch, epoch_batches
 from .disk import alone, check_writable
 from .evaluation.evaluator import Evaluator
@@ -204,16 +202,6 @@ def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: i
     report = StepReport(*at, losses.tasks, losses.total, losses.distillation, rate, speed, left, taught, norm)
     log.step(report)
     run.progress.step(report)
-
-
-def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
-    """The same batches, decoded by one other thread up to `depth` ahead."""
-    iterator = iter(batches)
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        pending = deque(pool.submit(next, iterator, None) for _ in range(depth))
-        while (batch := pending.popleft().result()) is not None:
-            pending.append(pool.submit(next, iterator, None))
-            yield batch
 
 
 def _report_quality(run: Run, log: MetricsLog | NoLog, step: int, subnets: list[SubnetConfig]) -> Rows:

@@ -12,12 +12,11 @@ import torch
 from pliant import DataError, RecipeError, TrainingError
 from pliant.training.checkpoints.checkpoint import load_checkpoint
 from pliant.training.checkpoints.folders import steps
-from pliant.training.data.batches import Batch
-from pliant.training.loop import ahead, train
+from pliant.training.loop import train
 from pliant.training.prepare import choose_device, pretrained_path
 from pliant.training.progress import Pace, Silent, StepReport
 
-from .tiny import random_batch, tiny_recipe
+from .tiny import tiny_recipe
 
 
 class Watcher(Silent):
@@ -141,20 +140,6 @@ def test_pretrained_weights_are_looked_for_in_the_data_folder(tmp_path: Path) ->
     assert pretrained_path(tmp_path / "b.npz", None) == tmp_path / "b.npz"
     with pytest.raises(DataError, match=r"weights/b\.npz"):
         pretrained_path(Path("weights/b.npz"), tmp_path)
-
-
-def test_batches_come_in_order_and_faults_arrive() -> None:
-    made = [Batch(*random_batch(count)) for count in range(1, 8)]
-    assert [len(batch) for batch in ahead(iter(made))] == list(range(1, 8))
-
-    def failing() -> Any:
-        yield made[0]
-        raise DataError("damaged")
-
-    received = ahead(failing())
-    assert len(next(received)) == 1
-    with pytest.raises(DataError, match="damaged"):
-        next(received)
 
 
 def test_the_first_share_of_steps_trains_the_widest_alone(tmp_path: Path) -> None:
