@@ -1,8 +1,9 @@
 """A separate network of one width, trained inside the supernet: what nested subnets are compared with.
 
-`training.only` trains one uniform subnet and nothing else: no other subnet shares its weights, whatever lies outside
-of it keeps still. It then is an ordinary network of that width in all but its initialisation: the supernet draws its
-weights for the fans of the full width. `own_fans` gives every layer the spread that its own width asks for.
+`training.only` trains one uniform subnet and nothing else: no other subnet shares its weights, and what lies outside of
+it is moved by weight decay alone. It then is an ordinary network of that width in all but its initialisation: the
+supernet draws its weights for the fans of the full width. `own_fans` gives every layer the spread that its own width
+asks for.
 """
 
 from __future__ import annotations
