@@ -33,9 +33,9 @@ def onto_disk(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a process killed in the middle, sees either the old text or the new."""
-    data = text.encode("utf-8")
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a process killed in the middle, sees either the old content or the new."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
     with beside(path) as file:
         file.write(data)
         onto_disk(file)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...devices.errors import InputError
+from ...devices.writing import write_atomically
 from ...runtime.format.tasks import Task
 from ..entries import FrontEntry
 from .front import Front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, a task each: distinct for colour-blind readers too.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A900")
@@ -60,11 +63,18 @@ def plot_front(front: Front, path: str | Path) -> None:
         figure.legend(
             list(legend.values()), list(legend), loc="outside lower left", ncols=min(len(legend), 2 * columns)
         )
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, format="png", facecolor="white")
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
+        save_picture(figure, path)
+
+
+def save_picture(figure: Figure, path: str | Path) -> None:
+    """Write a figure as a PNG, whole or not at all; InputError where it cannot be written."""
+    drawn, path = io.BytesIO(), Path(path)
+    figure.savefig(drawn, format="png", facecolor="white")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, drawn.getvalue())
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _swapped(axes: Axes) -> tuple[list[str], list[Any]]:

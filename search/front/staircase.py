@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...devices.errors import InputError
 from ...models.space import SearchSpace, SubnetConfig
 from ...runtime.format.tasks import Task
 from ..latency.model import LatencyModel
-from .plot import COLORS, GREY, INK, STYLE
+from .plot import COLORS, GREY, INK, STYLE, save_picture
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,7 @@ def plot_stairs(found: Sequence[Stair], where: str, path: str | Path) -> None:
         panels[0].set_ylabel("latency, ms (estimated)")
         note = "; coloured: no faster than a wider one" if any(stair.wasted for stair in found) else ""
         figure.suptitle(f"the widest subnet with one part thinner, on {where}{note}", fontsize=10, x=0.01, ha="left")
-        try:
-            figure.savefig(path, format="png", facecolor="white")
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from error
+        save_picture(figure, path)
 
 
 def _with_stage(space: SearchSpace, stage: int, width: float) -> SubnetConfig:

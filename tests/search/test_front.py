@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from pliant.search.entries import FrontEntry, Latency
 from pliant.search.front.front import Front
 from pliant.search.front.plot import plot_front
 from pliant.search.front.provenance import Provenance
+from pliant.search.front.staircase import Stair, plot_stairs
 
 from ..models.making import configs
+from ..training.test_disk import largest_file
 from .making import NAMES, TASKS
 
 SPACE = SearchSpace(4, NAMES)
@@ -196,6 +200,21 @@ def test_plots_are_pictures_of_a_row_a_cost(tmp_path: Path, measured: bool, coun
         assert len({color for _, color in picture.convert("RGB").getcolors(1 << 24) or []}) > 50
         rows = (2 if measured else 1) * (2 if count > 4 else 1)
         assert 300 * rows < picture.height < 600 * rows
+
+
+def test_a_disk_that_is_full_keeps_the_old_pictures(tmp_path: Path) -> None:
+    steps = [Stair("a part", (0.5, 1.0), (1.0, 2.0))]
+    written = {
+        tmp_path / "front.png": partial(plot_front, front()),
+        tmp_path / "front-latency.png": partial(plot_stairs, steps, "a machine"),
+    }
+    for path, write in written.items():
+        write(path)
+        old = path.read_bytes()
+        with largest_file(1000), pytest.raises(InputError, match=f"^cannot write {re.escape(str(path))}: "):
+            write(path)
+        assert path.read_bytes() == old
+    assert sorted(tmp_path.iterdir()) == sorted(written)
 
 
 def test_a_plot_that_cannot_be_written_says_so(tmp_path: Path) -> None:
