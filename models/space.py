@@ -136,8 +136,9 @@ class SearchSpace:
             and {width for _, width in config.decoders} <= set(self.decoder_widths)
         )
 
-    def __len__(self) -> int:
-        """Number of width configurations, precisions not counted."""
+    @property
+    def size(self) -> int:
+        """Number of width configurations, precisions not counted; of many tasks more than `len` can say."""
         return int(len(self.encoder_widths) ** self.stages * len(self.decoder_widths) ** len(self.tasks))
 
     def to_json(self) -> dict[str, Any]:

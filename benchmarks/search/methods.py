@@ -99,7 +99,7 @@ def random_search(problem: Problem) -> Outcome:
     """As many random subnets."""
     space, rng = problem.space, random.Random(f"random/{problem.seed}")
     configs = dict.fromkeys([space.narrowest, space.widest])
-    while len(configs) < min(problem.evaluations, len(space)):
+    while len(configs) < min(problem.evaluations, space.size):
         configs[space.sample(rng)] = None
     return _of(_evaluated(problem, list(configs)))
 

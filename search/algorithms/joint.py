@@ -83,7 +83,7 @@ class _Known:
     @property
     def unknown(self) -> int:
         """Subnets that were not evaluated."""
-        return len(self.problem.space) * self.coding.assignments - len(self.candidates)
+        return self.problem.space.size * self.coding.assignments - len(self.candidates)
 
     def draw(self, rng: random.Random) -> SubnetConfig:
         """Any subnet, in any precision."""

@@ -178,6 +178,6 @@ def _of_all_widths(space: SearchSpace, count: int, seed: int) -> list[SubnetConf
     rng = random.Random(f"probes/{seed}")
     uniform = [space.uniform(one, other) for one in space.encoder_widths for other in space.decoder_widths]
     found = dict.fromkeys([space.widest, space.narrowest, *uniform][:count])
-    while len(found) < min(count, len(space)):
+    while len(found) < min(count, space.size):
         found[space.sample(rng)] = None
     return list(found)

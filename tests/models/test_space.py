@@ -34,8 +34,15 @@ def test_space_survives_json_and_holds_what_it_samples() -> None:
     assert SearchSpace.from_json(json.loads(json.dumps(SPACE.to_json()))) == SPACE
     rng = random.Random(0)
     drawn = {SPACE.sample(rng) for _ in range(4000)}
-    assert len(drawn) == len(SPACE) == 3**4 * 2**2
+    assert len(drawn) == SPACE.size == 3**4 * 2**2
     assert all(config in SPACE for config in drawn)
+
+
+def test_a_space_of_many_tasks_says_its_size_though_that_is_no_length() -> None:
+    """Of 28 tasks it has 4 to the 32nd subnets, and `len` can say 2 to the 63rd: OverflowError, in `if space` too."""
+    space = SearchSpace(4, tuple(f"task{index}" for index in range(28)))
+    assert space.size == 4**32
+    assert space
 
 
 @pytest.mark.parametrize(

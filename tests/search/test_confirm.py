@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pliant.devices.fingerprint import read_fingerprint
-from pliant.models.space import SubnetConfig
+from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.search.confirm import confirm, learn
 from pliant.search.entries import FrontEntry, Latency
 from pliant.search.front.exclusion import with_latencies
@@ -168,7 +168,13 @@ def test_probes_are_as_many_as_asked_or_as_there_are_and_always_the_same(count: 
     found = probes(SPACE, count)
     assert len(found) == len(set(found)) == count
     assert probes(SPACE, count) == found
-    assert len(probes(make_supernet().space, 1000)) == len(make_supernet().space)
+    assert len(probes(make_supernet().space, 1000)) == make_supernet().space.size
+
+
+def test_a_space_of_more_subnets_than_len_can_say_is_probed() -> None:
+    """Of 28 tasks there are 4 to the 32nd."""
+    many = SearchSpace(4, tuple(f"task{index:02}" for index in range(28)))
+    assert len(probes(many, 20)) == 20
 
 
 def test_a_search_for_latency_measures_its_front_here(tmp_path: Path) -> None:

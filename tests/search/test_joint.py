@@ -46,7 +46,7 @@ def test_a_space_smaller_than_asked_for_is_searched_wholly() -> None:
     space = SearchSpace(2, problem.space.tasks, (0.5, 1.0), (0.5, 1.0))
     source.importance = (0.6, 0.4)
     found = Joint().search(dataclasses.replace(problem, space=space))
-    assert len(found.candidates) == found.evaluations == len(space) == 32
+    assert len(found.candidates) == found.evaluations == space.size == 32
 
 
 def test_an_evolution_begun_at_the_front_keeps_it() -> None:
