@@ -8,12 +8,14 @@ A kill can tear the last line only; a torn line is cut off when the log is opene
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..devices.errors import CheckpointError, DataError, PliantError
 from ..devices.locking import lock_at_once
@@ -103,19 +105,26 @@ class EvaluationLog:
             raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
 
     def _write(self, entry: dict[str, Any]) -> None:
+        left, whole = line_of(entry), self._file.seek(0, os.SEEK_END)
         try:
-            self._file.write(line_of(entry))
-            self._file.flush()
+            while left:
+                left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
+            with contextlib.suppress(PliantError):  # else a next line would be added to a part of this one
+                self._cut(whole)
             raise PliantError(f"cannot write {self.path}: {error.strerror}") from error
 
 
-def _opened_alone(path: Path) -> BinaryIO:
-    """A file to read and to add to, which no other search writes as long as it is open."""
+def _opened_alone(path: Path) -> io.FileIO:
+    """A file to read and to add to, which no other search writes as long as it is open.
+
+    Without a buffer: what a full disk does not take would be tried again when the file is closed, and fail there
+    unnamed.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
+        file = io.FileIO(path, "a+")
     except OSError as error:
         raise PliantError(f"cannot write {path}: {error.strerror}") from error
     if not lock_at_once(file):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pliant.search.log import EvaluationLog
 from pliant.search.pace import Timed
 from pliant.search.quality.identity import batches_digest, supernet_digest
 
+from ..training.test_disk import largest_file
 from .making import make_batches, make_supernet
 
 
@@ -154,6 +156,22 @@ def test_a_quality_that_could_not_be_read_again_is_not_written(tmp_path: Path) -
         log.append((0.5,), {"depth": {1.0: float("inf")}})
     log.close()
     EvaluationLog(tmp_path / "log", {}, resume=True).close()
+
+
+def test_a_full_disk_is_told_with_the_files_name_and_costs_no_line_before(tmp_path: Path) -> None:
+    """The line that does not fit is neither kept in part nor tried again, unnamed, when the log is closed."""
+    path, known = tmp_path / "log", ((0.5,), {"depth": {0.5: 0.25}})
+    log = EvaluationLog(path, {"supernet": "a"})
+    log.append(*known)
+    whole = path.read_bytes()
+    with largest_file(len(whole) + 10):
+        with pytest.raises(PliantError, match=f"^cannot write {re.escape(str(path))}: "):
+            log.append((1.0,), {"depth": {0.5: 0.5}})
+        assert path.read_bytes() == whole
+        log.close()
+    again = EvaluationLog(path, {"supernet": "a"}, resume=True)
+    assert again.entries == [known]
+    again.close()
 
 
 def test_digests_see_one_changed_value() -> None:
