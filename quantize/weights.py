@@ -22,6 +22,8 @@ Floats = NDArray[np.float32]
 LEVELS = 127
 _MIN_RELATIVE_SCALE = 1e-7
 _MAX_BIAS = float(2**31 - 256)
+_MIN_SCALE = np.float32(1e-30)
+"""Engines refuse a scale of 0; integers times this are nothing beside anything."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ def rounding_shift(weight: Floats, scales: Floats, mean: Floats, window: Window)
 
 
 def folded_scales(scales: Floats, norm: Norm | None) -> Floats:
-    """Weight scales (O,) of a subnet: the shared ones, times its batch norm's gain."""
+    """Weight scales (O,) of a subnet, positive: the shared ones, times its batch norm's gain, which may be 0."""
     folded: Floats = scales if norm is None else (scales * np.abs(norm.gain)).astype(np.float32)
-    return folded
+    return np.maximum(folded, _MIN_SCALE)
 
 
 def folded_bias(bias: Floats | None, norm: Norm | None, channels: int) -> Floats:
@@ -109,7 +111,7 @@ def quantize_bias(bias: Floats, input_scale: float, scales: Floats) -> tuple[NDA
     int32 can hold, which makes its (still almost vanishing) weights a little larger.
     """
     needed = np.abs(bias).astype(np.float64) / (_MAX_BIAS * input_scale)
-    widened = np.maximum(np.maximum(scales, needed), 1e-30).astype(np.float32)
+    widened = np.maximum(np.maximum(scales, needed), _MIN_SCALE).astype(np.float32)
     bias_scales = (widened * np.float32(input_scale)).astype(np.float32)
     bias_scales = np.maximum(bias_scales, np.finfo(np.float32).tiny)
     integers = np.clip(np.rint(bias.astype(np.float64) / bias_scales), -_MAX_BIAS, _MAX_BIAS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+import torch
 
 from pliant.devices.dialect import get_dialect
 from pliant.export.engine import Engine
@@ -43,6 +46,17 @@ def test_the_vendor_types_and_builds_what_the_policy_says(resnet: Exported, poli
         assert seen.plan > 0
         assert {name for name, precision in seen.precisions.items() if precision == "int8"} == layers
         assert set(seen.precisions.values()) <= {"int8", "fp32"}
+
+
+def test_a_channel_that_batch_norm_turns_off_is_built(resnet: Exported) -> None:
+    """A gain of exactly 0, as weight decay may leave it; of a scale of 0 the vendor builds nothing."""
+    net = copy.deepcopy(resnet.net)
+    with torch.no_grad():
+        for norm in (each for each in net.modules() if isinstance(each, torch.nn.BatchNorm2d)):
+            norm.weight[0] = 0.0
+    _, _, int8 = integers(Exported(net, resnet.template), net.space.narrowest, Policy())
+    seen = build(int8.data, int8.arrays)
+    assert (seen.said, seen.plan > 0) == ((), True)
 
 
 HALF = Policy("fp16", default="fp16", heads="fp16")
