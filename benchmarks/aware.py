@@ -25,7 +25,7 @@ from pliant.devices.dialect import get_dialect
 from pliant.export.engine import Engine
 from pliant.export.forms import Forms
 from pliant.export.mixing import relative_drop
-from pliant.export.quality import measure_quality
+from pliant.export.quality import measure_quality, read_calibration
 from pliant.models.space import SubnetConfig
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
@@ -130,7 +130,8 @@ def _measured(folder: Path, recipe: Recipe, split: str, engine: str) -> dict[tup
     judged = load_batches(open_split(recipe, split))
     evaluator = Evaluator(supernet, recalibration_batches(training, recipe.training), judged)
     count = recipe.quantize.calibration_images
-    images = Images.of(load_batches(training, count), judged, count)
+    size = supernet.architecture.height, supernet.architecture.width
+    images = Images.of(read_calibration(training, count, size), judged)
     forms = Forms(supernet, {"int8": Policy()}, get_dialect(engine))
     found: dict[tuple[float, str], Entry] = {}
     names = [task.name for task in supernet.tasks]

@@ -23,7 +23,7 @@ from ..training.evaluation.protocol import load_batches
 from ..training.evaluation.recalibrate import recalibration_batches
 from ..training.recipe.training import TrainingRecipe
 from .build import Builder, Built
-from .quality import read_labelled
+from .quality import read_calibration, read_labelled
 from .quantized import whole_forms
 from .report import ExportReport
 from .settings import PRECISIONS, TARGETS, ExportData, ExportSettings, Progress
@@ -124,13 +124,12 @@ class _Export:
         with self._clock("read images"):
             quality = read_labelled(self.data.quality, settings.quality_images, size, self.supernet.tasks)
             self.evaluator = Evaluator(self.supernet, self._recalibration())
-            calibration = read_labelled(self.data.train, settings.calibration_images, size)
+            images = read_calibration(self.data.train, settings.calibration_images, size, settings.batch)
         self.progress("images", 1, 1)
         with self._clock("template"):
             template = widest_template(self.supernet)
             whole = whole_forms(template, self._wanted([*named] or settings.precisions), settings.targets)
         self.progress("template", 1, 1)
-        images = [batch for batch, _ in calibration.batches(settings.batch)]
         return Builder(
             self.supernet,
             template,

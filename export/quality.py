@@ -54,6 +54,16 @@ def read_labelled(dataset: Dataset, count: int, image_size: tuple[int, int], tas
     return Labelled(np.stack([sample.image for sample in samples]), tuple(sample.targets for sample in samples))
 
 
+def read_calibration(
+    dataset: Dataset, count: int, image_size: tuple[int, int], batch: int = 16
+) -> tuple[NDArray[np.uint8], ...]:
+    """Batches of `count` images for ranges, as they are and spread over the training data: a search calibrates on them
+    too, so that what it judges is what is exported.
+    """
+    images = read_labelled(dataset, count, image_size)
+    return tuple(each for each, _ in images.batches(batch))
+
+
 def measure_quality(
     run: Run, tasks: Sequence[Task], data: Labelled, batch: int = 8, *, finite: bool = True
 ) -> dict[str, float]:

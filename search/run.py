@@ -95,7 +95,7 @@ def run_search(
     floors.check(checkpoint.space.tasks)
     given = checkpoint.recipe.search.preferences if preferences is None else tuple(preferences)
     wanted = standard_preferences(checkpoint.space.tasks, given)
-    data = data or open_search_data(checkpoint, images, data_root)
+    data = data or open_search_data(checkpoint, images, data_root, int8=int8)
     digest = supernet_digest(checkpoint.supernet)
     if cluster is not None:
         from .quality.cluster import check_cluster
@@ -174,7 +174,7 @@ def _integers(
     from .quality.integers import Images, integer_sources
 
     how = checkpoint.recipe.quantize
-    images = Images.of(data.recalibration, data.validation, how.calibration_images)
+    images = Images.of(data.calibration, data.validation)
     most = NO_LOSS if how.max_drop is None else how.max_drop
     return integer_sources(evaluator, images, most, how.evaluations, log, note)
 

@@ -39,7 +39,7 @@ class Truth:
 
     def __init__(self, checkpoint: Checkpoint, data: str, folder: Path):
         self.checkpoint = checkpoint
-        images = open_search_data(checkpoint)
+        images = open_search_data(checkpoint, int8=True)
         digest = supernet_digest(checkpoint.supernet)
         identity = {"supernet": digest, "images": batches_digest(images.recalibration, images.validation)}
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Truth:
             keep=self._log.append,
         )
         how = checkpoint.recipe.quantize
-        shown = Images.of(images.recalibration, images.validation, how.calibration_images)
+        shown = Images.of(images.calibration, images.validation)
         most = NO_LOSS if how.max_drop is None else how.max_drop
         self.policies, self.integers = integer_sources(self.evaluator, shown, most, how.evaluations, self._log)
         head = {

@@ -30,6 +30,7 @@ from ...quantize.calibrate import calibrate
 from ...quantize.lowering import Lowered
 from ...quantize.policy import MIXED, Policy
 from ...quantize.ranges import Range
+from ...runtime.engine import import_onnxruntime
 from ...training.data.batches import Batch
 from ...training.evaluation.evaluator import Demand, Encoder, Entry, Evaluator, Table, Wanted
 from ..log import EvaluationLog
@@ -48,9 +49,8 @@ class Images:
     quality: Labelled
 
     @classmethod
-    def of(cls, calibration: Iterable[Batch], quality: Iterable[Batch], count: int) -> Images:
-        """The first `count` images for ranges, and all of the others."""
-        images = np.concatenate([np.asarray(batch.images) for batch in calibration])[:count]
+    def of(cls, calibration: Iterable[NDArray[np.uint8]], quality: Iterable[Batch]) -> Images:
+        """Images for ranges, in batches as an export has them, and labelled ones."""
         quality = list(quality)
         targets = tuple(
             {task: np.asarray(labels[index]) for task, labels in batch.targets.items()}
@@ -58,7 +58,15 @@ class Images:
             for index in range(len(batch.images))
         )
         shown = Labelled(np.concatenate([np.asarray(batch.images) for batch in quality]), targets)
-        return cls(tuple(images[start : start + 16] for start in range(0, len(images), 16)), shown)
+        return cls(tuple(calibration), shown)
+
+    @property
+    def digest(self) -> str:
+        """Of those that ranges are of."""
+        found = hashlib.sha256()
+        for batch in self.calibration:
+            found.update(f"{batch.shape}".encode() + batch.tobytes())
+        return found.hexdigest()[:16]
 
 
 class Calibrated:
@@ -174,7 +182,7 @@ def integer_sources(
             "whole": Policy().to_json(),
             "max_drop": max_drop,
             "evaluations": evaluations,
-            "images": [sum(map(len, images.calibration)), len(images.quality.images)],
+            "images": [images.digest, len(images.quality.images)],
             "machine": read_fingerprint().digest,
         }
     )
@@ -185,13 +193,15 @@ def integer_sources(
         if log is not None:
             log.append_policies(how, tuple(policies.values()))
     calibrated = Calibrated(Forms(fp32.supernet, policies, dialect), fp32, images)
-    sources, tasks = {}, fp32.supernet.space.tasks
+    sources, tasks, engine = {}, fp32.supernet.space.tasks, import_onnxruntime().__version__
     for name in (each.precision for each in even_assignments(len(tasks), (FP32, *policies))):
         if name == FP32:
             continue
         policy = policy_of(name, tasks, policies)
-        # A table holds for this policy only, which may be another one by the same name after a change of images.
-        key = f"{name}-{_digest(policy.to_json())}"
+        # A table holds for this policy only, which may be another one by the same name after a change of images, for
+        # these ranges, and for this version of the engine: another one rounds elsewhere.
+        judged = {"policy": policy.to_json(), "calibration": images.digest, "onnxruntime": engine}
+        key = f"{name}-{_digest(judged)}"
         known = () if log is None else log.by_precision.get(key, ())
         keep = None if log is None else partial(_append, log, key)
         sources[name] = IntegerEvaluator(calibrated, name, known=known, keep=keep)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from pliant.models import Cost, PartCost, SearchSpace, SubnetConfig, Supernet, build_supernet
@@ -60,8 +61,10 @@ def make_batches(count: int, seed: int, size: int = 2) -> tuple[Batch, ...]:
 
 
 def make_data(seed: int = 0) -> SearchData:
-    """Two batches to recalibrate on, two others to validate on."""
-    return SearchData("noise", "validation", make_batches(2, seed), make_batches(2, seed + 1))
+    """Two batches to recalibrate and calibrate on, two others to validate on."""
+    training = make_batches(2, seed)
+    shown = np.concatenate([np.asarray(batch.images) for batch in training])
+    return SearchData("noise", "validation", training, make_batches(2, seed + 1), (shown,))
 
 
 def make_clock(checkpoint: Checkpoint, count: int) -> ThisMachine:

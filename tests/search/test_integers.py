@@ -11,9 +11,12 @@ from pliant import BudgetError
 from pliant.devices.dialect import get_dialect
 from pliant.export.engine import Engine
 from pliant.export.forms import Forms
+from pliant.export.pipeline import export_suite
 from pliant.export.quality import measure_quality
+from pliant.export.settings import ExportData
 from pliant.models.cost import CostModel
-from pliant.models.space import SubnetConfig
+from pliant.models.space import SearchSpace, SubnetConfig
+from pliant.models.supernet import build_supernet
 from pliant.quantize.assignment import Assignment
 from pliant.quantize.calibrate import calibrate
 from pliant.quantize.policy import Policy
@@ -21,15 +24,19 @@ from pliant.search.algorithms.factorized import Factorized
 from pliant.search.algorithms.interface import Trunk
 from pliant.search.algorithms.joint import Joint
 from pliant.search.front.front import Front
-from pliant.search.quality.integers import Calibrated, Images, IntegerEvaluator
+from pliant.search.log import EvaluationLog
+from pliant.search.quality.data import open_search_data
+from pliant.search.quality.integers import Calibrated, Images, IntegerEvaluator, integer_sources
 from pliant.search.run import run_search
+from pliant.training.checkpoints.checkpoint import Checkpoint
 from pliant.training.evaluation.evaluator import Evaluator
+from pliant.training.prepare import open_split
 
+from ..training.tiny import tiny_recipe, tiny_supernet
 from .making import (
     NAMES,
     TASKS,
     formula_problem,
-    make_batches,
     make_checkpoint,
     make_clock,
     make_data,
@@ -43,9 +50,12 @@ INT8 = {"int8": Policy()}
 @pytest.fixture(scope="module")
 def sources() -> dict[str, IntegerEvaluator]:
     supernet = make_supernet()
-    recalibration, validation = make_batches(2, 0), make_batches(2, 1)
-    forms, fp32 = Forms(supernet, INT8, get_dialect("onnxruntime")), Evaluator(supernet, recalibration, validation)
-    calibrated = Calibrated(forms, fp32, Images.of(recalibration, validation, 4))
+    data = make_data()
+    forms, fp32 = (
+        Forms(supernet, INT8, get_dialect("onnxruntime")),
+        Evaluator(supernet, data.recalibration, data.validation),
+    )
+    calibrated = Calibrated(forms, fp32, Images.of(data.calibration, data.validation))
     return {name: IntegerEvaluator(calibrated, name) for name in ("int8", "int8-fff", "fp32-iii")}
 
 
@@ -92,6 +102,58 @@ def test_no_task_depends_on_the_precision_of_another_ones_decoder(
             assert alone[task][width] == pytest.approx(found, abs=1e-3)
         else:
             assert alone[task][width] == sources[source].table(encoder, {task: (width,)})[task][width]
+
+
+def test_what_a_search_judges_in_int8_is_what_an_export_of_it_measures(tmp_path: Path) -> None:
+    """Images for ranges included, which training changes and an export does not."""
+    recipe = tiny_recipe("quantize.calibration_images=5")
+    train, validation = open_split(recipe, "train"), open_split(recipe, "validation")
+    space = SearchSpace(4, tuple(task.name for task in train.tasks), (0.5, 1.0), (0.5, 1.0))
+    supernet = build_supernet(tiny_supernet().architecture, train.tasks, space).eval()
+    checkpoint, config = Checkpoint(tmp_path, supernet, recipe, 0), replace(space.narrowest, precision="int8")
+    data = open_search_data(checkpoint, int8=True)
+    fp32 = Evaluator(supernet, data.recalibration, data.validation)
+    calibrated = Calibrated(
+        Forms(supernet, INT8, get_dialect("onnxruntime")), fp32, Images.of(data.calibration, data.validation)
+    )
+    table = IntegerEvaluator(calibrated, "int8").table(
+        config.encoder, {task: (width,) for task, width in config.decoders}
+    )
+    report = export_suite(
+        checkpoint,
+        [config],
+        tmp_path / "x.pliant",
+        data=ExportData(train, validation),
+        calibration_images=5,
+        quality_images=len(validation),
+        policies=INT8,
+        targets=("onnxruntime",),
+    )
+    (subnet,) = report.subnets
+    assert subnet.quality == {task: table[task][width] for task, width in config.decoders}
+
+
+def test_int8_that_another_engine_version_judged_is_judged_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rounds elsewhere; tables of the version that is here are known."""
+    data, supernet = make_data(), make_supernet()
+    log = EvaluationLog(tmp_path / "log", {})
+    fp32 = Evaluator(supernet, data.recalibration, data.validation)
+    images = Images.of(data.calibration, data.validation)
+    wanted = dict.fromkeys(NAMES, (0.5,))
+
+    def judged(log: EvaluationLog) -> int:
+        """How many encoders are measured."""
+        _, sources = integer_sources(fp32, images, 1e9, 4, log)
+        sources["int8"].table((0.5,) * 4, wanted)
+        log.close()
+        return sources["int8"].encoders
+
+    assert judged(log) == 1
+    assert judged(EvaluationLog(tmp_path / "log", {}, resume=True)) == 0
+    monkeypatch.setattr("onnxruntime.__version__", "1.99.0")
+    assert judged(EvaluationLog(tmp_path / "log", {}, resume=True)) == 1
 
 
 def test_what_is_known_is_not_measured_again(integers: IntegerEvaluator) -> None:
