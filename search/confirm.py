@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +29,8 @@ LEAST_TO_TELL = 4
 """Subnets of a front from which it can be said how well they had been estimated."""
 MOST_TOLD = 3
 """Of the subnets that are left out, those that are told one by one."""
+TURNS = 4
+"""Times that a front is made, each without what was measured to take more memory than the limit."""
 ROUGH = 0.1
 """An error of estimated latencies that tells of disturbed measurements rather than of the model."""
 
@@ -144,15 +146,29 @@ def _estimated(
     return {each: Latency(value, "estimated", clock.where, quantile) for each, value in guessed.items()}
 
 
-def within_memory(front: Front, clock: Clock, limits: Limits, note: Note = unheard) -> Front:
-    """The front without subnets that take more memory than the limit, but its ends, and a line for each left out."""
+def within_memory(
+    make: Callable[[Collection[SubnetConfig]], Front], clock: Clock, limits: Limits, note: Note = unheard
+) -> Front:
+    """The front without subnets that take more memory than the limit, but its ends, and a line for each left out.
+
+    `make` makes it of what was found but some: what is left out rules nothing out, so others come in its place, which
+    are measured too.
+    """
+    front = make(())
     if limits.memory is None or not isinstance(clock, ThisMachine):
         return front
-    taken = clock.memory([entry.config for entry in front.entries])
+    taken: dict[SubnetConfig, int] = {}
+    heavy: dict[SubnetConfig, None] = {}
+    for turn in range(TURNS):
+        front = make(heavy) if turn else front
+        taken.update(clock.memory([entry.config for entry in front.entries if entry.config not in taken]))
+        over = [entry for entry in between(front) if taken[entry.config] > limits.memory]
+        heavy.update(dict.fromkeys(entry.config for entry in over))
+        if not over:
+            break
     least, most = (MEMORY.format(end(taken.values())) for end in (min, max))
     note(f"memory, measured in fresh processes: {least} to {most}")
-    heavy = [each for each in between(front) if taken[each.config] > limits.memory]
     limit = MEMORY.format(limits.memory)
-    over = [f"{in_words(each.config)}: {MEMORY.format(taken[each.config])}" for each in heavy]
-    _tell([f"left out {each} of memory, over {limit}" for each in over], note)
-    return without(front, heavy)
+    lines = [f"{in_words(config)}: {MEMORY.format(taken[config])}" for config in heavy]
+    _tell([f"left out {each} of memory, over {limit}" for each in lines], note)
+    return without(front, over)

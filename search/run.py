@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -118,10 +118,17 @@ def run_search(
             problem = limited(problem, limits, clock)
             found = chosen.search(problem)
         budgets, origin = checkpoint.recipe.search.budgets, _origin(algorithm, digest, data, problem)
-        front = make_front(problem, found, budgets, FRONT_SIZE if front_size is None else front_size, origin)
-        if clock is not None:
-            confirmed = confirm(front, clock, latency, note, limits)
-            front = accounted(within_memory(confirmed, clock, limits, note), found)
+        size = FRONT_SIZE if front_size is None else front_size
+
+        def make(gone: Collection[SubnetConfig]) -> Front:
+            return make_front(problem, found.without(gone), budgets, size, origin)
+
+        if clock is None:
+            front = make(())
+        else:
+            # Memory first: what takes too much of it is not what another one is no faster than.
+            lean = within_memory(make, clock, limits, note)
+            front = accounted(confirm(lean, clock, latency, note, limits), found)
         for line in told(problem, found):
             note(line)
         # After measuring, which may leave out all subnets of a precision.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from ...models.cost import Cost
@@ -111,6 +111,10 @@ class Found:
     evaluations: int
     predictions: int = 0
     foretold: Fit | None = None
+
+    def without(self, gone: Collection[SubnetConfig]) -> Found:
+        """The same without some of the candidates."""
+        return replace(self, candidates=tuple(each for each in self.candidates if each.config not in gone))
 
 
 class Algorithm(Protocol):
