@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..export.report import ExportReport
     from .progress import Report
 
+MOST_TOLD = 4
+"""Subnets over a limit that are told one by one."""
+
 
 def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportReport:
     """Export a front's subnets; images are those that the checkpoint's recipe names."""
@@ -69,7 +72,18 @@ def _without_int8(report: ExportReport) -> list[str]:
     lines = _in_fp32("", {subnet.id: subnet.floats for subnet in report.subnets})
     if refused:
         lines.append(f"not offered below fp32, which costs a task more than quantize.max_drop: {', '.join(refused)}")
-    return [*lines, *_elsewhere(report)]
+    return [*lines, *_over(report), *_elsewhere(report)]
+
+
+def _over(report: ExportReport) -> list[str]:
+    """A line on subnets that are as the front says, though that costs a task more than it may; the worst first."""
+    lost = [(max(each.over.values()), each) for each in report.subnets if each.over]
+    if not lost:
+        return []
+    lost.sort(key=lambda pair: -pair[0])
+    shown = [f"{each.id} ({', '.join(f'{task} {drop:+.1%}' for task, drop in each.over.items())})" for _, each in lost]
+    more = f" and {len(shown) - MOST_TOLD} more" if len(shown) > MOST_TOLD else ""
+    return [f"as the front has them, over quantize.max_drop: {', '.join(shown[:MOST_TOLD])}{more}"]
 
 
 def _elsewhere(report: ExportReport) -> list[str]:

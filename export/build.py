@@ -23,7 +23,7 @@ from ..runtime.format.tasks import Task
 from .deployed import Deployed
 from .engine import Engine, Outputs
 from .feeds import Feed, Wide, fp32_feed
-from .mixing import Mixer
+from .mixing import Mixer, relative_drop
 from .noise import signal_to_noise
 from .parity import Parity, check_parity, compare_outputs, expected_outputs
 from .quality import Labelled, measure_quality
@@ -68,7 +68,7 @@ class Builder:
         self.errors: dict[str, float] = {}
         self._supernet, self._template, self._quality = supernet, template, quality
         self._tasks: tuple[Task, ...] = supernet.tasks
-        self._targets = tuple(targets)
+        self._targets, self._max_drop, self._exactly = tuple(targets), max_drop, frozenset(exactly)
         self._quantizers: dict[str, Quantizer] = {}
         for precision, forms in whole.items():
             # Halves with blocks in fp32 are what anyone expects of fp16; integers with such blocks have their own name.
@@ -85,13 +85,15 @@ class Builder:
     def build(self, name: str, config: SubnetConfig, statistics: Statistics, precisions: Sequence[str]) -> list[Built]:
         """The subnet in each precision, as `<name>-<precision>`; int8 and fp16 go by their policy's name.
 
-        Where that costs a task more than it may, however mixed, in fp32. Raises ExportError where parity fails.
+        Where that costs a task more than it may, however mixed, in fp32; a front's own policies are kept whatever they
+        cost, and reported. Raises ExportError where parity fails.
         """
         start = time.perf_counter()
         feed = fp32_feed(self._template, self.wide, config, statistics)
         images = self._quality.images[:PARITY_IMAGES]
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built, refused = [], False
+        fp32: dict[str, float] | None = None
         for wanted in (each for each in precisions if each != "fp32"):
             placed = self._quantizers[wanted](feed, outputs, images)
             if not placed:
@@ -101,7 +103,11 @@ class Builder:
             noise = self._noise(f"{name}-{policy.name}", placed[ENGINE].feed, outputs, images)
             feeds = {target: each.feed for target, each in placed.items()}
             floats = {target: each.floats for target, each in placed.items()}
-            built.append(self._finish(name, policy.name, config, feeds, {}, noise, start, floats))
+            found = self._finish(name, policy.name, config, feeds, {}, noise, start, floats)
+            if wanted in self._exactly and self._max_drop is not None:
+                fp32 = fp32 or measure_quality(self._engine(feed, name), self._tasks, self._quality)
+                found = replace(found, report=replace(found.report, over=self._over(fp32, found.report.quality)))
+            built.append(found)
             self._compare_answers(policy.default, built[-1].entry, outputs)
             start = time.perf_counter()
         if "fp32" in precisions or not built:
@@ -133,6 +139,15 @@ class Builder:
                 )
         return {task.name: signal_to_noise(expected[n], outputs[n]) for task, n in zip(self._tasks, names, strict=True)}
 
+    def _engine(self, feed: Feed, name: str) -> Engine:
+        """Decoded outputs only, as the runtime runs them."""
+        return Engine(feed, [task.name for task in self._tasks], f"subnet {name}")
+
+    def _over(self, fp32: Mapping[str, float], quality: Mapping[str, float]) -> dict[str, float]:
+        """Of tasks that lost more than they may, how much, as a share of their quality in fp32."""
+        lost = {task.name: relative_drop(task, fp32[task.name], quality[task.name]) for task in self._tasks}
+        return {task: drop for task, drop in lost.items() if drop > (self._max_drop or 0.0)}
+
     def _compare_answers(self, kind: str, reduced: SubnetEntry, fp32: Outputs) -> None:
         """Keep the largest distance between a kind's and fp32's answers to the witness's image, the first of all."""
         answer = {task.name: fp32[task.name][:1] for task in self._tasks}
@@ -153,9 +168,8 @@ class Builder:
         """Measure with exactly the session that the runtime builds, decoded outputs only; halves are rehearsed, for
         what an engine that rounds them will answer."""
         name, feed = f"{name}-{precision}", feeds[ENGINE]
-        tasks = [task.name for task in self._tasks]
-        engine, judged = Engine(feed, tasks, f"subnet {name}"), rehearsed(feed)
-        run = engine if judged is feed else Engine(judged, tasks, f"subnet {name}")
+        engine, judged = self._engine(feed, name), rehearsed(feed)
+        run = engine if judged is feed else self._engine(judged, name)
         quality = measure_quality(run, self._tasks, self._quality)
         answer = run(self.witness_input)
         if not self.witness_indices:

@@ -16,7 +16,8 @@ class SubnetReport:
     """One exported subnet. `parity` (fp32) is against torch; `noise_db` (int8) is each raw output's
     signal-to-quantization-noise ratio against fp32, in decibels; `floats` are the blocks that stayed in fp32, and
     `elsewhere` those of the graphs for other engines, None where such a graph would cost a task more than it may and is
-    left out. `refused` (fp32): int8 was asked for too, and cost a task more than it may.
+    left out. `refused` (fp32): int8 was asked for too, and cost a task more than it may. `over` (a front's own policy):
+    tasks that it costs more than they may lose, and how much, as a share of their quality in fp32.
     """
 
     id: str
@@ -30,6 +31,7 @@ class SubnetReport:
     floats: tuple[str, ...] = ()
     elsewhere: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     refused: bool = False
+    over: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """JSON object."""
@@ -45,6 +47,7 @@ class SubnetReport:
             "floats": list(self.floats),
             "elsewhere": {target: None if kept is None else list(kept) for target, kept in self.elsewhere.items()},
             "refused": self.refused,
+            "over": dict(self.over),
         }
 
 

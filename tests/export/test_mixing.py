@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from pliant.benchmarks.lowered import as_it_stands
+from pliant.cli.exporting import print_exported
 from pliant.devices.errors import QuantizeError
 from pliant.export.mixing import Mixer, relative_drop
 from pliant.export.pipeline import export_suite
@@ -160,6 +161,38 @@ def test_a_graph_that_cannot_be_kept_is_left_out_alone(noisy: Trained, tmp_path:
     with open_suite(tmp_path / "x.pliant") as suite:
         assert list(suite.subnets[0].graphs) == ["onnxruntime"]
         assert all(result.ok for result in suite.verify())
+
+
+def test_a_fronts_own_policy_that_costs_more_than_it_may_is_kept_and_told(
+    noisy: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what was asked for; but who reads of `max_drop` must learn that it is not held."""
+    front = [noisy.net.space.widest, replace(noisy.net.space.widest, precision="int8")]
+    report, loose = (
+        export_suite(
+            noisy.net,
+            front,
+            tmp_path / "x.pliant",
+            data=noisy.data,
+            quality_images=16,
+            max_drop=most,
+            policies={"int8": Policy()},
+            targets=("onnxruntime",),
+        )
+        for most in (0.01, 0.9)
+    )
+    fp32, int8 = sorted(report.subnets, key=lambda subnet: subnet.precision)
+    lost = {t.name: relative_drop(t, fp32.quality[t.name], int8.quality[t.name]) for t in noisy.net.tasks}
+    assert max(lost.values()) > 0.02, "the stretched block must cost something, or this tests nothing"
+    assert int8.over == {task: drop for task, drop in lost.items() if drop > 0.01}
+    assert report.to_json()["subnets"][report.subnets.index(int8)]["over"] == int8.over
+    assert not any(subnet.over for subnet in (fp32, *loose.subnets))
+    print_exported(report, tmp_path / "x.pliant", False)
+    print_exported(loose, tmp_path / "x.pliant", False)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "quantize.max_drop" in line)
+    worst, drop = max(int8.over.items(), key=lambda pair: pair[1])
+    assert line.startswith("as the front has them, over quantize.max_drop: s01-int8 (")
+    assert f"{worst} {drop:+.1%}" in line
 
 
 @pytest.mark.parametrize(("most", "precisions"), [(1.5, ("fp32", "int8")), (0.01, ("int8",))])
