@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Generator, Iterable
@@ -72,8 +73,8 @@ class Model:
         self._take = taker(color, suite.input)
         self._session: Session | None = session
         self._inherited: Session | None = None
-        self._switching = threading.Lock()
-        self._handing_over = threading.Lock()
+        self._closed = False
+        self._renew_locks()
         self.governor: Governor | None = None
         renew_in_children(self)
 
@@ -119,18 +120,32 @@ class Model:
 
     def _own_session(self) -> Session:
         """In a forked child a session like the one that the parent has; PliantError where the model is closed."""
-        with self._handing_over:
-            if self._session is None:
-                old = self._inherited
+        with self._renewing:
+            session, old = self._session, self._inherited
+            if session is None:
                 if old is None:
                     raise PliantError("this model is closed: load another")
-                self._session = load_subnet(self.suite, old.subnet, old.tasks, old.raw, old.provider, old.threads)
-                self._inherited = None
-            return self._session
+                session = load_subnet(self.suite, old.subnet, old.tasks, old.raw, old.provider, old.threads)
+                self._serve(session, self.plan, "was loaded anew")
+            return session
+
+    def _serve(self, session: Session, plan: Plan | None, did: str) -> None:
+        """Have the next call run on `session`; PliantError, with what it did, where the model is closed.
+
+        Looked at afterwards, so that closing needs no lock: a signal's handler closes in the midst of anything.
+        """
+        self._session, self._inherited, self.plan = session, None, plan
+        if self._closed:
+            self._session = None
+            raise PliantError(f"this model was closed while it {did}")
+
+    def _renew_locks(self) -> None:
+        # A signal's handler calls the model, or switches it, in the thread that holds them.
+        self._switching, self._renewing = threading.RLock(), threading.RLock()
 
     def _after_fork(self) -> Any:
         """Give up the session, which the next call builds again; freeing it would wait for threads that are gone."""
-        self._switching, self._handing_over = threading.Lock(), threading.Lock()
+        self._renew_locks()
         self._session, self._inherited = None, self._session or self._inherited
         return self._inherited and self._inherited.engine
 
@@ -165,10 +180,7 @@ class Model:
                 self.plan = plan or self.plan
                 return SwitchReport(info.id, info.id, 0.0, 0.0, (time.perf_counter() - start) * 1e3, plan)
             new = load_subnet(self.suite, info, old.tasks, old.raw, old.provider, old.threads)
-            with self._handing_over:
-                if self._session is None:
-                    raise PliantError("this model was closed while it switched")
-                self._session, self.plan = new, plan
+            self._serve(new, plan, "switched")
             source = old.subnet.id
         total = (time.perf_counter() - start) * 1e3
         return SwitchReport(source, info.id, new.build_ms, new.witness_ms, total, plan)
@@ -190,23 +202,24 @@ class Model:
 
         What one engine gave way to another for (`meanwhile`); to become another subnet is `switch`.
         """
-        with self._switching, self._handing_over:
+        with self._switching:
             old = self._session
-            fits = old is not None and old.subnet == instead_of
-            if fits:
-                self._session = session
+            if old is None or old.subnet != instead_of:
+                return False
+            with contextlib.suppress(PliantError):
+                self._serve(session, self.plan, "changed engines")
         release_soon()
-        return fits
+        return not self._closed
 
     @property
     def closed(self) -> bool:
         """Whether it answers no more."""
-        return self._session is None and self._inherited is None
+        return self._closed
 
     def close(self) -> None:
         """Let go of the session; calls in flight finish. Final; closing twice is fine."""
-        with self._handing_over:
-            self._session = self._inherited = None
+        self._closed = True
+        self._session = self._inherited = None
         if self.governor is not None:
             self.governor.close()
         release_soon()

@@ -10,6 +10,7 @@ import math
 import os
 import stat
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ _AT_ONCE = 4 << 20
 
 
 class Container:
-    """An open safetensors file. Reads are thread safe and may go on while `close` is called."""
+    """An open safetensors file, closed when nobody holds it. Reads are thread safe, and may go on while it is closed."""
 
     def __init__(self, path: str | os.PathLike[str]):
         try:
@@ -38,7 +39,9 @@ class Container:
         except TypeError:
             raise SuiteError(f"a suite is opened by its path, not by a {type(path).__name__}") from None
         self._fd = _open(self.path)
-        self._lock = threading.Lock()
+        self._shut = weakref.finalize(self, os.close, self._fd)  # once, whoever asks; at the latest when it is dropped
+        self._shut.atexit = False  # another thread may be reading still
+        self._lock = threading.RLock()  # signal handlers close suites too, in the midst of a read
         self._readers = 0
         self._closed = False
         try:
@@ -46,14 +49,14 @@ class Container:
             self.size = self._stamp[0]
             header = self._header()
         except BaseException:
-            os.close(self._fd)
+            self._shut()
             raise
         self.entries, self.metadata = header.entries, header.metadata
         renew_in_children(self)
 
     def _after_fork(self) -> None:
         """Whoever held the lock, or was reading, is not in this process."""
-        self._lock, self._readers = threading.Lock(), 0
+        self._lock, self._readers = threading.RLock(), 0
 
     def entry(self, name: str) -> Entry:
         """Where the tensor lies; SuiteError when there is none."""
@@ -125,12 +128,13 @@ class Container:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        # A descriptor closed under a reader could already belong to another file.
+        # A descriptor closed under a reader could already belong to another file. Counted first: whoever closes from
+        # here on leaves it open.
         with self._lock:
-            if self._closed:
-                raise SuiteError(f"{self.path} is closed: open it again")
             self._readers += 1
         try:
+            if self._closed:
+                raise SuiteError(f"{self.path} is closed: open it again")
             yield
         finally:
             with self._lock:
@@ -139,7 +143,7 @@ class Container:
 
     def _release(self) -> None:
         if self._closed and self._readers == 0:
-            os.close(self._fd)
+            self._shut()
 
     def _stat(self) -> tuple[int, int, int]:
         now = os.fstat(self._fd)

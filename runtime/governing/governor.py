@@ -31,6 +31,7 @@ logger = logging.getLogger("pliant.governor")
 
 _TICK_S = 0.1
 _CALLS, _STEPS = 4096, 1000
+_PATIENCE_S = 10.0
 _HELP = "suite.load(latency='15 ms', govern=True)"
 
 Watched = tuple[str, float, float]
@@ -132,12 +133,15 @@ class Governor:
             self._follow(report.plan)
         return report
 
-    def close(self) -> None:
-        """End the thread, after the switch that may be under way. Closing twice is fine."""
+    def close(self, patience: float | None = _PATIENCE_S) -> None:
+        """End the thread, after the switch that may be under way, if that ends in so many seconds (None: whenever).
+
+        Closing twice is fine. What a signal's handler interrupts may hold what the thread waits for.
+        """
         self._ended.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread.join(patience)
 
     def _follow(self, plan: Plan | None) -> None:
         self._calls.clear()
@@ -160,7 +164,10 @@ class Governor:
 
     def _tick(self, model: Governed, vitals: VitalsReader) -> list[tuple[int, str]]:
         """Look at what came in and step where that is due; returns what is to be logged."""
-        with self._acting:
+        # Not waited for: who switches may close the model meanwhile (a signal's handler), and waits for this thread.
+        if not self._acting.acquire(blocking=False):
+            return []
+        try:
             steering = self._steering
             if steering is None or self._ended.is_set():
                 return []
@@ -169,6 +176,8 @@ class Governor:
             self._window = steering.stats(now)
             move = steering.judge(now, vitals.read())
             return [] if move is None else [self._take(model, steering, move)]
+        finally:
+            self._acting.release()
 
     def _new_calls(self, steering: Steering) -> list[tuple[float, float]]:
         """What was called since the last look, by the present subnet and not before the window began."""
@@ -240,4 +249,4 @@ if hasattr(os, "register_at_fork"):
 def _end_all() -> None:
     """A thread that is stopped in the middle of the engine's code could crash the process that exits."""
     for governor in list(_governors):
-        governor.close()
+        governor.close(None)

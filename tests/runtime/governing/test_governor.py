@@ -248,7 +248,35 @@ model.close()
 """
 
 
-@pytest.mark.parametrize("rest", ["", FORK], ids=["exit", "fork"])
+CLOSE = """
+import faulthandler, signal
+faulthandler.dump_traceback_later(60, exit=True)
+
+def closes(number, frame):
+    time.sleep(0.3)  # the governor looks at the model meanwhile
+    start = time.perf_counter()
+    model.close()
+    assert time.perf_counter() - start < 5, "it was waited for the governor"
+
+signal.signal(signal.SIGUSR1, closes)
+
+def trace(frame, event, argument):
+    if frame.f_code.co_name == "load_subnet":
+        sys.settrace(None)
+        signal.raise_signal(signal.SIGUSR1)
+
+sys.settrace(trace)
+try:
+    model.switch("s01-fp32")
+except pliant.PliantError as error:
+    assert "closed while it switched" in str(error), error
+else:
+    raise AssertionError("it switched, though it was closed")
+assert model.closed and not model.governor.running
+"""
+
+
+@pytest.mark.parametrize("rest", ["", FORK, CLOSE], ids=["exit", "fork", "closed by a signal in a switch"])
 def test_a_process_ends_and_forks_with_a_governed_model(suite: Suite, rest: str) -> None:
     code = SCRIPT.format(height=HEIGHT, width=WIDTH, path=str(suite.path)) + rest
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
