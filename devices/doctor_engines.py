@@ -10,6 +10,7 @@ from importlib import metadata, util
 
 from .findings import EXTRACT, Finding
 from .fingerprint import Fingerprint
+from .fresh import code_command
 from .jetpack import release_of, runs_on
 
 # Providers beyond the processor's own that a graphics processor can give onnxruntime.
@@ -84,7 +85,7 @@ def _providers(gpu: bool) -> Iterator[Finding]:
     """Import the engine in another process: one that crashes must not take this one along."""
     code = "import json, onnxruntime; print(json.dumps(onnxruntime.get_available_providers()))"
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(code_command(code), capture_output=True, text=True, timeout=60, check=True)
         providers = json.loads(done.stdout.strip().splitlines()[-1])
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]

@@ -31,7 +31,7 @@ _AT_ONCE = 4 << 20
 
 
 class Container:
-    """An open safetensors file, closed when nobody holds it. Reads are thread safe, and may go on while it is closed."""
+    """An open safetensors file, closed when nobody holds it. Reads are thread safe and may go on while it is closed."""
 
     def __init__(self, path: str | os.PathLike[str]):
         try:

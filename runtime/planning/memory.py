@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...devices.errors import PliantError
+from ...devices.fresh import module_command
 from ...devices.measure import Progress
 from ...devices.profile import MemoryUse
 
@@ -59,14 +60,13 @@ def in_a_process(module: Sequence[str], what: str, inherit: Sequence[int] = ()) 
 
     PliantError, naming `what` it measures, where it fails.
     """
-    command = [sys.executable, "-m", *module]
     # The child finds the modules that this process has, and nothing in its working directory.
     path = os.pathsep.join(str(Path(entry or os.getcwd())) for entry in sys.path)
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "ignore"}
     import subprocess
 
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, check=False, pass_fds=tuple(inherit)
+        module_command(*module), capture_output=True, text=True, env=environment, check=False, pass_fds=tuple(inherit)
     )
     if done.returncode == 0:
         with contextlib.suppress(ValueError):

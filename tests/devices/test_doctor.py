@@ -59,6 +59,15 @@ def test_this_machine_can_run_and_every_missing_thing_has_a_command() -> None:
     assert all(finding.mend for finding in findings if finding.level in ("missing", "problem"))
 
 
+def test_a_file_in_the_working_directory_does_not_pass_for_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "onnxruntime.py").write_text("raise SystemExit('a trap')")
+    monkeypatch.chdir(tmp_path)
+    assert any("CPUExecutionProvider" in finding.what for finding in doctor.examine())
+
+
 def test_a_gpu_without_its_onnxruntime_is_noted() -> None:
     machine = replace(read_fingerprint(), gpus=("NVIDIA H200, 570.1, 143771 MiB, 1980 MHz, 700 W",))
     findings = doctor.examine(machine, probe=False)
