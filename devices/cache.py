@@ -18,7 +18,7 @@ from pathlib import Path
 from .energy import EnergyUse
 from .errors import PliantError
 from .fingerprint import Fingerprint
-from .locking import LOCKS, lock
+from .locking import LOCKS, locked
 from .measure import Measurement
 from .profile import DeviceProfile, MemoryUse, parse_profile, read_profile
 from .repeats import Repeat
@@ -205,6 +205,6 @@ def _sweep(path: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with open(path, "a", encoding="utf-8") as file:
-        lock(file)  # without locks (Windows) replacing is atomic too, only merging is not guarded
+    # Without locks (Windows) replacing is atomic too, only merging is not guarded.
+    with open(path, "a", encoding="utf-8") as file, locked(file):
         yield

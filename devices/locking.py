@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,10 +20,15 @@ LOCKS = fcntl is not None
 """Whether this system has them."""
 
 
-def lock(file: IO[Any]) -> None:
-    """Wait until no other process has the file locked, and lock it until it is closed."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX)
+@contextmanager
+def locked(file: IO[Any]) -> Iterator[None]:
+    """Wait until no other process has the file locked, and lock it for a while."""
+    if fcntl is None:
+        yield
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
+    with _given_back(file):
+        yield
 
 
 @contextmanager
@@ -34,9 +39,23 @@ def locked_folder(folder: Path) -> Iterator[bool]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield lock_at_once(descriptor)
+        mine = lock_at_once(descriptor)
+        with _given_back(descriptor):
+            yield mine
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _given_back(file: IO[Any] | int) -> Iterator[None]:
+    """Unlock at the end. A forked child has the file open too, and would keep the lock; nor may it give it away."""
+    owner = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:
+            with suppress(OSError):  # there are no locks here, which `lock_at_once` lets pass
+                fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def lock_at_once(file: IO[Any] | int) -> bool:
