@@ -6,7 +6,6 @@ PYTHONSAFEPATH asks for that from Python 3.11 on; 3.10 looks into the working di
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 _SAFE = "import sys; sys.path[:] = [place for place in sys.path if place]; "
 _MODULE = "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from pathlib import Path
@@ -135,6 +136,21 @@ def test_replaced_by_rename_while_open_stays_what_it_was(suite_path: Path, tmp_p
             assert model.subnet.id == "s01-fp32"
     with pytest.raises(pliant.SuiteError):
         pliant.open_suite(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's /proc")
+def test_a_suite_that_nobody_holds_keeps_no_file_open_but_a_model_of_it_does(suite_path: Path) -> None:
+    def opened() -> int:
+        gc.collect()
+        return sum(os.path.realpath(link) == str(suite_path.resolve()) for link in Path("/proc/self/fd").iterdir())
+
+    before = opened()
+    model = pliant.open_suite(suite_path).load("s01-fp32", threads=1)
+    assert opened() == before + 1
+    model.switch("s02-fp32")
+    model.close()
+    del model
+    assert opened() == before
 
 
 def test_closing_while_others_read_is_an_error_for_them_and_nothing_worse(suite_path: Path) -> None:
