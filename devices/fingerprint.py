@@ -32,8 +32,9 @@ class Fingerprint:
     """One machine in one state.
 
     `cores` are those that this process may use; `isa` the instruction sets that matter to networks;
-    `memory` is bytes; `settings` holds governor, clock limits (kHz, GPU Hz), turbo, processor quota and
-    power mode, where readable; `gpus` one line each (name, driver, limits); `engines` the versions.
+    `memory` is bytes; `settings` holds governor, clock limits (kHz, GPU Hz), turbo, processor quota, power mode, the
+    classes of cores and which GPUs CUDA may see, where readable; `gpus` one line each (name, driver, limits);
+    `engines` the versions.
     """
 
     cpu: str
@@ -120,25 +121,31 @@ def read_fingerprint(root: Path = Path("/"), *, machine: str = "") -> Fingerprin
     `machine` is the processor's architecture where it is not that of this Python, as for a made-up root.
     """
     cpu, isa = hardware.processor(root)
+    cores, gpus = _usable(), hardware.gpus(root)
+    settings = hardware.settings(root, cores) | (hardware.visible_gpus() if gpus else {})
     return Fingerprint(
         cpu=cpu or platform.processor(),
         machine=machine or platform.machine(),
-        cores=usable_cores(),
+        cores=len(cores),
         isa=isa,
         memory=hardware.memory(root),
         system=f"{platform.system()} {platform.release()}",
         board=hardware.board(root),
-        settings=_pairs(hardware.settings(root)),
-        gpus=hardware.gpus(root),
+        settings=_pairs(settings),
+        gpus=gpus,
         engines=_engines(),
     )
 
 
 def usable_cores() -> int:
     """Cores that this process may run on."""
+    return len(_usable())
+
+
+def _usable() -> set[int]:
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def _pairs(entry: dict[str, Any]) -> Pairs:

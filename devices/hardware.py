@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
 from . import apple, jetson
-from .files import distinct, read_text
+from .files import distinct, matching, read_text
 
 # /proc/cpuinfo's names -> ours; only what changes how a network runs.
 _X86 = {
@@ -83,8 +85,9 @@ def board(root: Path) -> str:
     return read_text(root / "proc/device-tree/model")
 
 
-def settings(root: Path) -> dict[str, str]:
-    """Governor, clock limits, turbo, processor quota, power mode, Jetson release and module, where readable."""
+def settings(root: Path, cores: Collection[int] = ()) -> dict[str, str]:
+    """Governor, clock limits, turbo, processor quota, power mode, Jetson release and module, where readable; of which
+    classes the `cores` are that this process may use, where the machine has several."""
     cpu = root / "sys/devices/system/cpu"
     found = {
         "governor": distinct(cpu, "cpu[0-9]*/cpufreq/scaling_governor"),
@@ -93,6 +96,7 @@ def settings(root: Path) -> dict[str, str]:
         "no_turbo": read_text(cpu / "intel_pstate/no_turbo"),
         "boost": read_text(cpu / "cpufreq/boost"),
         "cpu_quota": _quota(root),
+        "core_classes": _classes(cpu, cores),
         "power_mode": jetson.power_mode(root),
         "gpu_min_hz": distinct(root / "sys/class/devfreq", "*/min_freq", _is_gpu),
         "gpu_max_hz": distinct(root / "sys/class/devfreq", "*/max_freq", _is_gpu),
@@ -100,6 +104,20 @@ def settings(root: Path) -> dict[str, str]:
         "module": jetson.module(root),
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _classes(cpu: Path, cores: Collection[int]) -> str:
+    """As in "4 of 1024, 2 of 446": Arm's capacity of a core, or the highest clock that it can have (kHz)."""
+    kinds = ("cpu_capacity", "cpufreq/cpuinfo_max_freq")
+    found = {
+        int(path.name[3:]): next((text for kind in kinds if (text := read_text(path / kind))), "")
+        for path in matching(cpu, "cpu[0-9]*")
+        if path.name[3:].isdigit()
+    }
+    if len(set(found.values())) < 2:
+        return ""
+    counts = Counter(found[core] for core in cores if core in found)
+    return ", ".join(f"{count} of {kind or 'another'}" for kind, count in sorted(counts.items(), reverse=True))
 
 
 def _is_gpu(path: Path) -> bool:
@@ -123,6 +141,12 @@ def gpus(root: Path) -> tuple[str, ...]:
 
     # A made-up root has no driver to ask.
     return _nvidia_smi(shutil.which("nvidia-smi") or "") if root == Path("/") else ()
+
+
+def visible_gpus() -> dict[str, str]:
+    """What CUDA is told of the GPUs that this process may see, and of their order, where it is told something."""
+    names = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+    return {name.lower(): os.environ[name] or "none" for name in names if name in os.environ}
 
 
 @lru_cache(maxsize=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,39 @@ def test_a_container_with_fewer_processors_is_another_machine(tmp_path: Path) ->
     after = read_fingerprint(files(tmp_path, {"sys/fs/cgroup/cpu.max": "150000 100000"}))
     assert dict(after.settings)["cpu_quota"] == "1.5"
     assert after.digest != before.digest
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
+@pytest.mark.parametrize("kind", ["cpu_capacity", "cpufreq/cpuinfo_max_freq"])
+def test_a_process_bound_to_small_cores_is_on_another_machine_than_one_on_large_ones(tmp_path: Path, kind: str) -> None:
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("there is one core only")
+    large, small = sorted(allowed)[:2]
+    cpu = "sys/devices/system/cpu"
+    files(tmp_path, {f"{cpu}/cpu{large}/{kind}": "1024\n", f"{cpu}/cpu{small}/{kind}": "446\n"})
+    try:
+        os.sched_setaffinity(0, {large})
+        before = read_fingerprint(tmp_path)
+        os.sched_setaffinity(0, {small})
+        after = read_fingerprint(tmp_path)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert after.digest != before.digest
+    assert after.differences(before) == ["core_classes was 1 of 1024, is 1 of 446"]
+    files(tmp_path, {f"{cpu}/cpu{small}/{kind}": "1024\n"})
+    assert "core_classes" not in dict(read_fingerprint(tmp_path).settings), "cores are all of one class here"
+
+
+def test_another_gpu_that_cuda_may_see_is_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert "cuda_visible_devices" not in dict(read_fingerprint(tmp_path).settings), "there is no GPU"
+    before = read_fingerprint(files(tmp_path, ORIN))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    after = read_fingerprint(tmp_path)
+    assert after.digest != before.digest
+    assert after.differences(before) == ["cuda_visible_devices was 0, is 1"]
 
 
 def test_nvidia_smi_that_fails_or_is_no_program_counts_as_no_gpu(tmp_path: Path) -> None:
