@@ -117,7 +117,7 @@ class EngineCache:
         seconds: float,
         stripped: bool = False,
     ) -> tuple[EngineInfo, int]:
-        """Write an engine, and take away those of the same subnet and settings that it replaces: how many they were."""
+        """Write an engine, and take away those of the same subnet and purpose that it replaces: how many they were."""
         digest, built = hashlib.sha256(plan).hexdigest(), time.strftime("%Y-%m-%dT%H:%M:%S%z")
         info = EngineInfo(
             *(key.text, key.content, suite, place, subnet, settings.to_json(), bindings.version, bindings.driver),
@@ -139,7 +139,7 @@ class EngineCache:
         return info, len(stale)
 
     def stale(self, info: EngineInfo) -> list[EngineInfo]:
-        """Engines of the same subnet and settings under other keys: of other weights, versions or drivers."""
+        """Engines of the same subnet, settings and GPU under other keys: of other weights, versions or drivers."""
         return [each for each in self.all() if each.key != info.key and _purpose(each) == _purpose(info)]
 
     def all(self) -> list[EngineInfo]:
@@ -160,11 +160,17 @@ class EngineCache:
                 return None
             info = EngineInfo(**entry)
             # What it says of itself is not where it lies.
-            right = info.key == path.stem and isinstance(info.built, str) and {"batch", "dla"} <= info.settings.keys()
+            texts = isinstance(info.built, str) and isinstance(info.driver, str)
+            right = info.key == path.stem and texts and {"batch", "dla", "capability"} <= info.settings.keys()
             return info if right else None
         except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             return None
 
 
-def _purpose(info: EngineInfo) -> tuple[str, str, str]:
-    return info.place, info.subnet, json.dumps(info.settings, sort_keys=True)
+def _purpose(info: EngineInfo) -> tuple[str, str, str, str]:
+    return info.place, info.subnet, _gpu(info), json.dumps(info.settings, sort_keys=True)
+
+
+def _gpu(info: EngineInfo) -> str:
+    """The very GPU that an engine is for, where its settings do not say which kind: what stands last (`here`)."""
+    return "" if info.settings["capability"] else info.driver.rpartition("; ")[2]

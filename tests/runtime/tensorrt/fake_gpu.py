@@ -23,6 +23,7 @@ class Gpu:
         self.allocated: list[int] = []
         self.room = 1 << 40
         self.name = b"RTX A"
+        self.uuid = bytes(range(16))
         self._numbers = itertools.count(1000)
         self.cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
 
@@ -38,7 +39,7 @@ class Gpu:
 
     def cudaGetDeviceProperties(self, number: int) -> tuple[int, Any]:
         assert number == 0
-        return 0, SimpleNamespace(name=self.name, major=8, minor=6, uuid=SimpleNamespace(bytes=bytes(range(16))))
+        return 0, SimpleNamespace(name=self.name, major=8, minor=6, uuid=SimpleNamespace(bytes=self.uuid))
 
     def cudaGetErrorString(self, status: int) -> tuple[int, bytes]:
         return 0, {2: b"out of memory"}[status]

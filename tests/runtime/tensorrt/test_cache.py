@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 import pliant
+from pliant.runtime.tensorrt import here
 from pliant.runtime.tensorrt.bindings import Bindings
 from pliant.runtime.tensorrt.cache import EngineCache, engine_key
 from pliant.runtime.tensorrt.engines import build_engines
 from pliant.runtime.tensorrt.sources import key_of
 
 from ..making import make
-from .conftest import ADA, lowered
+from .conftest import ADA, build, lowered
+from .fake import Vendor
 
 LIES: tuple[dict[str, Any], ...] = ({"key": "../victim"}, {"built": 5}, {"_version": 1})
 
@@ -85,6 +87,23 @@ def test_a_stale_engine_gives_way(rtx: Bindings, path: Path, tmp_path: Path) -> 
     assert (new.fresh, new.replaced) == (True, 1)
     assert {each.key for each in cache.all()} == {kept.info.key, new.info.key}
     assert not cache.plan_path(old.info.key).exists()
+
+
+# Configured by TensorRT for RTX, which says that its timing cache does nothing.
+@pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX:DeprecationWarning")
+def test_an_engine_for_another_gpu_leaves_that_of_the_first(
+    vendor: Vendor, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one who has two GPUs builds for each, by CUDA_VISIBLE_DEVICES."""
+    with pliant.open_suite(path) as suite:
+        (first,) = build(suite, "s01-fp32")
+        vendor.gpu.uuid = bytes(16)
+        (other,) = build(suite, "s01-fp32")
+        assert (other.fresh, other.replaced) == (True, 0)
+        monkeypatch.setattr(here, "gpu_identity", lambda machine: "RTX A, 999.9")  # a newer driver
+        (newer,) = build(suite, "s01-fp32")
+        assert (newer.fresh, newer.replaced) == (True, 1)
+    assert {each.key for each in EngineCache().all()} == {first.info.key, newer.info.key}
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: raw[:99] + b"x" + raw[100:], lambda raw: None])
