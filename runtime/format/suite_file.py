@@ -105,16 +105,17 @@ class SuiteFile:
         if len(data) != info.size or _sha256(data) != info.sha256:
             raise SuiteError(f"{what} is damaged: its digest is wrong")
         graph = parse_graph(data)
-        if sum(len(each.data) for each in self._graphs.values()) + len(data) <= _KEPT_GRAPHS:
-            self._graphs[info.sha256] = graph
+        # A new dictionary each time: other threads may be reading this one.
+        kept = {**self._graphs, info.sha256: graph}
+        if sum(len(each.data) for each in kept.values()) <= _KEPT_GRAPHS:
+            self._graphs = kept
         return graph
 
     def record(self, subnet: SubnetInfo) -> Record:
         """The record of a subnet, its digest checked; those used last are kept, as switching goes to and fro."""
         from .record import MAX_RECORD, parse_record
 
-        # A new dictionary each time: other threads may be reading this one.
-        kept = dict(self._records)
+        kept = dict(self._records)  # a new one, as for graphs
         record = kept.pop(subnet.record, None)
         if record is None:
             blob = self._checked_bytes(subnet.record, MAX_RECORD)

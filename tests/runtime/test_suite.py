@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -140,3 +142,37 @@ def test_the_records_used_last_are_kept_within_a_size(suite: pliant.Suite, monke
     assert suite.record(two) is not second
     monkeypatch.setattr("pliant.runtime.format.suite_file._KEPT_RECORDS", min(sizes) - 1)
     assert suite.record(one) is not suite.record(one), "one that is too large is kept by nobody"
+
+
+def test_two_threads_read_graphs_at_the_same_time(suite_path: Path) -> None:
+    """Whatever line one of them is at when the other reads one."""
+    moments = 0
+    while _read_beside(suite_path, moments):
+        moments += 1
+    assert moments > 10
+
+
+def _read_beside(path: Path, left: int) -> bool:
+    """Read graphs, another thread one after so many lines of that; whether there were as many."""
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.endswith("suite_file.py"):
+            return None
+        if event == "line":
+            left -= 1
+            if left == -1:
+                other = threading.Thread(target=suite.graph, args=(suite.subnets[3], "onnxruntime"))
+                other.start()
+                other.join()
+        return trace
+
+    with pliant.open_suite(path) as suite:
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            graphs = [suite.graph(subnet, "onnxruntime") for subnet in suite.subnets[:3]]
+        finally:
+            sys.settrace(before)
+        assert len({graph.data for graph in graphs}) == 3
+    return left < 0
