@@ -91,8 +91,7 @@ class Model:
             session = self._own_session()
         batch, single = self._take(images, self._input)
         outputs = session.run(batch) if out is None else run_into(session, self.suite, batch, single, out)
-        if self.governor is not None:
-            self.governor.watch((session.subnet.id, start, time.perf_counter()))
+        self._tell_governor(session, start)
         return {task: array[0] for task, array in outputs.items()} if single and out is None else outputs
 
     def on_device(self, images: Any) -> dict[str, Any]:
@@ -101,7 +100,16 @@ class Model:
 
         if self._color != "rgb":
             raise BudgetError(f"images that stay on their device are RGB: this model was loaded with {self._color}")
-        return run_on_device(self.session, images, self._input)
+        start = time.perf_counter()
+        session = self.session
+        outputs = run_on_device(session, images, self._input)
+        self._tell_governor(session, start)
+        return outputs
+
+    def _tell_governor(self, session: Session, start: float) -> None:
+        """That a call which began then has ended."""
+        if self.governor is not None:
+            self.governor.watch((session.subnet.id, start, time.perf_counter()))
 
     def stream(self, frames: Iterable[Any], *, ahead: int = 0, out: Any = None) -> Generator[Outputs, None, None]:
         """Outputs of one frame after the other, as calls would give them; a switch holds from the next frame on.

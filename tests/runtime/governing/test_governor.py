@@ -112,6 +112,15 @@ def test_real_calls_are_watched_also_raw_ones_of_some_tasks(suite: Suite) -> Non
         assert model.tasks == ("floor",)
 
 
+def test_calls_whose_images_stay_on_their_device_are_watched_too(suite: Suite) -> None:
+    with load(suite) as model:
+        start = time.perf_counter()
+        while governor(model).window.calls < 20:
+            assert time.perf_counter() - start < PATIENCE_S, "the governor sees none of them"
+            assert set(model.on_device(images(1))) == set(suite.tasks)
+        assert governor(model).window.latency_ms is not None
+
+
 @pytest.mark.parametrize("words", [{"latency": None}, {"latency": None, "macs": "1 G"}])
 def test_without_a_latency_there_is_nothing_to_keep(suite: Suite, words: dict[str, Any]) -> None:
     asked = {key: value for key, value in words.items() if value}
