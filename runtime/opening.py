@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .suite import Suite
@@ -24,14 +23,20 @@ def open_suite(
     `progress` is told (what, bytes done, bytes in all). `sha256` is what the digest of the whole file must be.
     """
     if is_address(path):
-        from .remote import fetch
+        from .remote import fetch, pinned
 
-        return Suite(fetch(str(path), sha256, progress))
+        address, sha256 = pinned(str(path), sha256)
+        path = fetch(address, sha256, progress)
+    suite = Suite(path)
     if sha256 is not None:
         from .remote import check_digest
 
-        check_digest(Path(path), sha256)
-    return Suite(path)
+        try:
+            check_digest(suite.container, sha256)
+        except BaseException:
+            suite.close()
+            raise
+    return suite
 
 
 def is_address(place: object) -> bool:

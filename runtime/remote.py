@@ -13,14 +13,16 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..devices.cache import cache_folder, private_folder
 from ..devices.errors import EngineUnavailable, InputError, SuiteError
 from ..devices.measure import Progress
 from ..devices.writing import beside, onto_disk, write_atomically
-from .format.container import Container
+
+if TYPE_CHECKING:
+    from .format.container import Container
 
 _HUB = re.compile(r"hf://([^/@]+/[^/@]+)(?:@([^/]+))?/(.+)")
 _MOST_BYTES = 4 << 30
@@ -34,7 +36,7 @@ def fetch(address: str, sha256: str | None = None, report: Progress | None = Non
     Raises InputError for an address that cannot be reached or used, SuiteError where what came is damaged or is not
     what `sha256` (hex, of the whole file) says, EngineUnavailable without the extra `remote`.
     """
-    address, sha256 = _pinned(address, sha256)
+    address, sha256 = pinned(address, sha256)
     scheme = address.partition("://")[0]
     if scheme == "hf":
         path = _from_hub(address)
@@ -46,21 +48,18 @@ def fetch(address: str, sha256: str | None = None, report: Progress | None = Non
     return path
 
 
-def check_digest(path: Path, sha256: str) -> None:
-    """SuiteError unless the whole file, a suite, has this digest (hex)."""
+def check_digest(container: Container, sha256: str) -> None:
+    """SuiteError unless the whole file, as it was opened, has this digest (hex): what its path leads to may change."""
     wanted = _hex(sha256)
     found = hashlib.sha256()
-    container = Container(path)
-    try:
-        for chunk in container.all_bytes():
-            found.update(chunk)
-    finally:
-        container.close()
+    for chunk in container.all_bytes():
+        found.update(chunk)
+    container.check_unchanged()
     if found.hexdigest() != wanted:
-        raise SuiteError(f"{path} is another file than asked for: its sha256 is {found.hexdigest()}")
+        raise SuiteError(f"{container.path} is another file than asked for: its sha256 is {found.hexdigest()}")
 
 
-def _pinned(address: str, sha256: str | None) -> tuple[str, str | None]:
+def pinned(address: str, sha256: str | None) -> tuple[str, str | None]:
     """The address without its digest, and the digest; a fragment that is none must not pass for one."""
     place, sign, fragment = address.partition("#")
     if not sign:
@@ -228,9 +227,9 @@ def _check_whole(path: Path, address: str, sha256: str | None) -> None:
     from .format.suite_file import SuiteFile
 
     try:
-        if sha256 is not None:
-            check_digest(path, sha256)
         with SuiteFile(path) as suite:
+            if sha256 is not None:
+                check_digest(suite.container, sha256)
             check_file(suite)
     except SuiteError as error:
         raise SuiteError(str(error).replace(str(path), address)) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,8 @@ from pliant.cli import main
 from pliant.runtime import remote
 from pliant.runtime.opening import is_address
 from pliant.runtime.remote import fetch
+
+from .making import make
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -209,6 +213,33 @@ def test_a_digest_is_of_the_whole_file(server: Server, good: bytes, suite_path: 
     for fragment in ("#sha256=", "#sha256=12", f"#SHA256={digest}", f"#sha512={digest}", "#top"):
         with pytest.raises(pliant.InputError, match="64 hex digits"):
             pliant.open_suite(address + fragment)
+
+
+def test_what_has_the_digest_is_what_is_opened_also_where_the_file_is_swapped_meanwhile(
+    good: bytes, tmp_path: Path
+) -> None:
+    path, ended = tmp_path / "kitchen.pliant", threading.Event()
+    bad = make(seed=9).write(tmp_path / "bad.pliant").read_bytes()
+    path.write_bytes(good)
+
+    def swap() -> None:
+        while not ended.is_set():
+            for data in (bad, good):
+                (tmp_path / "next").write_bytes(data)
+                os.replace(tmp_path / "next", path)
+
+    digest, opened = hashlib.sha256(good).hexdigest(), 0
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for _ in range(300):
+            with contextlib.suppress(pliant.SuiteError), pliant.open_suite(path, sha256=digest) as suite:
+                opened += 1
+                assert b"".join(suite.container.all_bytes()) == good
+    finally:
+        ended.set()
+        swapping.join()
+    assert opened, "the file that was asked for was never there"
 
 
 def test_a_kept_copy_that_was_changed_is_fetched_anew(server: Server, good: bytes) -> None:
