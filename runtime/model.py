@@ -170,9 +170,9 @@ class Model:
     def switch(self, choice: Plan | SubnetInfo | str | None = None, **budget: Any) -> SwitchReport:
         """Become another subnet: one that is named, planned, or chosen by a budget from what is already measured.
 
-        The new session is built and checked beside the old one, then handed over at once; calls in flight finish on
-        the old one, which is freed when the last of them ends. Where that fails, the old one goes on serving. A
-        governor takes the new budget as its own, and rests after a switch without a latency.
+        The new session is built and checked beside the old one (so it needs memory for both), then handed over at once;
+        calls in flight finish on the old one, which is freed when the last of them ends. Where that fails, the
+        old one goes on serving. A governor takes the new budget as its own, and rests after a switch without a latency.
         """
         if self.governor is not None:
             return self.governor.obey(lambda: self._become(choice, **budget))
