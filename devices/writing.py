@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+_FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name))
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """A disk that is full while `path` is written does not say where that was: have its error say it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -16,7 +30,7 @@ def beside(path: Path) -> Iterator[IO[bytes]]:
     # Not tempfile: its files are readable by their owner alone, whatever the umask says.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
     try:
-        with open(temporary, "xb") as file:
+        with named(path), open(temporary, "xb") as file:
             yield file
     finally:
         temporary.unlink(missing_ok=True)

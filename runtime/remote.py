@@ -128,6 +128,9 @@ def _from_web(address: str, sha256: str | None, report: Progress | None) -> Path
     except (SuiteError, InputError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.filename:  # of this machine's disk
+            what = f"{address} cannot be kept: {error.filename}: {error.strerror}"
+            raise InputError(f"{what}; PLIANT_CACHE names another cache") from None
         raise InputError(f"{address} cannot be fetched: {_reason(error, address)}") from None
     return path
 

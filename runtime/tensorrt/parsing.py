@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...devices.writing import named
 from ..graphs.graph import parse_graph
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
@@ -35,10 +36,11 @@ def complaints(parser: Any) -> str:
 def _written(graph: bytes, arrays: Arrays, folder: Path) -> Path:
     """The graph with its weights beside it, as `extract` writes them."""
     places, at = {}, 0
-    with (folder / "weights").open("wb") as file:
+    with named(folder), (folder / "weights").open("wb") as file:
         for name, array in arrays.items():
             places[name] = ("weights", at, array.nbytes)
             at += file.write(array.tobytes())
     path = folder / "model.onnx"
-    path.write_bytes(parse_graph(graph).to_bytes(places))
+    with named(folder):
+        path.write_bytes(parse_graph(graph).to_bytes(places))
     return path

@@ -41,8 +41,14 @@ def refit(
     refitter = trt.Refitter(engine, logger)
     parser = trt.OnnxParserRefitter(refitter, logger)
     kept = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with tempfile.TemporaryDirectory() as folder:
-        given = give(parser, graph, kept, Path(folder), verb="refit")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            given = give(parser, graph, kept, Path(folder), verb="refit")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise EngineUnavailable(
+            f"{what} cannot be filled with its weights: {where}{error.strerror or error}"
+        ) from error
     missing = refitter.get_missing_weights()
     if not given or missing or not refitter.refit_cuda_engine():
         why = complaints(parser) or (f"{missing[0]!r} is missing" if missing else last_said(logger.said))

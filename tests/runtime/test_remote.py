@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -173,6 +175,28 @@ def test_others_can_put_nothing_into_the_cache(server: Server, good: bytes, own_
     (own_cache / "suites").chmod(0o777)
     with pytest.raises(pliant.PliantError, match="chmod go-w"):
         fetch(f"{server.address}/kitchen.pliant")
+
+
+FULL = """
+import resource, sys, pliant
+resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+try:
+    pliant.open_suite(sys.argv[1])
+except pliant.InputError as error:
+    print(error)
+"""
+
+
+def test_a_disk_without_room_for_the_suite_is_told_from_a_server_that_fails(
+    server: Server, good: bytes, own_cache: Path
+) -> None:
+    pytest.importorskip("resource")
+    server.files["/kitchen.pliant"] = good
+    address = f"{server.address}/kitchen.pliant"
+    command = [sys.executable, "-c", FULL, address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith(f"{address} cannot be kept: {own_cache}"), done.stderr
+    assert done.stdout.endswith("kitchen.pliant: File too large; PLIANT_CACHE names another cache\n")
 
 
 def test_damage_on_the_way_is_told_and_not_kept(server: Server, good: bytes, own_cache: Path) -> None:

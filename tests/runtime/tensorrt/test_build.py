@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from tempfile import gettempdir
 from types import SimpleNamespace
 from typing import Any
 
@@ -196,6 +197,14 @@ def test_weights_come_from_a_file_where_the_parser_takes_no_others(
     assert plans[0].precisions == plans[1].precisions == {"fp32": 8}
     assert plans[0].said == plans[1].said == ()
     assert abs(len(plans[0].data) - len(plans[1].data)) < 0.05 * len(plans[1].data)
+    resource = pytest.importorskip("resource")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limit[1]))  # as of a full disk
+    try:
+        with pytest.raises(pliant.EngineUnavailable, match=f"a test failed: .*File too large: '{gettempdir()}"):
+            building.build_plan(older, graph, arrays, ADA, "a test")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 
 
 @pytest.mark.parametrize("capability", ["8.6", "12.0"])
