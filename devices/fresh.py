@@ -1,4 +1,4 @@
-"""Fresh processes of this Python that import nothing from where they are started: a `numpy.py` there would be run.
+"""Fresh processes of this Python that import nothing from where they are started: a module `numpy` there would be run.
 
 PYTHONSAFEPATH asks for that from Python 3.11 on; 3.10 looks into the working directory first, whatever it is told.
 """

@@ -23,10 +23,8 @@ LOCKS = fcntl is not None
 @contextmanager
 def locked(file: IO[Any]) -> Iterator[None]:
     """Wait until no other process has the file locked, and lock it for a while."""
-    if fcntl is None:
-        yield
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
     with _given_back(file):
         yield
 
@@ -53,7 +51,7 @@ def _given_back(file: IO[Any] | int) -> Iterator[None]:
     try:
         yield
     finally:
-        if os.getpid() == owner:
+        if fcntl is not None and os.getpid() == owner:
             with suppress(OSError):  # there are no locks here, which `lock_at_once` lets pass
                 fcntl.flock(file, fcntl.LOCK_UN)
 
