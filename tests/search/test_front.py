@@ -23,7 +23,7 @@ from pliant.search.front.provenance import Provenance
 from pliant.search.front.staircase import Stair, plot_stairs
 
 from ..models.making import configs
-from ..training.test_disk import largest_file
+from ..training.disks import largest_file
 from .making import NAMES, TASKS
 
 SPACE = SearchSpace(4, NAMES)
