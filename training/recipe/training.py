@@ -64,11 +64,8 @@ class SoftLabels(Part):
 
 
 def _check_risen(start: float, ramp: float) -> None:
-    if start == 1.0 or start + ramp > 1.0:
-        raise ValueError(
-            "start and ramp are shares of all steps, together at most 1 and start below it: else the weight is never "
-            "reached"
-        )
+    if start + ramp > 1.0:
+        raise ValueError("start and ramp are shares of all steps, together at most 1: else the weight is never reached")
 
 
 class TrainingRecipe(Part):
