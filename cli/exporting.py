@@ -81,7 +81,9 @@ def _over(report: ExportReport) -> list[str]:
     if not lost:
         return []
     lost.sort(key=lambda pair: -pair[0])
-    shown = [f"{each.id} ({', '.join(f'{task} {drop:+.1%}' for task, drop in each.over.items())})" for _, each in lost]
+    shown = [
+        f"{each.id} (costs {', '.join(f'{task} {drop:.1%}' for task, drop in each.over.items())})" for _, each in lost
+    ]
     more = f" and {len(shown) - MOST_TOLD} more" if len(shown) > MOST_TOLD else ""
     return [f"as the front has them, over quantize.max_drop: {', '.join(shown[:MOST_TOLD])}{more}"]
 

@@ -122,7 +122,9 @@ def read_fingerprint(root: Path = Path("/"), *, machine: str = "") -> Fingerprin
     """
     cpu, isa = hardware.processor(root)
     cores, gpus = _usable(), hardware.gpus(root)
-    settings = hardware.settings(root, cores) | (hardware.visible_gpus() if gpus else {})
+    # Which of them CUDA may see matters where they differ; else a job that is given another one of its kind would
+    # measure anew.
+    settings = hardware.settings(root, cores) | (hardware.visible_gpus() if len(set(gpus)) > 1 else {})
     return Fingerprint(
         cpu=cpu or platform.processor(),
         machine=machine or platform.machine(),

@@ -109,15 +109,16 @@ def settings(root: Path, cores: Collection[int] = ()) -> dict[str, str]:
 def _classes(cpu: Path, cores: Collection[int]) -> str:
     """As in "4 of 1024, 2 of 446": Arm's capacity of a core, or the highest clock that it can have (kHz)."""
     kinds = ("cpu_capacity", "cpufreq/cpuinfo_max_freq")
-    found = {
+    told = {
         int(path.name[3:]): next((text for kind in kinds if (text := read_text(path / kind))), "")
         for path in matching(cpu, "cpu[0-9]*")
         if path.name[3:].isdigit()
     }
+    found = {core: text for core, text in told.items() if text}  # a core that is offline says nothing
     if len(set(found.values())) < 2:
         return ""
     counts = Counter(found[core] for core in cores if core in found)
-    return ", ".join(f"{count} of {kind or 'another'}" for kind, count in sorted(counts.items(), reverse=True))
+    return ", ".join(f"{count} of {kind}" for kind, count in sorted(counts.items(), reverse=True))
 
 
 def _is_gpu(path: Path) -> bool:

@@ -20,7 +20,8 @@ def convolve(
 ) -> Tensor:
     """`torch.nn.functional.conv2d`; (N, in, H, W) -> (N, out, H', W')."""
     on_cpu = values.device.type == "cpu"
-    if on_cpu and tuple(weight.shape[2:]) == (1, 1) and tuple(stride) != (1, 1) and not values.is_contiguous():
+    alone = tuple(weight.shape[2:]) == (1, 1) and not any(padding)
+    if on_cpu and alone and tuple(stride) != (1, 1) and not values.is_contiguous():
         # torch 2.13's CPU backward of a strided 1x1 convolution with fewer than 16 input channels corrupts memory on
         # channels-last features, which are what a supernet is trained on.
         return F.conv2d(values[:, :, :: stride[0], :: stride[1]], weight, bias, groups=groups)

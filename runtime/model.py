@@ -188,6 +188,8 @@ class Model:
                 self.plan = plan or self.plan
                 return SwitchReport(info.id, info.id, 0.0, 0.0, (time.perf_counter() - start) * 1e3, plan)
             new = load_subnet(self.suite, info, old.tasks, old.raw, old.provider, old.threads)
+            if self._session is not None and self._session is not old:
+                raise PliantError(f"a signal's handler had this model switch to {self.subnet.id} meanwhile: that holds")
             self._serve(new, plan, "switched")
             source = old.subnet.id
         total = (time.perf_counter() - start) * 1e3

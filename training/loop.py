@@ -17,7 +17,7 @@ from ..devices.errors import TrainingError
 from ..models.space import SubnetConfig
 from ..runtime.format.tasks import Task
 from .checkpoints.checkpoint import Checkpoint
-from .checkpoints.folders import folder_of, steps
+from .checkpoints.folders import drop_newer, folder_of, steps
 from .checkpoints.resume import starting_point
 from .checkpoints.writing import add_metrics, check_checkpoints_fit, save_checkpoint
 from .data.ahead import ahead
@@ -105,6 +105,8 @@ def _trained(run: Run, start: Checkpoint | None) -> TrainResult:
     if run.ranks.leads:
         count = sum(_kept_after(run, step) for step in range(run.first + 1, run.steps + 1))
         check_checkpoints_fit(run.out, run.supernet, run.recipe.training, count, run.auxiliary)
+        if start is not None:  # only now: a training that is refused removes nothing
+            drop_newer(start.folder)
     log = MetricsLog(run.out, run.first) if run.ranks.leads else NoLog()
     try:
         if run.ranks.world > 1:

@@ -112,15 +112,22 @@ def test_a_process_bound_to_small_cores_is_on_another_machine_than_one_on_large_
     assert "core_classes" not in dict(read_fingerprint(tmp_path).settings), "cores are all of one class here"
 
 
-def test_another_gpu_that_cuda_may_see_is_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_gpu_cuda_may_see_counts_where_they_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that is given another GPU of the same kind keeps its figures."""
     monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert "cuda_visible_devices" not in dict(read_fingerprint(tmp_path).settings), "there is no GPU"
-    before = read_fingerprint(files(tmp_path, ORIN))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    after = read_fingerprint(tmp_path)
-    assert after.digest != before.digest
-    assert after.differences(before) == ["cuda_visible_devices was 0, is 1"]
+    for kinds, count in (("A10 A10", 1), ("A10 L4", 2)):
+        tool = tmp_path / kinds.replace(" ", "-") / "nvidia-smi"
+        tool.parent.mkdir()
+        tool.write_text(f"#!/bin/sh\nprintf '%s\\n' {kinds}\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+        found = []
+        for index in "01":
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", index)
+            found.append(read_fingerprint())
+        assert found[0].gpus == tuple(kinds.split())
+        assert len({each.digest for each in found}) == count
+    assert found[1].differences(found[0]) == ["cuda_visible_devices was 0, is 1"]
 
 
 def test_nvidia_smi_that_fails_or_is_no_program_counts_as_no_gpu(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_a_fronts_own_policy_that_costs_more_than_it_may_is_kept_and_told(
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "quantize.max_drop" in line)
     worst, drop = max(int8.over.items(), key=lambda pair: pair[1])
     assert line.startswith("as the front has them, over quantize.max_drop: s01-int8 (")
-    assert f"{worst} {drop:+.1%}" in line
+    assert f"{worst} {drop:.1%}" in line
 
 
 @pytest.mark.parametrize(("most", "precisions"), [(1.5, ("fp32", "int8")), (0.01, ("int8",))])

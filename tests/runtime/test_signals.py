@@ -61,6 +61,37 @@ print(moments)
 """
 
 
+LATER = """
+import signal, sys
+import pliant
+
+with pliant.open_suite(sys.argv[1]) as suite, suite.load("s01-fp32", threads=1, tasks="depth") as model:
+    def narrows(number, frame):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        model.switch("s02-fp32")
+
+    def trace(frame, event, argument):
+        if event == "call" and frame.f_code.co_name == "load_subnet":
+            signal.raise_signal(signal.SIGUSR1)
+
+    signal.signal(signal.SIGUSR1, narrows)
+    sys.settrace(trace)
+    try:
+        model.switch("s03-fp32")
+    except pliant.PliantError as error:
+        print(error)
+    sys.settrace(None)
+    assert model.subnet.id == "s02-fp32"
+"""
+
+
+def test_a_switch_by_a_handler_in_the_midst_of_another_holds(suite_path: Path) -> None:
+    command = [sys.executable, "-c", LATER, str(suite_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "a signal's handler had this model switch to s02-fp32 meanwhile" in done.stdout
+
+
 @pytest.mark.parametrize(
     "functions", [("switch", "_become", "_serve"), ("_reading", "_release", "read_bytes")], ids=["switch", "read"]
 )

@@ -139,6 +139,8 @@ def test_other_data_are_refused_when_a_training_goes_on(tmp_path: Path) -> None:
 
     recipe = recipe_of(["training.epochs=1"])
     train(recipe, tmp_path, data=TrainingData(Rooms(10, 0), Rooms(4, 1)))
+    newer = tmp_path / "checkpoints" / "step-000003"
+    newer.mkdir()
     others = {
         r"the task 'segmentation' of segmentation \(.*\); it is of segmentation \(.*\) now: give it": Renamed(10, 0),
         r"the task 'normals' of normals .*; it is absent now: give it": Fewer(10, 0),
@@ -148,6 +150,7 @@ def test_other_data_are_refused_when_a_training_goes_on(tmp_path: Path) -> None:
         kept = type(other)(4, 1)
         with pytest.raises(CheckpointError, match=f"was started with {said}"):
             train(recipe, tmp_path, resume=True, data=TrainingData(other, kept))
+        assert newer.exists(), "a damaged checkpoint can still be mended after a training that is refused"
 
     class Recoloured(Rooms):
         tasks = (replace(TASKS[0], colors=TASKS[0].colors[::-1]), *TASKS[1:])

@@ -17,7 +17,7 @@ from ..optimization.schedule import restore_optimizer
 from ..progress import Progress
 from ..recipe.recipe import Recipe
 from .checkpoint import Checkpoint, Tensors, load_checkpoint, read_beside, resolve
-from .folders import AUXILIARY, OPTIMIZER, RAW, drop_newer, steps, sweep
+from .folders import AUXILIARY, OPTIMIZER, RAW, steps, sweep
 
 # What may differ when a training goes on: it decides nothing of the weights.
 _FREE = ("checkpoint_every", "validate_every", "validation_images", "recalibration_images", "device")
@@ -50,7 +50,6 @@ def starting_point(recipe: Recipe, out: Path, resume: bool, progress: Progress) 
         progress.message(f"{problem}; going on from {folder.name} instead")
     checkpoint = load_checkpoint(folder)
     _check_same_recipe(recipe, checkpoint)
-    drop_newer(folder)
     progress.message(f"resumed from {folder.name}")
     return checkpoint
 

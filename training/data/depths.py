@@ -11,8 +11,8 @@ import numpy as np
 from ...runtime.format.tasks import Task
 from .sample import Targets
 
-# What depth cameras and their drivers write for "nothing measured", 0 aside: the largest number of the file's type.
-_TYPES_ENDS = (255, 65535)
+# What depth cameras and their drivers write for "nothing measured", 0 aside: the largest number of 16 bits.
+_NOTHING = 65535
 
 
 @dataclass
@@ -47,17 +47,18 @@ class Depths:
         self.outside[task.name] += beyond.size
         if not beyond.size:
             return ""
-        end = self._types_end(task.name, float(beyond.max()), high)
-        if end is None and 2 * beyond.size <= known.size:
+        nothing = self._is_nothing(task.name, float(beyond.max()), high)
+        if not nothing and 2 * beyond.size <= known.size:
             return ""
         phrase = f"has {beyond.size:,} of {known.size:,} known depths outside {low:g} to {high:g} metres"
-        if end is None:
+        if not nothing:
             return f"{phrase}, from {beyond.min():.4g} to {beyond.max():.4g}"
-        return f"{phrase}; the farthest is stored as {end}, the largest number of its type: is that ignore: [{end}]?"
+        end = f"{_NOTHING}, the largest number of 16 bits"
+        return f"{phrase}; the farthest is stored as {end}: is that ignore: [{_NOTHING}]?"
 
-    def _types_end(self, name: str, farthest: float, high: float) -> int | None:
+    def _is_nothing(self, name: str, farthest: float, high: float) -> bool:
         stored = farthest / self.units[name] if name in self.units else 0.0
-        return next((end for end in _TYPES_ENDS if farthest > high and np.isclose(stored, end, rtol=1e-6)), None)
+        return farthest > high and bool(np.isclose(stored, _NOTHING, rtol=1e-6))
 
     def faults(self) -> list[str]:
         """Phrases that follow the name of the data, for each task most of whose depths are outside its range."""

@@ -41,11 +41,9 @@ def make_optimizer(
         {"params": members, "weight_decay": recipe.weight_decay if decays else 0.0, "scale": scale}
         for (scale, decays), members in sorted(groups.items(), key=lambda group: group[0])
     ]
-    # Fused: parameters are many and small, so that most of an update is the way to each.
     if recipe.optimizer == "sgd":
-        momentum = recipe.momentum
-        return torch.optim.SGD(parameters, lr=recipe.lr, momentum=momentum, nesterov=momentum > 0, fused=True)
-    return torch.optim.AdamW(parameters, lr=recipe.lr, fused=True)
+        return torch.optim.SGD(parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return torch.optim.AdamW(parameters, lr=recipe.lr)
 
 
 def _named_parameters(network: nn.Module, auxiliary: nn.Module | None) -> dict[str, nn.Parameter]:

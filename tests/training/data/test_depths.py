@@ -73,7 +73,7 @@ def test_the_largest_number_of_a_type_is_noted_however_few_hold_it(tmp_path: Pat
     assert found.ok
     assert found.notes == [
         f"{folder}/depth/day0/002.png has 2 of 300 known depths outside 0.3 to 10 metres; the farthest is stored as "
-        "65535, the largest number of its type: is that ignore: [65535]?"
+        "65535, the largest number of 16 bits: is that ignore: [65535]?"
     ]
     (folder / "dataset.yaml").write_text(_form("unit: 0.001, range: [0.3, 10], ignore: [65535]"))
     assert check(str(folder)).noted == 0
