@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ...models.space import SearchSpace, SubnetConfig
@@ -68,8 +69,9 @@ def brackets(space: SearchSpace, count: int) -> list[tuple[float, float]]:
     """[low, high) ranges of mean encoder width, wide first, that share out the space; the widest closes the first."""
     low, high = space.encoder_widths[0], space.encoder_widths[-1]
     size = (high - low) / max(1, count)
-    bounds = [low + index * size for index in range(count)]
-    return [(bound, high + 1e-9 if index == count - 1 else bound + size) for index, bound in enumerate(bounds)][::-1]
+    # Each end is the next one's beginning: computed twice, the two may differ in their last bit.
+    bounds = [*(low + index * size for index in range(count)), high + 1e-9]
+    return list(pairwise(bounds))[::-1]
 
 
 def _inner(space: SearchSpace) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pliant.models.space import SearchSpace, SubnetConfig
@@ -72,6 +72,7 @@ def test_a_stratified_step_has_one_subnet_in_each_bracket(seed: int, step: int, 
 
 
 @given(st.integers(1, 9), st.floats(0.25, 1.0))
+@example(5, 0.7)
 def test_every_width_lies_in_one_bracket(count: int, width: float) -> None:
     assert sum(low <= width < high for low, high in brackets(WIDE, count)) == 1
 
