@@ -14,6 +14,7 @@ from ..devices.errors import DataError
 from ..models.metrics import Metric
 from ..runtime.format.tasks import Task
 from ..training.data.sample import Dataset
+from .settings import BATCH
 
 Run = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
 
@@ -55,7 +56,7 @@ def read_labelled(dataset: Dataset, count: int, image_size: tuple[int, int], tas
 
 
 def read_calibration(
-    dataset: Dataset, count: int, image_size: tuple[int, int], batch: int = 16
+    dataset: Dataset, count: int, image_size: tuple[int, int], batch: int = BATCH
 ) -> tuple[NDArray[np.uint8], ...]:
     """Batches of `count` images for ranges, as they are and spread over the training data: a search calibrates on them
     too, so that what it judges is what is exported.

@@ -12,6 +12,9 @@ from ..training.data.sample import Dataset
 PRECISIONS = ("fp32", "int8")
 """What is made unless told."""
 
+BATCH = 16
+"""Images of a step unless told; ranges depend on it, so a search calibrates by as many."""
+
 KNOWN = ("fp32", "fp16", "int8")
 TARGETS = ("onnxruntime", "tensorrt")
 
@@ -46,7 +49,7 @@ class ExportSettings:
     quality_images: int = 64
     precisions: tuple[str, ...] = PRECISIONS
     policy: Policy = field(default_factory=Policy)
-    batch: int = 16
+    batch: int = BATCH
     max_drop: float | None = None
     evaluations: int = 48
     targets: tuple[str, ...] = TARGETS

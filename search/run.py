@@ -129,7 +129,6 @@ def run_search(
             # Memory first: what takes too much of it is not what another one is no faster than.
             lean = within_memory(make, clock, limits, note)
             front = accounted(confirm(lean, clock, latency, note, limits), found)
-            front = replace(front, provenance=replace(front.provenance, candidates=len(found.candidates)))
         for line in told(problem, found):
             note(line)
         # After measuring, which may leave out all subnets of a precision.

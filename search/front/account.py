@@ -40,6 +40,7 @@ def accounted(front: Front, found: Found) -> Front:
     references = {name: (COST_REFERENCE, loss) for name, loss in zip(front.preferences, volume.reference, strict=True)}
     origin = replace(
         front.provenance,
+        candidates=len(found.candidates),
         hypervolume=volume.of(volume.points(mine)),
         references=references,
         cost=_kind(front, timed=high.nanoseconds is not None),

@@ -43,7 +43,7 @@ def make_front(problem: Problem, found: Found, budgets: Sequence[float], size: i
     entries = tuple(
         FrontEntry(each.config, each.quality, each.macs, each.bytes, None, tuple(names[each.config])) for each in chosen
     )
-    origin = replace(origin, evaluations=found.evaluations, candidates=len(found.candidates))
+    origin = replace(origin, evaluations=found.evaluations)
     weights = {each.name: each.to_json() for each in problem.preferences}
     return accounted(Front(entries, problem.tasks, problem.space, weights, origin), found)
 

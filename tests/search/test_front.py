@@ -22,8 +22,8 @@ from pliant.search.front.plot import plot_front
 from pliant.search.front.provenance import Provenance
 from pliant.search.front.staircase import Stair, plot_stairs
 
+from ..full_disk import largest_file
 from ..models.making import configs
-from ..training.disks import largest_file
 from .making import NAMES, TASKS
 
 SPACE = SearchSpace(4, NAMES)

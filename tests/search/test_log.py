@@ -16,7 +16,7 @@ from pliant.search.log import EvaluationLog
 from pliant.search.pace import Timed
 from pliant.search.quality.identity import batches_digest, supernet_digest
 
-from ..training.disks import largest_file
+from ..full_disk import largest_file
 from .making import make_batches, make_supernet
 
 

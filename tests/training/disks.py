@@ -1,17 +1,14 @@
 """Disks that are full, and what is written on them.
 
-A full disk is made by a limit on file sizes, which needs no rights, and where mounting is allowed also by a file system
+A full disk is made by a limit on file sizes (`tests/full_disk.py`), and where mounting is allowed also by a file system
 that is really full (`conftest.py`). Permissions stop nobody who runs as root, so folders are made unwritable by what
 stands in their place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import torch
 
 from pliant.training.checkpoints.writing import save_checkpoint
@@ -21,18 +18,6 @@ from pliant.training.progress import StepReport
 from .tiny import tiny_recipe, tiny_supernet
 
 SHORT = ("training.epochs=2", "data.counts.train=8", "data.counts.validation=4", "training.checkpoint_every=1")
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes, as on a disk that is full by then."""
-    resource = pytest.importorskip("resource", reason="limits on file sizes are POSIX's")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def save(out: Path, step: int) -> Path:

@@ -17,7 +17,8 @@ from pliant.training.data.scenes.store import write_chunk
 from pliant.training.loop import train
 from pliant.training.progress import MetricsLog, Silent, StepReport
 
-from .disks import SHORT, contents, largest_file, report, save
+from ..full_disk import largest_file
+from .disks import SHORT, contents, report, save
 from .tiny import tiny_recipe
 
 

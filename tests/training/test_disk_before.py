@@ -17,7 +17,8 @@ from pliant.training.disk import check_room, check_writable
 from pliant.training.loop import train
 from pliant.training.progress import Silent, StepReport
 
-from .disks import SHORT, contents, largest_file, save
+from ..full_disk import largest_file
+from .disks import SHORT, contents, save
 from .tiny import tiny_recipe, tiny_supernet
 
 
