@@ -19,17 +19,19 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean over seeds of a relative gain (0.01 is one per cent), its standard deviation, and how many seeds."""
+    """Mean over seeds of a relative gain (0.01 is one per cent), its standard deviation, how many seeds, and in how
+    many of them it is positive."""
 
     mean: float
     spread: float
     seeds: int
+    ahead: int
 
     @classmethod
     def over(cls, gains: list[float]) -> Gain:
         """Of the gains of all seeds; the spread of one seed is not known, hence NaN."""
         spread = statistics.stdev(gains) if len(gains) > 1 else float("nan")
-        return cls(statistics.fmean(gains), spread, len(gains))
+        return cls(statistics.fmean(gains), spread, len(gains), sum(gain > 0 for gain in gains))
 
 
 def gains(rows: Rows, data: str, method: str) -> dict[float, Gain]:

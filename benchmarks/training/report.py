@@ -35,7 +35,7 @@ def _of_data(entry: Entry, data: str) -> str:
     few = len({row["task"] for row in of_data}) <= _MANY
     parts = [
         f"### {data}",
-        _gains(entry, data),
+        _gains(entry, data, few),
         _values(of_data) if few else _task_means(of_data),
         "" if few else _ahead(entry, data),
         _costs(entry, data),
@@ -45,14 +45,17 @@ def _of_data(entry: Entry, data: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _gains(entry: Entry, data: str) -> str:
+def _gains(entry: Entry, data: str, by_task: bool) -> str:
     """Of the supernets, and of separate networks of other rates: how far the rate is theirs."""
     rows = []
     for method in [name for name in METHODS if name != SEPARATE and (name in MAIN or METHODS[name].separate)]:
         if found := gains(entry["rows"], data, method):
-            seeds = max(gain.seeds for gain in found.values())
-            rows.append([method, *(_percent(found.get(width)) for width in WIDTHS), str(seeds)])
-    return table(["gain over separate, mean of tasks", *_BY_WIDTH, "seeds"], rows) if rows else ""
+            rows.append([method, "mean of tasks", *(_percent(found.get(width)) for width in WIDTHS)])
+        of_task = task_gains(entry["rows"], data, method) if by_task else {}
+        for task in dict.fromkeys(row["task"] for row in entry["rows"] if row["data"] == data):
+            if cells := [of_task.get((width, task)) for width in WIDTHS if of_task]:
+                rows.append(["", task, *map(_percent, cells)])
+    return table([f"gain over {SEPARATE}; seeds ahead", "", *_BY_WIDTH], rows) if rows else ""
 
 
 def _values(of_data: list[Entry]) -> str:
@@ -166,7 +169,7 @@ def _spread(values: list[float]) -> str:
 def _percent(gain: Gain | None) -> str:
     if gain is None:
         return "-"
-    return f"{100 * gain.mean:+.1f}{_plus_minus(gain)} %"
+    return f"{100 * gain.mean:+.1f}{_plus_minus(gain)} %, {gain.ahead} of {gain.seeds}"
 
 
 def _plus_minus(gain: Gain) -> str:

@@ -56,7 +56,7 @@ def test_a_method_gains_nothing_over_itself(values: list[float]) -> None:
     rows = [row("separate", 1.0, "depth", value, seed) for seed, value in enumerate(values)]
     twin = [{**each, "method": "default"} for each in rows]
     gain = gains(rows + twin, "redkitchen", "default")[1.0]
-    assert (gain.mean, gain.spread, gain.seeds) == (0.0, 0.0, len(values))
+    assert (gain.mean, gain.spread, gain.seeds, gain.ahead) == (0.0, 0.0, len(values), 0)
 
 
 def test_seeds_are_paired_and_a_seed_without_its_twin_does_not_count() -> None:
@@ -70,7 +70,7 @@ def test_seeds_are_paired_and_a_seed_without_its_twin_does_not_count() -> None:
     gain = gains(rows, "redkitchen", "default")[1.0]
     assert gain.mean == pytest.approx(0.1)
     assert gain.spread == pytest.approx(0.0)
-    assert gain.seeds == 2
+    assert (gain.seeds, gain.ahead) == (2, 2)
 
 
 def test_the_spread_of_one_seed_is_unknown_rather_than_zero() -> None:
@@ -95,8 +95,9 @@ def test_the_report_shows_signs_methods_and_costs(tmp_path: Any) -> None:
     entry = merged(_results(), "python -m pliant.benchmarks.training")
     assert json.loads(json.dumps(entry)) == entry
     text = tables(entry)
-    assert "| default | +4.0 ± 0.0 % |" in text
-    assert "| no-distillation | -2.0 ± 0.0 % |" in text
+    assert "| default | mean of tasks | +4.0 ± 0.0 %, 2 of 2 |" in text
+    assert "| no-distillation | mean of tasks | -2.0 ± 0.0 %, 0 of 2 |" in text
+    assert text.count("|  | depth | +4.0 ± 0.0 %, 2 of 2 |") == 1
     assert "| depth, rmse (lower is better) | default | 0.480 ± 0.000 |" in text
     assert "| separate | 1.00e+09 | 1.0 | 0, 1 on h |" in text
     assert "seconds" not in text
