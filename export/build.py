@@ -93,7 +93,7 @@ class Builder:
         images = self._quality.images[:PARITY_IMAGES]
         outputs, parity = self._prove(f"subnet {name} ({_widths(config)})", feed, config, statistics, images)
         built, refused = [], False
-        fp32: dict[str, float] | None = None
+        fp32: dict[str, float] | None = None  # measured once, where both a front's integers and floats want it
         for wanted in (each for each in precisions if each != "fp32"):
             placed = self._quantizers[wanted](feed, outputs, images)
             if not placed:
@@ -113,7 +113,7 @@ class Builder:
         if "fp32" in precisions or not built:
             # A graph in fp32 is the same for all of them.
             feeds = dict.fromkeys([ENGINE, *self._targets], feed)
-            subnet = self._finish(name, "fp32", config, feeds, parity, {}, start)
+            subnet = self._finish(name, "fp32", config, feeds, parity, {}, start, quality=fp32)
             built.append(replace(subnet, report=replace(subnet.report, refused=refused)))
         return built
 
@@ -164,13 +164,14 @@ class Builder:
         noise: dict[str, float],
         start: float,
         floats: Mapping[str, tuple[str, ...]] | None = None,
+        quality: dict[str, float] | None = None,
     ) -> Built:
         """Measure with exactly the session that the runtime builds, decoded outputs only; halves are rehearsed, for
-        what an engine that rounds them will answer."""
+        what an engine that rounds them will answer. `quality` is its own where that was measured so already."""
         name, feed = f"{name}-{precision}", feeds[ENGINE]
         engine, judged = self._engine(feed, name), rehearsed(feed)
         run = engine if judged is feed else self._engine(judged, name)
-        quality = measure_quality(run, self._tasks, self._quality)
+        quality = quality or measure_quality(run, self._tasks, self._quality)
         answer = run(self.witness_input)
         if not self.witness_indices:
             self.witness_indices = choose_indices(self._tasks, answer)
