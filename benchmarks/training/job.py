@@ -32,6 +32,7 @@ from .methods import METHODS, SUBJECTS, WIDTHS, recipe_of
 Entry = dict[str, Any]
 _LATER = {
     "training.quantization_aware": 0.0,
+    "training.subnet_balance": "fixed",
     "training.updates": "together",
     "training.coupled": 0.0,
     "training.class_weights": "equal",

@@ -95,6 +95,9 @@ METHODS = {
     ),
     "next-wider-teacher": Method(("training.teacher=next",), about="the next wider subnet teaches, not the widest"),
     "equal-subnets": Method(("training.widest_weight=1",), about="the widest counts as much as any other"),
+    "balanced-subnets": Method(
+        ("training.subnet_balance=gradient-norm",), about="the gradients of a step's subnets are scaled to one norm"
+    ),
     "projection": Method(
         ("training.distillation.form=projection",), about="CI-KD by a learned projection to the teacher's channels"
     ),

@@ -28,7 +28,7 @@ LEVERS = (
     ("training.soft_labels.weight=1", "training.distillation.form=relational", "training.clip=0.1"),
     ("training.quantization_aware=1",),
     (*APART, "training.class_weights=rarity"),
-    ("training.teacher=next",),
+    ("training.teacher=next", "training.subnet_balance=gradient-norm", "training.distillation.form=projection"),
 )
 
 

@@ -29,6 +29,7 @@ _NESTED = (
     "coupled",
     "full_width",
     "widest_weight",
+    "subnet_balance",
     "updates",
     "teacher",
     "distillation",

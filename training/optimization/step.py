@@ -21,6 +21,7 @@ from .faults import gradient_fault
 from .objective import DISTILLATION, SOFT_LABELS, TOTAL, Losses, Objective
 from .sampling import label
 from .sharpness import ascended
+from .subnet_balance import SubnetBalance
 
 __all__ = ["ADVICE", "StepLosses", "train_step"]
 
@@ -119,13 +120,26 @@ def _gradients(
     """Add the gradient of the subnets' weighted mean loss to the parameters; the losses of each, without a graph."""
     measured = []
     weights = [objective.recipe.widest_weight if config.is_widest else 1.0 for config in subnets]
+    balance = _balance(objective)
     for losses, weight in zip(_one_by_one(objective, inputs, subnets, teachers), weights, strict=True):
-        (losses[TOTAL] * weight / sum(weights)).backward()
+        if balance is None:
+            (losses[TOTAL] * weight / sum(weights)).backward()
+        else:
+            balance.begin()
+            losses[TOTAL].backward()
+            balance.add(weight / sum(weights))
         measured.append({name: value.detach() for name, value in losses.items()})
     if objective.batch.shared:
         # Not those of the balance of tasks, which is told losses of the whole batch: they are whole already.
-        _add_up([objective.supernet, objective.auxiliary.projections], objective.batch)
+        whole = [objective.supernet] if balance is None else []
+        _add_up([*whole, objective.auxiliary.projections], objective.batch)
     return measured
+
+
+def _balance(objective: Objective) -> SubnetBalance | None:
+    if objective.recipe.subnet_balance == "fixed":
+        return None
+    return SubnetBalance(objective.supernet.parameters(), objective.batch)
 
 
 def _add_up(modules: Sequence[nn.Module], batch: Reduction) -> None:

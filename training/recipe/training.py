@@ -79,7 +79,8 @@ class TrainingRecipe(Part):
     widest, the narrowest and `subnets` drawn by the rule of `sampling`, a share `uniform` of them with one width for
     the whole encoder, and of these a share `coupled` with decoders of it too, each taught by the `widest` or by the
     `next` wider one (distillation/teacher.py). The loss of the widest counts `widest_weight` times as much as that of
-    each other. With `updates` together the weights move once a step, by all of its subnets; apart, after each, by its
+    each other; where `subnet_balance` is by gradient-norm, all gradients are scaled to one norm before
+    (optimization/subnet_balance.py). With `updates` together the weights move once a step, by all of its subnets; apart, after each, by its
     own, which wants a lower `lr`. `only` trains the subnet of that one width and nothing else, as a separate network
     would be (separate.py). In the last `quantization_aware` share of all steps weights and activations are rounded as
     int8 will, in the steps of the engine that `rounding` names (quantize/fake.py).
@@ -108,6 +109,7 @@ class TrainingRecipe(Part):
     coupled: Share = 0.0
     full_width: Share = 0.25
     widest_weight: Positive = 2.0
+    subnet_balance: Literal["fixed", "gradient-norm"] = "fixed"
     updates: Literal["together", "apart"] = "together"
     only: Positive | None = None
     teacher: Literal["widest", "next"] = "widest"
@@ -134,4 +136,6 @@ class TrainingRecipe(Part):
     def _weighed(self) -> TrainingRecipe:
         if self.updates == "apart" and self.widest_weight != 1.0:
             raise ValueError("widest_weight must be 1 with updates: apart, where each subnet has an update of its own")
+        if self.updates == "apart" and self.subnet_balance != "fixed":
+            raise ValueError("subnet_balance must be fixed with updates: apart, where no gradients are averaged")
         return self

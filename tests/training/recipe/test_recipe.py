@@ -170,9 +170,12 @@ def test_an_unknown_name_lists_the_known() -> None:
         find_recipe("nowhere/recipe.yaml")
 
 
-def test_a_weight_of_the_widest_where_each_subnet_moves_the_weights_by_itself_is_refused() -> None:
+def test_weighing_subnets_where_each_moves_the_weights_by_itself_is_refused() -> None:
     with pytest.raises(RecipeError, match="widest_weight must be 1 with updates: apart"):
         load_recipe("scenes-demo", ["training.updates=apart", "training.widest_weight=2"])
+    balanced = ["training.updates=apart", "training.widest_weight=1", "training.subnet_balance=gradient-norm"]
+    with pytest.raises(RecipeError, match="subnet_balance must be fixed with updates: apart"):
+        load_recipe("scenes-demo", balanced)
 
 
 def test_settings_that_fit_only_together_come_in_any_order() -> None:
