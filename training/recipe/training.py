@@ -80,10 +80,10 @@ class TrainingRecipe(Part):
     the whole encoder, and of these a share `coupled` with decoders of it too, each taught by the `widest` or by the
     `next` wider one (distillation/teacher.py). The loss of the widest counts `widest_weight` times as much as that of
     each other; where `subnet_balance` is by gradient-norm, all gradients are scaled to one norm before
-    (optimization/subnet_balance.py). With `updates` together the weights move once a step, by all of its subnets; apart, after each, by its
-    own, which wants a lower `lr`. `only` trains the subnet of that one width and nothing else, as a separate network
-    would be (separate.py). In the last `quantization_aware` share of all steps weights and activations are rounded as
-    int8 will, in the steps of the engine that `rounding` names (quantize/fake.py).
+    (optimization/subnet_balance.py). With `updates` together the weights move once a step, by all of its subnets;
+    apart, after each, by its own, which wants a lower `lr`. `only` trains the subnet of that one width and nothing
+    else, as a separate network would be (separate.py). In the last `quantization_aware` share of all steps weights and
+    activations are rounded as int8 will, in the steps of the engine that `rounding` names (quantize/fake.py).
 
     With `class_weights` by rarity, pixels of rare classes weigh more in a segmentation (models/losses.py).
 
