@@ -137,7 +137,10 @@ def noise(judge: Judge, candidate: Candidate) -> str:
     if judge.budget.latency_ms is None or found is None or found.p50 is None or not found.disturbed:
         return ""
     times = f"{found.p50 / found.min:.1f} times the quickest, {LATENCY.format(found.min)}"
-    return f"the machine was busy (its median run took {times}): plan again when it is quiet"
+    # Threads wait for each other: where cores are busy, one thread alone often takes less time than several.
+    several = judge.book.provider == "cpu" and judge.book.threads > 1
+    mend = ", or with threads=1 (`--threads 1`), which other work slows less" if several else ""
+    return f"the machine was busy (its median run took {times}): plan again when it is quiet{mend}"
 
 
 def crowded(judge: Judge) -> str:

@@ -154,11 +154,11 @@ class Disturbed(Scripted):
         self.profile = self.profile.merged(self.cache.add(self.fingerprint, latency=times))
 
 
-def busy(spells: int, limit: str, count: int = 12) -> tuple[Disturbed, list[str], Judge]:
+def busy(spells: int, limit: str, count: int = 12, threads: int = 2) -> tuple[Disturbed, list[str], Judge]:
     suite = ladder(count)
     book = Disturbed(suite, {item.id: 1.0 + index for index, item in enumerate(suite.subnets)}, {})
     book.noise = dict.fromkeys(book.truth, 0.0)
-    book.spells = spells
+    book.spells, book.threads = spells, threads
     judge = Judge(make_budget(TASKS, latency=limit), book)
     ranked = rank(suite.subnets, tuple(TASKS), judge.budget)
     measure_what_decides(judge, ranked, None)
@@ -183,6 +183,14 @@ def test_a_machine_that_stays_busy_ends_the_plan_and_is_said() -> None:
     assert len(book.calls) <= 4
     ranked = rank(ladder(12).subnets, tuple(TASKS), judge.budget)
     assert "the machine was busy (its median run took 3.0 times the quickest, 1 ms)" in str(nothing_fits(ranked, judge))
+
+
+def test_one_thread_is_the_way_out_where_several_met_a_busy_machine() -> None:
+    for threads, advised in ((2, True), (1, False)):
+        _, _, judge = busy(1000, "2.3 ms", threads=threads)
+        said = str(nothing_fits(rank(ladder(12).subnets, tuple(TASKS), judge.budget), judge))
+        assert "plan again when it is quiet" in said
+        assert ("or with threads=1 (`--threads 1`)" in said) is advised
 
 
 def test_glances_of_a_busy_machine_do_not_outlive_it() -> None:
