@@ -67,7 +67,8 @@ def check_buildable(bindings: Bindings, settings: BuildSettings, gpus: tuple[str
     known = capabilities(bindings)
     if settings.capability is None:
         if not gpus:
-            say = f"; or say which: --compute-capability {known[-1]}" if known else ""
+            # Whoever runs or verifies meets this too, and only that verb has the option.
+            say = f"; for that of another machine: pliant build --compute-capability {known[-1]}" if known else ""
             raise EngineUnavailable(f"there is no NVIDIA GPU here to build {TITLES[settings.engine]} engines for{say}")
     elif settings.capability not in known:
         raise BudgetError(

@@ -22,7 +22,7 @@ from .conftest import ADA
 def test_there_must_be_a_gpu_or_its_name(rtx: Bindings) -> None:
     known = capabilities(rtx)
     assert {"8.9", "12.0"} <= set(known)
-    with pytest.raises(pliant.EngineUnavailable, match=r"no NVIDIA GPU here.*--compute-capability \d"):
+    with pytest.raises(pliant.EngineUnavailable, match=r"no NVIDIA GPU here.*: pliant build --compute-capability \d"):
         check_buildable(rtx, replace(ADA, capability=None), ())
     check_buildable(rtx, replace(ADA, capability=None), ("an RTX",))
     with pytest.raises(pliant.BudgetError, match=r"no GPU of compute capability 3.5: only 7.5"):
