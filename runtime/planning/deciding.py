@@ -11,7 +11,7 @@ from ...devices.cache import MeasurementCache
 from ...devices.energy import need_sensor
 from ...devices.errors import BudgetError
 from ...devices.measure import Progress
-from ..engine import target_of
+from ..engine import import_onnxruntime, target_of
 from ..format.manifest import widest
 from ..tensorrt.settings import ENGINES
 from . import reasons
@@ -53,8 +53,8 @@ def make_plan(
     `measure="auto"` measures what is missing (`progress(what, done, total)`), `"never"` refuses with BudgetError where
     the choice depends on it, `"known"`, as a switch does, chooses among the subnets that are measured.
 
-    Raises BudgetError for what cannot be understood, NoSubnetFits where nothing fits, EngineUnavailable where it
-    has to measure and cannot.
+    Raises BudgetError for what cannot be understood, NoSubnetFits where nothing fits, EngineUnavailable where the
+    provider is not here, or it has to measure and cannot.
     """
     if measure not in ("auto", "never", "known"):
         raise BudgetError(f"measure must be 'auto', 'never' or 'known', not {measure!r}")
@@ -80,6 +80,9 @@ def make_plan(
         raise BudgetError(
             f"memory is measured of a process, not of a GPU: for {budget.provider} limit the bytes instead"
         )
+    if budget.provider != "cpu" and budget.provider not in ENGINES:
+        # Also where nothing is measured: a plan that cannot be loaded here is none. On the CPU it may be for elsewhere.
+        import_onnxruntime(budget.provider)
     kept = cache if isinstance(cache, MeasurementCache) else MeasurementCache(cache)
     judge = Judge(budget, Book(suite, names, provider=budget.provider, threads=budget.threads, cache=kept))
     if budget.provider in ENGINES:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from pliant.devices.cache import MeasurementCache
 from pliant.devices.fingerprint import Fingerprint
 from pliant.devices.measure import summarize
 from pliant.devices.repeats import UNKNOWN
+from pliant.runtime.engine import PROVIDERS
 from pliant.runtime.format.manifest import Quality, SubnetInfo
 from pliant.runtime.planning.book import Book
 from pliant.runtime.planning.choice import over, rank, relative
@@ -231,8 +233,9 @@ def test_without_limits_the_widest_is_chosen_and_nothing_is_measured() -> None:
     assert found.to_json()["latency_ms"] is None
 
 
-def test_a_subnet_that_the_provider_has_no_graph_of_is_not_chosen() -> None:
+def test_a_subnet_that_the_provider_has_no_graph_of_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its precision cost too much there, so it was not exported for it."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
     *others, widest = ladder(4).subnets
     both = [replace_graphs(each, "onnxruntime", "tensorrt") for each in others]
     found = plan(Paper((*both, widest)), provider="onnxruntime-tensorrt")
@@ -302,6 +305,10 @@ def test_ratios_of_quality_stay_finite() -> None:
 def test_a_provider_that_is_not_there_is_refused_though_nothing_is_measured() -> None:
     with pytest.raises(pliant.BudgetError, match="no provider 'bogus'"):
         plan(ladder(3), macs=8, provider="bogus")
+    for name in ("cuda", "onnxruntime-tensorrt"):
+        if PROVIDERS[name] not in onnxruntime.get_available_providers():
+            with pytest.raises(pliant.EngineUnavailable, match=f"no {name} provider: pip uninstall onnxruntime, then"):
+                plan(ladder(3), macs=8, provider=name)
 
 
 @pytest.mark.parametrize("ask", ["plan", "load"])
