@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...devices.cache import MeasurementCache
+from ...devices.energy import need_sensor
 from ...devices.errors import PliantError
 from ...devices.measure import Effort, Progress
 from ...devices.profile import DeviceProfile
@@ -47,6 +48,9 @@ def profile_suite(
     names = suite.check_tasks(tasks)
     chosen = list(suite.subnets if subnets is None else subnets)
     book = Book(suite, names, provider=check_provider(provider), threads=check_threads(threads), cache=cache)
+    if energy:
+        # Minutes of measuring are not thrown away for want of a sensor.
+        need_sensor("processor" if book.provider == "cpu" else "gpu")
     target = target_of(book.provider)
     if subnets is None:
         chosen = [each for each in chosen if target in each.graphs]

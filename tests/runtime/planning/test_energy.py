@@ -19,6 +19,7 @@ from pliant.devices import energy
 from pliant.devices.sensors import Sensor, find_sensors
 from pliant.runtime.planning import book
 from pliant.runtime.planning.book import Book
+from pliant.runtime.planning.profiling import profile_suite
 
 from ...devices.trees import RAPL, files
 
@@ -106,3 +107,13 @@ def test_a_profile_tells_energy(
     assert " mJ |" in shown
     assert "the processor package, without memory" in shown
     assert len(json.loads(out.read_text())["energy"]) >= 3
+
+
+def test_a_profile_without_a_sensor_is_refused_before_anything_is_measured(
+    suite: pliant.Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energy, "find_sensors", lambda root: [])
+    done: list[str] = []
+    with pytest.raises(pliant.BudgetError, match="no energy sensor of the processor"):
+        profile_suite(suite, energy=True, threads=1, progress=lambda what, *_: done.append(what))
+    assert done == []
