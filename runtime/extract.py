@@ -11,6 +11,7 @@ import numpy as np
 
 from ..devices.errors import InputError
 from ..devices.writing import beside, onto_disk
+from .format.digests import check_weights
 from .format.manifest import SubnetInfo
 from .format.suite_file import SuiteFile
 from .format.weights import read_arrays
@@ -31,7 +32,8 @@ def extract_subnet_file(
 ) -> tuple[Path, Path]:
     """Write `out` (an .onnx file) and `out`.data; returns both paths.
 
-    Outputs are the decoded ones of `tasks` (None: all), or their logits. Neither file is seen half written.
+    Outputs are the decoded ones of `tasks` (None: all), or their logits. Neither file is seen half written. The
+    digests of all weights that go into them are checked.
     Raises SuiteError (no graph for the target, a damaged suite), BudgetError, InputError (cannot write there, or it
     is the suite itself).
     """
@@ -45,7 +47,10 @@ def extract_subnet_file(
     graph = suite.graph(info, target)
     check_interface(suite, graph)
     cut = graph.pruned([f"{name}/logits" if raw else name for name in names])
-    arrays = read_arrays(suite.container, suite.record(info), cut, f"subnet {info.id} of {suite.path}")
+    record = suite.record(info)
+    # No witness is run here, and damage that left the suite would be found by nobody: these files have no digests.
+    check_weights(suite, record, (item.name for item in cut.external()))
+    arrays = read_arrays(suite.container, record, cut, f"subnet {info.id} of {suite.path}")
     try:
         with beside(data_path) as data, beside(path) as model:
             model.write(cut.to_bytes(_write(data, arrays, data_path.name)))

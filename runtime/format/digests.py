@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...devices.errors import SuiteError
 
 if TYPE_CHECKING:
+    from .record import Record
     from .suite_file import SuiteFile
 
 
@@ -26,6 +28,12 @@ def check_tensor(suite: SuiteFile, name: str) -> None:
         digest.update(chunk)
     if digest.hexdigest() != stated_digest(suite, name):
         raise SuiteError(f"{suite.path} is damaged: the digest of {name!r} is wrong")
+
+
+def check_weights(suite: SuiteFile, record: Record, initializers: Iterable[str]) -> None:
+    """Raise SuiteError where a stored tensor that one of these initializers is a view of is not what was written."""
+    for name in sorted({record.views[each].tensor for each in initializers if each in record.views}):
+        check_tensor(suite, name)
 
 
 def check_file(suite: SuiteFile) -> int:

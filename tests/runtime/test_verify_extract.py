@@ -11,6 +11,7 @@ import onnxruntime as ort
 import pytest
 
 import pliant
+from pliant.cli import main
 
 from .making import SUBNETS, TASKS, Made, images, make, reference
 
@@ -92,6 +93,34 @@ def test_extract_refuses_what_it_cannot_do_and_leaves_nothing(suite: pliant.Suit
     with pytest.raises(pliant.InputError, match="cannot be written"):
         suite.extract("s01-fp32", tmp_path / "absent" / "x.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flipped_byte_of_the_weights_leaves_the_suite_by_no_door(
+    suite: pliant.Suite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensor = next(view.tensor for view in suite.record(suite.subnet("s01-fp32")).views.values())
+    raw = bytearray(suite.path.read_bytes())
+    raw[suite.container.entry(tensor).start] ^= 1
+    flipped, out = tmp_path / "flipped.pliant", tmp_path / "out"
+    flipped.write_bytes(raw)
+    out.mkdir()
+    for asked in (["extract", "s01-fp32", "--out", f"{out}/x.onnx"], ["package", "--out", f"{out}/package"]):
+        assert main([asked[0], str(flipped), *asked[1:]]) == 1
+        said = capsys.readouterr()
+        assert said.err.splitlines() == [f"{flipped} is damaged: the digest of {tensor!r} is wrong"]
+        assert list(out.iterdir()) == []
+
+
+def test_damage_that_a_subnet_does_not_read_keeps_nobody_from_extracting_it(tmp_path: Path, suite_path: Path) -> None:
+    with pliant.open_suite(suite_path) as suite:
+        views = {view.tensor for view in suite.record(suite.subnet("s01-fp32")).views.values()}
+        others = (name for name in suite.container.entries if name.startswith("int8/") and name not in views)
+        at = suite.container.entry(next(others)).start
+    raw = bytearray(suite_path.read_bytes())
+    raw[at] ^= 1
+    (tmp_path / "flipped.pliant").write_bytes(raw)
+    with pliant.open_suite(tmp_path / "flipped.pliant") as suite:
+        assert suite.extract("s01-fp32", tmp_path / "x.onnx")[1].stat().st_size > 0
 
 
 def test_a_failed_extract_keeps_the_old_files(
