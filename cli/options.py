@@ -53,7 +53,10 @@ Threads = Annotated[
 ]
 Measure = Annotated[
     str | None,
-    typer.Option(metavar="auto|never", help="Measure what was not measured yet, or refuse [default: auto]."),
+    typer.Option(
+        metavar="auto|never|known",
+        help="Measure what was not measured yet, refuse, or choose among what was measured [default: auto].",
+    ),
 ]
 
 

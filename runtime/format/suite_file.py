@@ -69,15 +69,16 @@ class SuiteFile:
         return self.manifest.quality_data
 
     def subnet(self, name: str) -> SubnetInfo:
-        """The subnet called `name`; BudgetError names the nearest ids."""
+        """The subnet called `name`; BudgetError names near ids, where there are any."""
         found = self._by_id.get(name) if isinstance(name, str) else None
         if found is None:
             import difflib
 
-            close = difflib.get_close_matches(str(name), self._by_id, n=3, cutoff=0.3)
+            close = difflib.get_close_matches(str(name), self._by_id, n=3)
             begun = [each for each in self._by_id if name and each.startswith(str(name))]
-            near = list(dict.fromkeys([*begun, *close]))[:3] or list(self._by_id)[-3:]
-            raise BudgetError(f"{self.path} has no subnet {name!r}: try {', '.join(near)}")
+            near = list(dict.fromkeys([*begun, *close]))[:3]
+            mend = f"try {', '.join(near)}" if near else f"`pliant inspect` lists its {len(self._by_id)}"
+            raise BudgetError(f"{self.path} has no subnet {name!r}: {mend}")
         return found
 
     @property

@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 
 import pliant
-from pliant.runtime.engine import physical_cores
+from pliant.runtime.engine import PROVIDERS, physical_cores
 from pliant.runtime.format.manifest import widest
 
 from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, images, make, reference
@@ -134,6 +134,13 @@ def test_loading_reads_the_same_words_as_planning(suite: pliant.Suite) -> None:
         assert model.tasks == ("depth", "edges")
         assert model.session.provider == "cpu"
         assert model.session.threads == physical_cores()
+    for name, says in (
+        ("s01", "try s01-fp32, s01-int8$"),
+        ("s01-fp23", "try s01-fp32"),
+        ("s99", "`pliant inspect` lists"),
+    ):
+        with pytest.raises(pliant.BudgetError, match=f"no subnet '{name}': {says}"):
+            suite.subnet(name)
     with pytest.raises(pliant.BudgetError, match="no subnet"):
         suite.subnet(["s01-fp32"])  # type: ignore[arg-type]
     with pytest.raises(pliant.SuiteError, match="by its path, not by a NoneType"):
@@ -149,8 +156,9 @@ def test_loading_reads_the_same_words_as_planning(suite: pliant.Suite) -> None:
     ],
 )
 def test_a_plan_is_not_taken_for_what_it_was_not_made_for(
-    suite: pliant.Suite, made_for: dict[str, Any], says: str
+    suite: pliant.Suite, made_for: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
     plan = suite.plan(macs="2 G", **made_for)
     asked: dict[str, Any] = {"threads": 1, "tasks": tuple(suite.tasks), "provider": "cpu"}
     with pytest.raises(pliant.BudgetError, match=says):
