@@ -43,7 +43,7 @@ def _target(target: Target) -> Iterator[Finding]:
     yield Finding("ok", f"target {target.name}: {target.title}; {'; '.join(facts)}")
     if target.int8 is not None and target.int8.reduce_range:
         what = "no VNNI: int8 sums that would saturate are computed exactly, a third slower: compare its speed here"
-        yield Finding("note", what, "pliant verify MODEL.pliant")
+        yield Finding("note", what, "pliant bench MODEL.pliant")
 
 
 def jetpack(found: Fingerprint) -> Iterator[Finding]:
