@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -121,9 +122,20 @@ def print_rows(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
-    for line in (_busy(rows), _slower_though_thinner(rows)):
+    for line in (_untold(rows, names[1:]), _busy(rows), _slower_though_thinner(rows)):
         if line:
             print(line)
+
+
+def _untold(rows: list[dict[str, Any]], names: Sequence[str]) -> str:
+    """Why there is a dash for a number, and how many runs tell it."""
+    from ..devices.measure import runs_needed
+
+    dashed = [name for name in names if any(row["latency_ms"][name] is None for row in rows)]
+    if not dashed and all(row["latency_ms"]["spread"] is not None for row in rows):
+        return ""
+    most = max(runs_needed(int(name[1:]) / 100) for name in dashed or names)
+    return f"-: too few runs to tell; --runs {most} tells every column"
 
 
 def _busy(rows: list[dict[str, Any]]) -> str:

@@ -48,8 +48,9 @@ def main() -> None:
         with ProcessPoolExecutor(2, context, initializer=start, initargs=arguments) as pool:
             answers = list(pool.map(answer, frames))
         depths = [depth for _, depth in answers]
-        workers = len({worker for worker, _ in answers})
-        print(f"{method}: {len(depths)} frames by {workers} processes, depth {min(depths):.2f} to {max(depths):.2f} m")
+        workers = len({worker for worker, _ in answers})  # one may have answered all before the other was up
+        by = "one process" if workers == 1 else f"{workers} processes"
+        print(f"{method}: {len(depths)} frames by {by}, depth {min(depths):.2f} to {max(depths):.2f} m")
 
 
 if __name__ == "__main__":

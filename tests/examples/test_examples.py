@@ -53,6 +53,7 @@ def node_answers(lines: list[str]) -> None:
 
 def shares(lines: list[str]) -> None:
     assert [line.split(" by ")[0] for line in lines] == ["spawn: 24 frames", "fork: 24 frames"]
+    assert all(line.split(" by ")[1].startswith(("one process,", "2 processes,")) for line in lines)
     # Both ways give the same answers.
     assert len({line.split(", depth ")[1] for line in lines}) == 1
 
