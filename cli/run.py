@@ -94,7 +94,9 @@ def _print(headline: str, shots: list[Shot], out: Path) -> None:
     for shot in shots:
         if shot.resized:
             (height, width), (tall, wide) = shot.ran_at, shot.image.shape[:2]
-            note(f"{shot.path}: {wide}x{tall} was resized to {width}x{height} for the network, the pictures back to it")
+            # In words, as `inspect` has them: of two numbers cameras say the width first, data sets the height.
+            sizes = f"{wide} wide, {tall} high, was resized to {width} wide, {height} high"
+            note(f"{shot.path}: {sizes} for the network, the pictures back to it")
         lines += [f"{shot.path}: {task} is {label}" for task, label in shot.labels.items()]
         seen = ", ".join(name for name, _ in shot.panels) or "no pictures"
         lines.append(f"{shot.path}: one call took {milliseconds(shot.milliseconds)} ms; {seen} -> {shot.sheet(out)}")

@@ -61,7 +61,7 @@ def taker(color: str, expected: InputInfo) -> Taker:
     """What reads the images of a model; BudgetError for an unknown colour, or one that such sizes cannot have."""
     name = check_color(color)
     if name == "nv12" and (expected.height % 2 or expected.width % 2):
-        size = f"{expected.width}x{expected.height}"
+        size = f"{expected.width} wide, {expected.height} high,"
         raise BudgetError(f"images of {size} cannot be nv12, whose sizes are even: convert with pliant.to_rgb first")
     return {"rgb": as_batch, "bgr": _from_bgr, "nv12": _from_nv12}[name]
 
@@ -79,7 +79,8 @@ def _from_nv12(images: Any, expected: InputInfo) -> tuple[Array, bool]:
     frames = as_array(images)
     rows, width = expected.height * 3 // 2, expected.width
     if frames.dtype != np.uint8 or frames.shape[-2:] != (rows, width) or frames.ndim not in (2, 3):
-        cure = f"have the camera scale to {width}x{expected.height}, or resize what pliant.to_rgb(frame, 'nv12') gives"
+        size = f"{width} wide, {expected.height} high"
+        cure = f"have the camera scale to {size}, or resize what pliant.to_rgb(frame, 'nv12') gives"
         wanted = f"expected uint8 NV12 ({rows}, {width}) or (N, {rows}, {width})"
         raise InputError(f"images are {frames.dtype} {frames.shape}; {wanted}: {cure}")
     return as_batch(_nv12_to_rgb(frames), expected)

@@ -167,7 +167,7 @@ def test_run_writes_a_picture_of_each_task(pliant: Terminal, suite: Path, photo:
             assert picture.size == (50, 30)
             assert len(np.unique(np.asarray(picture).reshape(-1, 3), axis=0)) > 1
     assert (tmp_path / "seen" / "photo.all.png").is_file()
-    assert "resized to 24x16" in said.err
+    assert "was resized to 24 wide, 16 high for the network" in said.err
     assert "s02-fp32 ran" in said.out or "s01" in said.out
     assert "room is" in said.out
     assert str(tmp_path / "seen") in said.out

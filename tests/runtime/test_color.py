@@ -99,7 +99,7 @@ def test_a_switch_keeps_the_colour_and_cannot_change_it(suite: pliant.Suite) -> 
     ("color", "wrong", "says"),
     [
         ("nv12", np.zeros((HEIGHT, WIDTH, 3), np.uint8), f"expected uint8 NV12 ({HEIGHT * 3 // 2}, {WIDTH})"),
-        ("nv12", np.zeros((720, 640), np.uint8), f"have the camera scale to {WIDTH}x{HEIGHT}, or resize"),
+        ("nv12", np.zeros((720, 640), np.uint8), f"have the camera scale to {WIDTH} wide, {HEIGHT} high, or resize"),
         ("nv12", np.zeros((HEIGHT * 3 // 2, WIDTH), np.int16), "int16"),
         ("nv12", np.zeros((9, HEIGHT * 3 // 2, WIDTH), np.uint8), "1 to 8"),
         ("nv12", "frame.yuv", "str"),

@@ -179,8 +179,8 @@ class FileDataset:
         image = read_picture(path)
         if self._asked is None and image.shape[:2] != self.size:
             raise DataError(
-                f"{path} is {image.shape[0]}x{image.shape[1]} pixels, the first picture {self.size[0]}x{self.size[1]}: "
-                "say data.size, and all are brought to it"
+                f"{path} is {image.shape[0]}x{image.shape[1]} pixels, the first picture {self.size[0]}x{self.size[1]} "
+                "(height x width): say data.size, and all are brought to it"
             )
         return image
 
@@ -208,7 +208,7 @@ def _load(labels: LabelSource, stem: str, path: Path, size: tuple[int, ...] | No
     height = size[0] * target.shape[1] / size[1]
     if abs(target.shape[0] - height) > 1.0 + target.shape[1] / size[1]:
         raise DataError(
-            f"{path} is {target.shape[0]}x{target.shape[1]}, its picture {size[0]}x{size[1]}: "
+            f"{path} is {target.shape[0]}x{target.shape[1]}, its picture {size[0]}x{size[1]} (height x width): "
             "labels need the form of their picture"
         )
     return target

@@ -54,7 +54,7 @@ def test_every_damaged_missing_and_wrong_file_of_nyud_is_named(tmp_path: Path) -
         "depth/000002.npy": "is not there",
         "edge/000003.npy": "cannot be read",
         "segmentation/000004.png": "has the class 41",
-        "normals/000009.npy": "is 30x20, its picture 20x30",
+        "normals/000009.npy": "is 30x20, its picture 20x30 (height x width)",
         "images/000012.jpg": "cannot be read",
     }
     for line, (file, said) in zip(found.faults, expected.items(), strict=True):

@@ -150,7 +150,7 @@ def test_what_cannot_be_a_label_is_named(tmp_path: Path) -> None:
     layouts.picture(folder / "images" / "000004.jpg", layouts.flat(0, (40, 60)))
     data = open_data("nyudv2", "train", root=tmp_path)
     for index, said in enumerate(
-        ("has the class 41", "up to 4000 metres", "longer than 1.5", "is 20x50, its picture 20x30", "say data.size")
+        ("has the class 41", "up to 4000 metres", "longer than 1.5", "is 20x50, its picture 20x30 ", "say data.size")
     ):
         with pytest.raises(DataError, match=said) as caught:
             data[index]
