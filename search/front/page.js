@@ -50,6 +50,12 @@ const scaled = (value, units) => {
 const showMacs = value => scaled(value, [["G", 1e9], ["M", 1e6], ["k", 1e3], ["", 1]]);
 const showBytes = value => scaled(value, [["GB", 1e9], ["MB", 1e6], ["kB", 1e3], ["B", 1]]);
 const showQuality = value => (Math.abs(value) < 10 ? value.toFixed(3) : value.toFixed(1));
+// As `pliant plan` prints a score, four digits of it: the two can be held side by side.
+const showScore = value => {
+  const [mantissa, exponent] = value.toExponential(3).split("e");
+  if (Number(exponent) >= -4 && Number(exponent) < 4) return `${Number(value.toPrecision(4))}`;
+  return `${Number(mantissa)}e${exponent.replace(/\d+/, it => it.padStart(2, "0"))}`;
+};
 const showLatency = it => (it
   ? `${digits(it.value)} ms, ${it.kind} (${[`p${digits(it.quantile * 100)}`, it.profile].filter(Boolean).join(", ")})`
   : "not measured");
@@ -76,7 +82,8 @@ const colored = color => ({ style: `--color: ${color}` });
 
 // The card.
 
-const shareOf = (entry, scores) => scores[entry.number - 1] / state.weights.reduce((sum, weight) => sum + weight, 0);
+const showBeside = (entry, scores) =>
+  `${showScore(scores[entry.number - 1])} (the widest: ${showScore(scores[widest.number - 1])})`;
 
 function drawCard({ shown, chosen, scores }) {
   if (!shown) return $("card").replaceChildren(html("h2", {}, "No subnet fits this budget"));
@@ -87,7 +94,7 @@ function drawCard({ shown, chosen, scores }) {
   const asks = shown === chosen ? [sameInTheTerminal(), html("code", {}, ...pieces)] : [other];
   const facts = {
     "multiply-adds": showMacs(shown.macs), bytes: showBytes(shown.bytes), latency: showLatency(shown.latency),
-    precision: shown.precision, score: `${showQuality(shareOf(shown, scores))} (widest: 1)`,
+    precision: shown.precision, score: showBeside(shown, scores),
   };
   const title = html("h2", {}, `Subnet ${shown.number} of ${entries.length}${state.pin ? ", pinned" : ""}`);
   $("card").replaceChildren(
@@ -172,16 +179,16 @@ function render() {
   view.ladder = ladder(scores, cost);
   drawControls(cost, limit);
   drawCard(view);
-  drawChart(charts[0], entries.map(entry => shareOf(entry, scores)), 1, view);
+  drawChart(charts[0], scores, 1, view);
   tasks.forEach((task, i) =>
     drawChart(charts[i + 1], entries.map(entry => entry.values[i]), task.higher_is_better ? 1 : -1, view));
-  const score = chosen && showQuality(shareOf(chosen, scores));
+  const score = chosen && showBeside(chosen, scores);
   const answer = chosen ? `subnet ${chosen.number} of ${entries.length}, score ${score}` : "nothing fits";
   $("said").textContent = `Within ${state.budget} ${state.name === "macs" ? cost.label : "of latency"}: ${answer}`;
 }
 
 makeControls();
-const charts = [makeChart($("score"), "Score over cost", "with these weights; the widest has 1", "var(--ink)"),
+const charts = [makeChart($("score"), "Score over cost", "with these weights, as `pliant plan` has it", "var(--ink)"),
   ...tasks.map(task => makeChart($("panels"), task.name,
     `${showMetric(task)} (${task.higher_is_better ? "higher" : "lower"} is better)`, task.color))];
 state = readState();

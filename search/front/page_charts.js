@@ -100,7 +100,7 @@ function pointAt(entry, x = 0, y = 0) {
   $("tip").hidden = !entry;
   if (!entry) return;
   $("tip").textContent = [
-    `Subnet ${entry.number}, ${entry.precision}: score ${showQuality(shareOf(entry, scoresOf(state.weights)))}`,
+    `Subnet ${entry.number}, ${entry.precision}: score ${showScore(scoresOf(state.weights)[entry.number - 1])}`,
     `${showMacs(entry.macs)} multiply-adds, ${showBytes(entry.bytes)}`, `latency ${showLatency(entry.latency)}`,
     ...showWidths(entry), tasks.map((task, i) => `${task.name} ${showQuality(entry.values[i])}`).join(", "),
   ].join("\n");

@@ -20,7 +20,7 @@ from pliant.models.space import SearchSpace
 from pliant.runtime.format.manifest import Cost, Quality, SubnetInfo, Widths
 from pliant.runtime.format.tasks import Task
 from pliant.runtime.planning.budget import make_budget
-from pliant.runtime.planning.choice import rank
+from pliant.runtime.planning.choice import Candidate, rank
 from pliant.search.entries import FrontEntry, Latency
 from pliant.search.front.front import Front
 from pliant.search.front.page import write_page
@@ -30,6 +30,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 # Names that would end a script or a title, or that JavaScript has a meaning or an order of its own for.
 HOSTILE = ("</script><script>alert(1)</script>", "<!--<script>", "'; rm \"&amp;", "__proto__", "10")
+
+NUMBERS = (0, 4, 3.7612, 0.99996, 1234.4, 9999.6, 12345.6, 2.3e9, -7.25, 0.000123456, 0.0000123, 1e-12)
 
 # Pin subnet 4 by the keyboard, move a weight's slider, reset the weights; what was seen after each.
 USED = """
@@ -144,6 +146,14 @@ def test_the_page_chooses_as_plans_do(tmp_path: Path) -> None:
       ladder(scoresOf(weights), COSTS.macs).findLast(entry => entry.macs <= macs)?.number ?? null,
       readAmount(writeAmount(macs, COSTS.macs), COSTS.macs) >= macs,
     ]);
+    const written = {json.dumps(cases)}.map(([weights, macs]) => {{
+      const scores = scoresOf(weights), chosen = choose(scores, COSTS.macs, macs);
+      return chosen && showBeside(chosen, scores);
+    }});
+    document.body.append(html("pre", {{ id: "written" }}, JSON.stringify(written)));
+    document.body.append(html("pre", {{ id: "numbers" }}, {json.dumps(NUMBERS)}.map(showScore).join(" ")));
+    const tall = place => document.querySelector(`${{place}} svg text`).getBoundingClientRect().height;
+    document.body.append(html("pre", {{ id: "tall" }}, tall("#card") <= tall("#score")));
     document.body.append(html("pre", {{ id: "found" }}, JSON.stringify(found)));
     document.body.append(html("pre", {{ id: "told" }}, $("said").textContent));
     document.body.append(html("pre", {{ id: "sent" }}, command().join(" ")));
@@ -161,6 +171,10 @@ def test_the_page_chooses_as_plans_do(tmp_path: Path) -> None:
     right = [_planned(front, weights, macs) for weights, macs in cases]
     assert json.loads(read.texts["found"]) == [[number, number, number, True] for number in right]
     assert len(set(right)) > 4
+    for text, (weights, macs) in zip(json.loads(read.texts["written"]), cases, strict=True):
+        assert text in _scores(front, weights, macs)
+    assert read.texts["numbers"] == " ".join(f"{number:.4g}" for number in NUMBERS)
+    assert read.texts["tall"] == "true", "words on the card are larger than those of the charts"
     number = _planned(front, [4.0 if name == "10" else 0.5 if name == HOSTILE[2] else 1.0 for name in HOSTILE], 1200)
     assert f"subnet {number} of 14" in read.texts["told"]
     assert (read.texts["first"], read.texts["other"]) == ("latency", "macs")
@@ -178,11 +192,26 @@ def test_the_page_chooses_as_plans_do(tmp_path: Path) -> None:
 
 def _planned(front: Front, weights: list[float], macs: int) -> int | None:
     """The number of the subnet that a plan takes, None where none fits."""
+    fitting = [each.subnet for each in _ranked(front, weights, macs) if not each.misses]
+    return int(fitting[0].id) if fitting else None
+
+
+def _ranked(front: Front, weights: list[float], macs: int) -> list[Candidate]:
     tasks = {task.name: task for task in front.tasks}
     budget = make_budget(tasks, macs=macs, prefer=dict(zip(tasks, weights, strict=True)))
     subnets = [_info(front, number) for number in range(1, len(front.entries) + 1)]
-    fitting = [each.subnet for each in rank(subnets, tuple(tasks), budget) if not each.misses]
-    return int(fitting[0].id) if fitting else None
+    return rank(subnets, tuple(tasks), budget)
+
+
+def _scores(front: Front, weights: list[float], macs: int) -> set[str | None]:
+    """The line of a plan on its scores; halves of the last digit the page rounds up, and Python to even."""
+    ranked = _ranked(front, weights, macs)
+    chosen = next((each.score for each in ranked if not each.misses), None)
+    full = next(each.score for each in ranked if int(each.subnet.id) == len(front.entries))
+    up = 1 + 1e-12
+    return {
+        None if chosen is None else f"{chosen * a:.4g} (the widest: {full * b:.4g})" for a in (1, up) for b in (1, up)
+    }
 
 
 def _info(front: Front, number: int) -> SubnetInfo:
