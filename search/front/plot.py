@@ -60,9 +60,8 @@ def plot_front(front: Front, path: str | Path) -> None:
                     axes.set_axis_off()
         figure.suptitle(title(front), fontsize=11, x=0.01, ha="left")
         legend = dict(pair for axes in panels.flat for pair in zip(*_swapped(axes), strict=True))
-        figure.legend(
-            list(legend.values()), list(legend), loc="outside lower left", ncols=min(len(legend), 2 * columns)
-        )
+        if legend:
+            figure.legend([*legend.values()], [*legend], loc="outside lower left", ncols=min(len(legend), 2 * columns))
         save_picture(figure, path)
 
 
@@ -90,11 +89,16 @@ def _panel(axes: Axes, front: Front, index: int, cost: str) -> None:
     task = front.tasks[index]
     scale, unit = _scale(front, cost)
     axes.grid(True, linewidth=0.8)
-    axes.scatter(*_points(front.entries, task, cost, scale), s=15, color=GREY, linewidths=0, label="a subnet")
     equal, favourite = _shown_preferences(front, task)
+    # Under another mark a grey dot is not seen, and the legend would explain what is not there.
+    rest = [each for each in front.entries if not {equal, favourite} & {*each.preferences}]
+    rest = [each for each in rest if each not in (front.narrowest, front.widest)]
+    if rest:
+        axes.scatter(*_points(rest, task, cost, scale), s=15, color=GREY, linewidths=0, label="a subnet")
     for name, color, label in ((equal, INK, "all tasks equal"), (favourite, COLORS[index % len(COLORS)], None)):
-        if name is not None:
-            xs, ys = _points([each for each in front.entries if name in each.preferences], task, cost, scale)
+        chosen = [each for each in front.entries if name in each.preferences]
+        if chosen:
+            xs, ys = _points(chosen, task, cost, scale)
             axes.plot(xs, ys, "-", drawstyle="steps-post", color=color, linewidth=1.2, alpha=0.45 if label else 0.9)
             axes.plot(xs, ys, "o", color=color, markersize=3.6, label=label or f"prefer {name}")
     _name_ends(axes, front, task, cost, scale)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from PIL import Image
 
 from pliant import InputError
@@ -17,6 +18,7 @@ from pliant.models.space import SearchSpace, SubnetConfig
 from pliant.quantize.policy import Policy
 from pliant.runtime.format.tasks import Task
 from pliant.search.entries import FrontEntry, Latency
+from pliant.search.front import plot
 from pliant.search.front.front import Front
 from pliant.search.front.plot import plot_front
 from pliant.search.front.provenance import Provenance
@@ -200,6 +202,26 @@ def test_plots_are_pictures_of_a_row_a_cost(tmp_path: Path, measured: bool, coun
         assert len({color for _, color in picture.convert("RGB").getcolors(1 << 24) or []}) > 50
         rows = (2 if measured else 1) * (2 if count > 4 else 1)
         assert 300 * rows < picture.height < 600 * rows
+
+
+@pytest.mark.parametrize("preferences", [("equal", "x"), ("equal",), ()])
+def test_the_legend_names_only_what_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preferences: tuple[str, ...]
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(plot, "save_picture", lambda figure, path: drawn.append(figure))
+    names = [task.name for task in TASKS]
+    weights = {"equal": dict.fromkeys(names, 1.0), "x": {**dict.fromkeys(names, 1.0), names[0]: 2.0}}
+    entries = tuple(
+        FrontEntry(config, dict.fromkeys(names, 0.5), macs, 10, None, preferences)
+        for config, macs in ((SPACE.narrowest, 10), (SPACE.uniform(0.5), 100), (SPACE.widest, 1000))
+    )
+    plot_front(Front(entries, TASKS, SPACE, weights, ORIGIN), tmp_path / "front.png")
+    found = {text.get_text() for legend in drawn[0].legends for text in legend.get_texts()}
+    said = {"equal": "all tasks equal", "x": "prefer x"}
+    for axes in drawn[0].axes:
+        assert all(len(line.get_xydata()) for line in axes.lines)
+    assert found == ({said[name] for name in preferences} or {"a subnet"})
 
 
 def test_a_disk_that_is_full_keeps_the_old_pictures(tmp_path: Path) -> None:
