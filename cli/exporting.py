@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.words import counted
+from .checkpoints import opened
 from .places import check_file
 from .plain import one_line
 from .tables import macs, print_json, print_table, quality, size
@@ -24,11 +25,10 @@ def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportRepor
     from ..export.pipeline import export_suite
     from ..export.settings import ExportData
     from ..search.front.front import Front
-    from ..training.checkpoints.checkpoint import load_checkpoint
     from ..training.prepare import open_split
 
     check_file(out, reads=[front])
-    source = load_checkpoint(checkpoint)
+    source = opened(checkpoint)
     chosen = Front.load(front)
     recipe = source.recipe
     train, validation = open_split(recipe, "train"), open_split(recipe, "validation")

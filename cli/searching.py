@@ -11,6 +11,7 @@ from ..devices.errors import BudgetError
 from ..devices.words import counted
 from ..search.limits import UNLIMITED, Limits
 from ..search.places import check_front_path, page_path, plot_path, stairs_path
+from .checkpoints import opened
 from .places import check_file
 from .progress import note
 from .tables import macs, milliseconds, print_folded, print_json, print_table, quality, quality_head, size
@@ -50,7 +51,6 @@ def run(asked: Asked, report: Report) -> Front:
     from ..devices.profile import read_profile
     from ..search.floors import Floors
     from ..search.run import DEFAULT, run_search
-    from ..training.checkpoints.checkpoint import load_checkpoint
 
     out = asked.out
     check_front_path(out)
@@ -58,7 +58,7 @@ def run(asked: Asked, report: Report) -> Front:
     if asked.device is not None and asked.latency:
         raise BudgetError("--latency measures on this machine, --device was measured on another: give one of them")
     profile = read_profile(asked.device) if asked.device is not None else None
-    loaded = load_checkpoint(asked.checkpoint)
+    loaded = opened(asked.checkpoint)
 
     def show(done: int, most: int, hypervolume: float) -> None:
         report(f"searching, hypervolume {hypervolume:.4f}", done, most)

@@ -18,7 +18,7 @@ RECIPE = """
 data: {name: scenes, size: [32, 48], counts: {train: 16, validation: 8, test: 4}, tasks: [segmentation, depth]}
 model: {encoder: resnet10, channels: 16, decoder_channels: 16, skip_channels: 8, output_stride: 8}
 space: {encoder_widths: [0.5, 1.0], decoder_widths: [0.5, 1.0], multiple: 8}
-training: {epochs: 1, batch_size: 4, subnets: 1, recalibration_images: 8}
+training: {epochs: 1, batch_size: 4, subnets: 1, checkpoint_every: 2, recalibration_images: 8}
 search: {evaluations: 2, population: 2}
 quantize: {calibration_images: 8}
 """
@@ -58,6 +58,20 @@ def test_a_training_is_not_overwritten(made: Path, pliant: Terminal) -> None:
     assert "--resume" in said.err
     progress = re.compile(r": \d+ of \d+$")  # on a slow machine
     assert len([line for line in said.err.splitlines() if not progress.search(line)]) == 1
+
+
+def test_a_training_that_is_not_over_is_said_to_be(made: Path, pliant: Terminal, tmp_path: Path) -> None:
+    out = tmp_path / "half"
+    shutil.copytree(made / "run", out)
+    newest = max((out / "checkpoints").iterdir())
+    shutil.rmtree(newest)
+    line = f"this training stopped at step 2 of 4; go on with: pliant train --resume RECIPE --out {out}"
+    searched = pliant("search", out, "--out", "front.json", "--json")
+    exported = pliant("export", out, "--front", "front.json", "--out", "half.pliant", "--json")
+    for said in (searched, exported):
+        assert json.loads(said.out)
+        assert said.err.count(line) == 1
+    assert "stopped at" not in pliant("search", made / "run", "--out", "whole.json").err
 
 
 def test_a_profile_gives_the_front_its_latency(made: Path, pliant: Terminal, tmp_path: Path) -> None:

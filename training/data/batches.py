@@ -63,7 +63,12 @@ def collate(samples: Sequence[Sample], tasks: Sequence[Task]) -> Batch:
 
 def batches_per_epoch(dataset: Dataset, batch_size: int) -> int:
     """How many batches `epoch_batches` gives: full ones, or a single smaller one."""
-    return max(1, len(dataset) // batch_size)
+    return steps_per_epoch(len(dataset), batch_size)
+
+
+def steps_per_epoch(images: int, batch_size: int) -> int:
+    """The same of so many images."""
+    return max(1, images // batch_size)
 
 
 def epoch_batches(
