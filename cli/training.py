@@ -30,6 +30,7 @@ class TrainingBar:
         self._bar: Any = None
         self._task: Any = None
         self._said = time.monotonic()
+        self._counting = False
 
     def __enter__(self) -> TrainingBar:
         return self
@@ -39,12 +40,17 @@ class TrainingBar:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if self._counting:  # what is said next begins a line
+            print(file=sys.stderr)
 
     def preparing(self, done: int, total: int) -> None:
-        """A line on a terminal that counts rendered pictures."""
+        """A line on a terminal that counts rendered pictures; elsewhere one every quarter of a minute."""
+        line = f"rendering pictures: {done} of {total}"
         if sys.stderr.isatty():
-            end = "\n" if done == total else ""
-            print(f"\rrendering pictures: {done} of {total}", end=end, file=sys.stderr, flush=True)
+            self._counting = done < total
+            print(f"\r{line}", end="" if self._counting else "\n", file=sys.stderr, flush=True)
+        elif self._due():
+            note(line)
 
     def started(self, step: int, steps: int) -> None:
         """Draw the bar."""
@@ -64,10 +70,16 @@ class TrainingBar:
         """Move the bar; without one, say a line every quarter of a minute."""
         if self._bar is not None:
             self._bar.update(self._task, completed=report.step, description=_losses(report))
-        elif time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = time.monotonic()
+        elif self._due():
             left = "" if report.seconds_left is None else f", {report.seconds_left / 60:.1f} min left"
             note(f"step {report.step}/{report.steps}: {_losses(report)}{left}")
+
+    def _due(self) -> bool:
+        """Whether it is time for another line."""
+        due = time.monotonic() - self._said >= SECONDS_BETWEEN_LINES
+        if due:
+            self._said = time.monotonic()
+        return due
 
     def quality(self, step: int, rows: list[dict[str, Any]]) -> None:
         """Say what the widest subnet reaches."""
