@@ -48,25 +48,30 @@ def print_report(report: dict[str, Any]) -> None:
     print()
     rows = [(name, f"{row['limit_ms']:g}", *_cells(row)) for name, row in report["budgets"].items()]
     print_table(("budget", "limit ms", *heads), rows)
-    limit = report["preferences"]["nothing"]["limit_ms"]
-    weight = report["preference_weight"]
-    print(f"\nat {limit:g} ms, where a preference tells most: one task counting {weight:g} times as much")
-    preferences = report["preferences"]
-    rows = [(name, _decoders(row), *_cells(row)) for name, row in preferences.items()]
-    print_table(("preferred", "decoder widths", *heads), rows)
-    same = [
-        name
-        for name, row in preferences.items()
-        if name != "nothing" and row["subnet"] == preferences["nothing"]["subnet"]
-    ]
-    if same:
-        print(f"preferring {' or '.join(same)} changes nothing here: the same subnet is the best for it")
+    print()
+    _print_preferences(report["preferences"], f"{report['preference_weight']:g} times as much", heads)
     print()
     print(f"suite         {report['suite']}   (pliant inspect, plan, run, bench, verify)")
     print(f"latencies     of {THREADS} thread; --threads {THREADS} makes plan, run and bench comparable")
     print(f"pictures      {report['pictures']}")
     print(f"front         {report['page']}, {report['plot']}, {report['front']}")
     print(f"took          {report['minutes']:.1f} min")
+
+
+def _print_preferences(preferences: Mapping[str, Any], much: str, heads: tuple[str, ...]) -> None:
+    nothing = preferences["nothing"]
+    at, others = f"at {nothing['limit_ms']:g} ms", [name for name in preferences if name != "nothing"]
+    same = [name for name in others if preferences[name]["subnet"] == nothing["subnet"]]
+    if same == others:  # a table would say one row thrice
+        chosen = f"{nothing['subnet']} is the best for it too"
+        print(f"{at} preferring {' or '.join(same)}, counting {much}, changes nothing: {chosen}")
+        return
+    print(f"{at}, where a preference tells most: one task counting {much}")
+    rows = [(name, _decoders(row), *_cells(row)) for name, row in preferences.items()]
+    print_table(("preferred", "decoder widths", *heads), rows)
+    print(f"decoder widths: those of {', '.join(nothing['decoder_widths'])}, in this order")
+    if same:
+        print(f"preferring {' or '.join(same)} changes nothing here: the same subnet is the best for it")
 
 
 def _heads(tasks: Mapping[str, Any]) -> tuple[str, ...]:
@@ -81,7 +86,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _decoders(row: dict[str, Any]) -> str:
-    return " ".join(f"{task[:5]} {width:g}" for task, width in row["decoder_widths"].items())
+    return " ".join(f"{width:g}" for width in row["decoder_widths"].values())
 
 
 def write_sheet(suite: Suite, recipe: Recipe, plans: Mapping[str, Plan], out: Path) -> None:

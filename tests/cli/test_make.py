@@ -111,7 +111,7 @@ def test_the_demo_in_json(
     assert all(Path(report[what]).is_file() for what in ("suite", "pictures", "plot", "page", "front"))
     print_report(report)
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("tight", "preferred", report["suite"]))
+    assert all(word in shown for word in ("tight", "prefer", report["suite"]))
 
 
 @pytest.mark.parametrize(
