@@ -155,8 +155,8 @@ def print_front(front: Front, out: Path, as_json: bool) -> None:
         rows,
     )
     origin = front.provenance
-    told = f"{counted(len(rows), 'subnet')} of {origin.candidates}"
-    print(f"{out}: {told} measured on {origin.images} images of {origin.data}")
+    told = f"{counted(len(rows), 'subnet')}, chosen from {origin.chosen_of}"
+    print(f"{out}: {told}; quality on {counted(origin.images, 'image')} of {origin.data}")
     print(f"plot: {plot_path(out)}")
     print(f"page: {page_path(out)}")
     if timed and front.provenance.cost != "macs":

@@ -115,10 +115,10 @@ class _Teller:
     def _beaten(self, entry: FrontEntry) -> list[str]:
         """How many others the subnet beats, and by what it beats the nearest."""
         if not entry.beats:
-            return [] if entry.beats is None else ["beats no other subnet that was measured"]
-        measured = self.front.provenance.candidates
+            return [] if entry.beats is None else ["beats no other subnet whose quality is known"]
+        others = self.front.provenance.chosen_of
         by = " by their estimated latencies" if self.by_latency else ""
-        lines = [f"beats {entry.beats} of {measured} measured subnets: they cost no less{by} and are nowhere better"]
+        lines = [f"beats {entry.beats} of {others}: they cost no less{by} and are nowhere better"]
         share = self.cost(entry) / self.cost(self.front.widest)
         kind = " (estimated)" if self.by_latency else ""
         for other in entry.beaten:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...devices.errors import InputError
+from ...devices.words import counted
 
 BY_MACS = "macs"
 COSTS = (BY_MACS, "measured latency", "estimated latency", "partly estimated latency")
@@ -40,3 +41,10 @@ class Provenance:
     def __post_init__(self) -> None:
         if self.cost not in (None, *COSTS):
             raise InputError(f"a front's cost is one of {', '.join(COSTS)}, not {self.cost!r}")
+
+    @property
+    def chosen_of(self) -> str:
+        """For people: what the front was chosen from; an encoder's evaluation gives its quality with any decoders."""
+        if self.algorithm == "joint":  # its evaluations are of subnets
+            return counted(self.candidates, "evaluated subnet")
+        return f"{counted(self.candidates, 'subnet')} of {counted(self.evaluations, 'evaluated encoder')}"

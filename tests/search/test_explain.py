@@ -47,7 +47,8 @@ def test_the_text_names_neighbours_and_what_is_beaten() -> None:
     assert text.startswith("3: encoder ")
     assert "against 2, the next cheaper (" in text
     assert "against 4, the next dearer (" in text
-    assert f"of {len(FOUND.candidates)} measured subnets: they cost no less and are nowhere better" in text
+    whole = f"{len(FOUND.candidates)} subnets of {FOUND.evaluations} evaluated encoders"
+    assert f"of {whole}: they cost no less and are nowhere better" in text
     assert "as the narrowest" in explain(FRONT, 1).text
     assert "without limit" in explain(FRONT, len(FRONT.entries)).text
 
@@ -120,7 +121,7 @@ def test_that_no_other_is_cheaper_and_nowhere_worse_is_said_only_where_it_is_tru
 
 def test_what_others_cost_is_said_to_be_estimated_where_it_is() -> None:
     text = explain(in_time(FRONT, "measured"), 4).text
-    assert "measured subnets: they cost no less by their estimated latencies and are nowhere better" in text
+    assert "evaluated encoders: they cost no less by their estimated latencies and are nowhere better" in text
     assert "% (estimated), surfaces " in text
     assert "estimated" not in explain(FRONT, 4).text
 
@@ -145,3 +146,9 @@ def test_a_front_of_an_earlier_version_is_read() -> None:
     del entry["provenance"]["cost"]
     assert {each.beats for each in Front.from_json(entry).entries} == {None}
     assert "beats" not in explain(Front.from_json(entry), 2).text
+
+
+def test_what_a_front_was_chosen_from_is_said_by_what_was_evaluated() -> None:
+    origin = dataclasses.replace(FRONT.provenance, candidates=561, evaluations=12)
+    assert dataclasses.replace(origin, algorithm="factorized").chosen_of == "561 subnets of 12 evaluated encoders"
+    assert dataclasses.replace(origin, algorithm="joint").chosen_of == "561 evaluated subnets"
