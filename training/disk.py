@@ -11,8 +11,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -38,6 +38,18 @@ def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
         raise CheckpointError(
             f"cannot write {path}: {reason}; what was there is kept: mend that, then go on with --resume"
         ) from error
+
+
+def missing_folders(out: Path) -> list[Path]:
+    """OUT and the folders above it, as far as they are not there, the innermost first."""
+    return [each for each in (out, *out.parents) if not each.exists()]
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders up to the first in which something is."""
+    with suppress(OSError):
+        for each in folders:
+            each.rmdir()
 
 
 def check_writable(out: Path) -> None:

@@ -22,7 +22,7 @@ from .checkpoints.resume import starting_point
 from .checkpoints.writing import add_metrics, check_checkpoints_fit, save_checkpoint
 from .data.ahead import ahead
 from .data.batches import Batch, epoch_batches
-from .disk import alone, check_writable
+from .disk import alone, check_writable, missing_folders, remove_empty
 from .evaluation.evaluator import Evaluator
 from .evaluation.protocol import landmark_subnets, load_batches, quality_row
 from .evaluation.recalibrate import recalibration_batches
@@ -95,8 +95,10 @@ def train(
 
 
 def _start(recipe: Recipe, out: Path, resume: bool, progress: Progress, held: ExitStack) -> Checkpoint | None:
+    made = missing_folders(out)
     check_writable(out)
     held.enter_context(alone(out))
+    held.callback(remove_empty, made)  # what is refused before it begins leaves no empty folder behind
     return starting_point(recipe, out, resume, progress)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pliant import CheckpointError
+from pliant import CheckpointError, DataError
 from pliant.devices.locking import locked_folder
 from pliant.training.checkpoints.writing import check_checkpoints_fit
 from pliant.training.disk import check_room, check_writable
@@ -29,7 +29,7 @@ def test_a_disk_too_small_is_reported_before_training(small_disk: Path) -> None:
 
     with pytest.raises(CheckpointError, match=r"has \d\.\d MB free, .* need 1\d\.\d MB"):
         train(tiny_recipe(*SHORT), small_disk / "out", progress=Impatient())
-    assert list((small_disk / "out").iterdir()) == []
+    assert not (small_disk / "out").exists()
 
 
 def test_room_is_asked_where_the_checkpoints_lie(small_disk: Path, tmp_path: Path) -> None:
@@ -54,6 +54,14 @@ def test_room_is_asked_for_the_checkpoints_that_will_be_there(tmp_path: Path) ->
     with pytest.raises(CheckpointError, match="MB free, and the checkpoints of this training need"):
         check_room(tmp_path, 2, 1000, free)
     check_room(tmp_path, 0, 10 * free, free)
+
+
+def test_a_training_that_is_refused_leaves_no_folder_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for place in ("new/out", "there"):
+        with pytest.raises(DataError):
+            train(tiny_recipe("data.name=folder", f"data.root={tmp_path}"), tmp_path / place)
+    assert [each.name for each in tmp_path.iterdir()] == ["there"]
 
 
 @pytest.mark.parametrize("place", ["file", "file/out", "link"])
