@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..devices.errors import BudgetError
+from ..devices.words import counted
 from ..models.space import SearchSpace, SubnetConfig
 from ..quantize.assignment import assigned_to
 from ..runtime.format.tasks import Task
@@ -52,8 +53,8 @@ def learn(
         known[assigned_to(config).encoder][config] = each.value
     _check_limit(known["fp32"], space, min((ms for row in known.values() for ms in row.values()), default=0.0), limits)
     if len(known["fp32"]) < LEAST:
-        count = len(known["fp32"])
-        note(f"{clock.where}: latencies of {count} subnets, of fewer than {LEAST}: searching by multiply-adds")
+        few = counted(len(known["fp32"]), "known latency", "known latencies")
+        note(f"{clock.where}: {few}, too few to estimate others by ({LEAST} at least): searching by multiply-adds")
         return {}
     models = {name: LatencyModel(space, tasks, each) for name, each in known.items() if len(each) >= LEAST}
     for precision in models:

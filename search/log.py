@@ -59,6 +59,8 @@ class EvaluationLog:
     def held(self) -> str:
         """A line on what it held when it was opened."""
         encoders = len(self.entries) + sum(map(len, self.by_precision.values()))
+        if not (encoders or self.latencies or self.policies):
+            return f"{self.path} holds nothing to resume: this begins a search"
         known = f"{counted(encoders, 'evaluation')} and {counted(len(self.latencies), 'latency', 'latencies')}"
         return f"{self.path} holds {known}, which are not made again"
 

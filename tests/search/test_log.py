@@ -70,6 +70,7 @@ def test_a_log_of_nothing_is_no_search_to_go_on_with(tmp_path: Path) -> None:
     """As one leaves that failed before it measured anything."""
     EvaluationLog(tmp_path / "log", {"supernet": "a"}).close()
     log = EvaluationLog(tmp_path / "log", {"supernet": "b"})
+    assert log.held() == f"{tmp_path / 'log'} holds nothing to resume: this begins a search"
     log.append((0.5,), {"depth": {0.5: 0.1}})
     log.close()
     with pytest.raises(CheckpointError, match="holds a search already"):
