@@ -10,6 +10,7 @@ from ..devices.words import counted
 from .checkpoints import opened
 from .places import check_file
 from .plain import one_line
+from .stopping import stopped_by_sigterm
 from .tables import macs, print_json, print_table, quality, size
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ MOST_TOLD = 4
 """Subnets over a limit that are told one by one."""
 
 
+@stopped_by_sigterm()
 def run(checkpoint: Path, front: Path, out: Path, report: Report) -> ExportReport:
     """Export a front's subnets; images are those that the checkpoint's recipe names."""
     from ..export.pipeline import export_suite

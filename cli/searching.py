@@ -14,6 +14,7 @@ from ..search.places import check_front_path, page_path, plot_path, stairs_path
 from .checkpoints import opened
 from .places import check_file
 from .progress import note
+from .stopping import stopped_by_sigterm
 from .tables import macs, milliseconds, print_folded, print_json, print_table, quality, quality_head, size
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Asked:
     int8: bool = False
 
 
+@stopped_by_sigterm()
 def run(asked: Asked, report: Report) -> Front:
     """Search, and write FRONT.json, FRONT.png and FRONT.html; a wrong profile or place is found out before the work."""
     from ..devices.profile import read_profile

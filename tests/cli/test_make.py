@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,6 +76,21 @@ def test_a_training_that_is_not_over_is_said_to_be(made: Path, pliant: Terminal,
         assert json.loads(said.out)
         assert said.err.count(line) == 1
     assert "stopped at" not in pliant("search", made / "run", "--out", "whole.json").err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_search_that_is_stopped_says_how_to_go_on(
+    made: Path, program: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, number: signal.Signals
+) -> None:
+    running = program("search", made / "run", "--evaluations", "500", "--out", "front.json")
+    log = tmp_path / "front.log.jsonl"
+    while running.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < 2):
+        time.sleep(0.05)
+    running.send_signal(number)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    line = b"stopped: what was measured is kept; go on with --resume (--out front.json)"
+    assert said.splitlines()[-1] == line
 
 
 def test_a_profile_gives_the_front_its_latency(made: Path, pliant: Terminal, tmp_path: Path) -> None:
