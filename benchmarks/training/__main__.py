@@ -26,21 +26,8 @@ REAL = ("redkitchen", "camvid", "cifar100-mtl")
 
 
 def main() -> int:
-    """Run the jobs; 1 where one failed."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m pliant.benchmarks.training")
-    parser.add_argument("--data", nargs="+", choices=SUBJECTS, default=list(REAL))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(MAIN))
-    parser.add_argument("--seeds", nargs="+", type=_at_least(0), default=[0, 1, 2])
-    parser.add_argument("--split", default="test", choices=("test", "validation"), help="what is judged on")
-    parser.add_argument(
-        "--workers", type=_at_least(1), default=os.cpu_count() or 1, help="trainings at once, one thread each"
-    )
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no job after so many")
-    parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where trainings are kept")
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--docs", type=Path, metavar="PAGE", help="a page with markers, which is given the tables")
-    parser.add_argument("--job", nargs=3, metavar=("DATA", "METHOD", "SEED"), help=argparse.SUPPRESS)
-    parser.add_argument("--width", type=float, help=argparse.SUPPRESS)
+    """Run the jobs; 1 where one failed or none was left to run, 130 where they were stopped."""
+    parser = _parser()
     chosen = parser.parse_args()
     folder = chosen.results / "training" if chosen.split == "test" else chosen.work / chosen.split
     if chosen.job:
@@ -51,16 +38,48 @@ def main() -> int:
         except (OSError, ValueError) as error:
             parser.error(f"--docs: {error}")
     jobs = _jobs(chosen)
+    if not jobs:
+        return 1
     places = ["--split", chosen.split, "--work", str(chosen.work), "--results", str(chosen.results)]
     workers = Workers(chosen.workers, chosen.minutes, places)
-    failed = workers.run([job for job in jobs if load(folder, job) is None])
+    code = workers.run([job for job in jobs if load(folder, job) is None])
     results = {job: entry for job in jobs if (entry := load(folder, job))}
     if results:
         print(tables(_merged(results, chosen)), end="")
         # A run of a few jobs must not take the others out of the file of the day, which is of the three data sets.
         real = {**current(folder, REAL), **{job: entry for job, entry in results.items() if job.data in REAL}}
         _write(_merged(real or results, chosen), chosen, page=chosen.docs if real else None)
-    return 1 if failed else 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m pliant.benchmarks.training")
+    several = (
+        ("--data", "DATA", SUBJECTS, REAL, "data sets"),
+        ("--methods", "METHOD", METHODS, MAIN, "methods"),
+    )
+    for name, metavar, known, default, what in several:
+        said = f"{what} out of {', '.join(known)} [default: {' '.join(default)}]"
+        parser.add_argument(name, nargs="+", choices=known, default=list(default), metavar=metavar, help=said)
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=_at_least(0),
+        default=[0, 1, 2],
+        metavar="SEED",
+        help="one training a seed, of each method on each data set [default: 0 1 2]",
+    )
+    parser.add_argument("--split", default="test", choices=("test", "validation"), help="what is judged on")
+    parser.add_argument(
+        "--workers", type=_at_least(1), default=os.cpu_count() or 1, help="trainings at once, one thread each"
+    )
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no job after so many")
+    parser.add_argument("--work", type=Path, default=Path("out/bench-training"), help="where trainings are kept")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"), help="where results are kept")
+    parser.add_argument("--docs", type=Path, metavar="PAGE", help="a page with markers, which is given the tables")
+    parser.add_argument("--job", nargs=3, metavar=("DATA", "METHOD", "SEED"), help=argparse.SUPPRESS)
+    parser.add_argument("--width", type=float, help=argparse.SUPPRESS)
+    return parser
 
 
 def _at_least(least: int) -> Callable[[str], int]:

@@ -43,21 +43,23 @@ def parts_of(jobs: Sequence[Job]) -> list[Part]:
 class Workers:
     """Runs parts, `count` at once, one thread each, by the command that `arguments` belong to besides the part's.
 
-    No part begins after `minutes`. `run` returns whether one failed or was stopped: SIGINT, SIGTERM and a closed
-    terminal end all that runs after the step that it is at, and it resumes from there; a second one ends it at once.
+    No part begins after `minutes`. `run` returns the exit code: 1 where one failed, 130 where they were stopped.
+    SIGINT, SIGTERM and a closed terminal end all that runs after the step that it is at, and it resumes from there; a
+    second one ends it at once.
     """
 
     count: int
     minutes: float
     arguments: Sequence[str]
 
-    def run(self, jobs: Sequence[Job]) -> bool:
+    def run(self, jobs: Sequence[Job]) -> int:
         """All jobs; a job of several trainings is judged when the last of them is done."""
         with _told_to_stop() as stop:
             failed = self._run(deque(parts_of(jobs)), stop)
         if stop.told:
             print("stopped; what is done is kept, and the rest resumes from its checkpoints", file=sys.stderr)
-        return failed or stop.told
+            return 130
+        return 1 if failed else 0
 
     def _run(self, waiting: deque[Part], stop: _Stop) -> bool:
         began, failed = time.monotonic(), set[Job]()

@@ -110,7 +110,7 @@ def test_stopped_it_takes_its_jobs_along(how: str, tmp_path: Path) -> None:
     else:
         os.killpg(benchmark.pid, signal.SIGINT)
     _, said = benchmark.communicate(timeout=60)
-    assert benchmark.returncode == 1
+    assert benchmark.returncode == 130
     assert "resumes from its checkpoints" in said
     assert "Traceback" not in said
     assert not Path(f"/proc/{found[0]}").exists()
@@ -165,6 +165,29 @@ def test_wrong_arguments_are_refused_before_hours_of_training(given: list[str], 
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_all_that_was_asked_for_is_left_out_it_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As on a machine without data: those beside this checkout are not looked for.
+    monkeypatch.setattr("pliant.training.data.files._CHECKOUT", tmp_path)
+    monkeypatch.setenv("PLIANT_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["training", "--data", "camvid", "--work", "work", "--results", "results"])
+    monkeypatch.setattr(command, "Workers", lambda *_: pytest.fail("jobs begin"))
+    assert command.main() == 1
+    assert capsys.readouterr().err.startswith("camvid is left out: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_says_what_there_is_and_what_is_taken() -> None:
+    done = subprocess.run([*COMMAND[:3], "--help"], capture_output=True, text=True, timeout=60, check=True)
+    usage, said = " ".join(done.stdout.split()).replace("- ", "-").split("options:")  # folded at hyphens too
+    assert "--methods METHOD [METHOD ...]" in usage
+    assert not any(name in usage for name in ("separate", "camvid"))
+    for default in ("redkitchen camvid cifar100-mtl", "default separate no-distillation", "0 1 2"):
+        assert f"[default: {default}]" in said
 
 
 def test_a_damaged_result_is_not_measured_and_jobs_are_named_once(tmp_path: Path) -> None:
