@@ -35,6 +35,9 @@ def _line(names: list[str], lines: Mapping[str, int]) -> int | None:
 
 def _what(problem: Any, names: list[str], root: type[Part]) -> str:
     dotted = ".".join(names)
+    key, colon, value = names[-1].partition(":") if names else ("", "", "")
+    if colon and value and problem["input"] is None:  # `{train:24}` is a key without a value
+        return f"unknown key {dotted!r}; YAML wants a space after the colon, as in '{key}: {value}'"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {dotted!r}; {_advice(names, root)}"
     if problem["type"] == "invalid_key":

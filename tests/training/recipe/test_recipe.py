@@ -137,6 +137,8 @@ def test_settings_override_and_are_checked() -> None:
     [
         ("training.epoch=3", "--set training.epoch=3: unknown key 'training.epoch'; did you mean 'training.epochs'"),
         ("training.lr=", "training.lr is None"),
+        ("data.counts={train:24,validation:8}", "YAML wants a space after the colon, as in 'train: 24'"),
+        ("training.losses={depth:2}", "YAML wants a space after the colon, as in 'depth: 2'"),
         ("training.lr.x=1", "training.lr has no keys inside"),
         ("epochs", "not of the form key=value"),
         ("=3", "not of the form key=value"),
