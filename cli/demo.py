@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.errors import InputError
+from ..devices.writing import why_no_folder
 from ..search.places import log_path
 from .progress import note, progress_bar
 
@@ -40,7 +41,7 @@ def _run(out: Path, as_json: bool) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{out} cannot be made: {error.strerror}; choose another --out") from error
+        raise InputError(f"{out} cannot be made: {why_no_folder(out, error)}; choose another --out") from error
     recipe = load_recipe(RECIPE)
     began = time.perf_counter()
     with _stage("1/5 train a supernet on rendered scenes"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..devices.errors import InputError
+from ..devices.writing import file_in_place_of
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def check_file(out: Path, *, reads: Sequence[Path | None] = (), beside: Sequence
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".writing-"):
             pass
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}; choose another --out") from error
+        file = file_in_place_of(out.parent)
+        why = f"{file} is a file, not a folder" if file else error.strerror
+        raise InputError(f"{out} cannot be written: {why}; choose another --out") from error
 
 
 @contextmanager

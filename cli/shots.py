@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..devices.errors import InputError
+from ..devices.writing import why_no_folder
 from .places import check_other
 
 if TYPE_CHECKING:
@@ -133,5 +134,5 @@ def write(shots: Sequence[Shot], out: Path) -> None:
             contact_sheet([(shot.path.name, Picture(shot.image)), *shot.panels], shot.sheet(out))
     except OSError as error:
         raise InputError(
-            f"cannot write pictures into {out}: {error.strerror or error}; choose another --out"
+            f"cannot write pictures into {out}: {why_no_folder(out, error)}; choose another --out"
         ) from error

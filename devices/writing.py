@@ -24,6 +24,19 @@ def named(path: Path) -> Iterator[None]:
         raise
 
 
+def file_in_place_of(folder: Path) -> Path | None:
+    """The file that has the name of a folder to be, or of one above it; None where there is none."""
+    return next((each for each in (folder, *folder.parents) if os.path.isfile(each)), None)
+
+
+def why_no_folder(folder: Path, error: OSError) -> str:
+    """Why a folder cannot be made or written into, for a line that has named it."""
+    file = file_in_place_of(folder)
+    if file is not None:
+        return f"{'it' if file == folder else file} is a file, not a folder"
+    return error.strerror or str(error)
+
+
 @contextmanager
 def beside(path: Path) -> Iterator[IO[bytes]]:
     """A new file in the folder of `path`, with the user's permissions; gone afterwards unless it was renamed."""

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 
 from ..devices.errors import CheckpointError
 from ..devices.locking import locked_folder
+from ..devices.writing import why_no_folder
 
 # File systems that cannot reserve space say so in one of these ways; then only the first write can tell.
 _CANNOT_RESERVE = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENODEV}
@@ -54,6 +55,7 @@ def remove_empty(folders: Sequence[Path]) -> None:
 
 def check_writable(out: Path) -> None:
     """Make OUT and try to write into it, before hours of training; CheckpointError where it cannot be."""
+    folder = out
     try:
         out.mkdir(parents=True, exist_ok=True)
         _probe(out, 1)
@@ -61,10 +63,8 @@ def check_writable(out: Path) -> None:
         if folder.exists() or folder.is_symlink():
             _probe(folder, 1)
     except OSError as error:
-        where = error.filename or out
-        raise CheckpointError(
-            f"cannot write into {out}: {where}: {error.strerror}; choose another folder with --out"
-        ) from error
+        why = why_no_folder(folder, error)
+        raise CheckpointError(f"cannot write into {folder}: {why}; choose another folder with --out") from error
 
 
 @contextmanager
