@@ -58,7 +58,7 @@ suites: $(READY)  ## the suites that benchmarks and checks use, into out/suites 
 bench: $(READY)  ## what is quick of benchmarks/, on those suites
 	@$(BIN)/python benchmarks/bench.py --suites out/suites --out out/bench
 
-bench-training: $(READY)  ## does nested beat separate? hours; what is measured is skipped (ARGS="--data camvid --seeds 0")
+bench-training: $(READY)  ## does nested beat separate? hours; what is measured is skipped (ARGS="--data camvid --seeds 0", or --ablation)
 	@$(BIN)/python -m pliant.benchmarks.training --docs docs/benchmarks.md $(ARGS)
 
 bench-search: $(READY)  ## which search finds the better subnets? on the supernets of bench-training

@@ -153,6 +153,14 @@ def choose_device(name: str, local: int = 0) -> torch.device:
     return torch.device(name, local) if name == "cuda" and local else torch.device(name)
 
 
+def placed(supernet: Supernet, device: torch.device) -> Supernet:
+    """The supernet on a device, on a GPU with its weights channels-last, as its images are."""
+    supernet.to(device)
+    if device.type == "cuda":
+        supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return supernet
+
+
 def space_of(recipe: Recipe, tasks: tuple[Task, ...]) -> SearchSpace:
     """The recipe's search space over these tasks."""
     space = recipe.space

@@ -133,6 +133,10 @@ METHODS = {
 }
 
 
+ABLATION = tuple(name for name, method in METHODS.items() if method.settings or method.rate == 1.0)
+"""Every lever, beside what it is compared with; what changes the rate alone is tuning."""
+
+
 def recipe_of(data: str, method: str, seed: int, width: float | None = None) -> Recipe:
     """The recipe of a job; of a separate method's network of one width where that is given."""
     subject, changes = SUBJECTS[data], METHODS[method]

@@ -19,6 +19,7 @@ from pliant.benchmarks.training import __main__ as command
 from pliant.benchmarks.training.compute import training_macs
 from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.methods import MAIN, METHODS, WIDTHS, recipe_of
+from pliant.benchmarks.training.workers import Workers
 from pliant.models.cost import CostModel
 from pliant.training.checkpoints.resume import binding
 from pliant.training.recipe.file import load_recipe
@@ -179,6 +180,18 @@ def test_where_all_that_was_asked_for_is_left_out_it_has_failed(
     assert command.main() == 1
     assert capsys.readouterr().err.startswith("camvid is left out: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_ablation_is_every_lever_on_red_kitchen_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Job] = []
+    monkeypatch.setattr(command, "_has_files", lambda *_: True)
+    monkeypatch.setattr(Workers, "run", lambda _, jobs: asked.extend(jobs))
+    places = ["--work", str(tmp_path), "--results", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["training", "--ablation", "--seeds", "7", *places])
+    command.main()
+    assert {(job.data, job.seed) for job in asked} == {("redkitchen", 0)}
+    left = METHODS.keys() - {job.method for job in asked}
+    assert left == {"half-rate", "double-rate", "separate-half-rate", "separate-double-rate"}
 
 
 def test_help_says_what_there_is_and_what_is_taken() -> None:

@@ -99,7 +99,7 @@ def test_the_report_shows_signs_methods_and_costs(tmp_path: Any) -> None:
     assert "| no-distillation | mean of tasks | -2.0 ± 0.0 %, 0 of 2 |" in text
     assert text.count("|  | depth | +4.0 ± 0.0 %, 2 of 2 |") == 1
     assert "| depth, rmse (lower is better) | default | 0.480 ± 0.000 |" in text
-    assert "| separate | 1.00e+09 | 1.0 | 0, 1 on h |" in text
+    assert "| separate | 1.00e+09 | 0.25 | 1.0 | 0, 1 on h |" in text
     assert "seconds" not in text
     plot(entry, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
