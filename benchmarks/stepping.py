@@ -12,7 +12,7 @@ from pliant.training.layout import Inputs, inputs_of
 from pliant.training.optimization.auxiliary import Auxiliary
 from pliant.training.optimization.schedule import make_optimizer
 from pliant.training.optimization.step import train_step
-from pliant.training.prepare import choose_device, fresh_supernet, open_training_data, placed
+from pliant.training.prepare import choose_device, fresh_supernet, open_training_data, place
 from pliant.training.recipe.recipe import Recipe
 
 
@@ -24,7 +24,7 @@ class Stepping:
         self.data = open_training_data(recipe)
         self.device = choose_device(self.settings.device)
         self.supernet, _ = fresh_supernet(recipe, self.data)
-        placed(self.supernet, self.device)
+        place(self.supernet, self.device)
         self.auxiliary = Auxiliary(self.supernet, self.settings).to(self.device)
         self.optimizer = make_optimizer(self.supernet, self.settings, self.auxiliary)
 

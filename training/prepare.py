@@ -153,12 +153,11 @@ def choose_device(name: str, local: int = 0) -> torch.device:
     return torch.device(name, local) if name == "cuda" and local else torch.device(name)
 
 
-def placed(supernet: Supernet, device: torch.device) -> Supernet:
-    """The supernet on a device, on a GPU with its weights channels-last, as its images are."""
+def place(supernet: Supernet, device: torch.device) -> None:
+    """Move the supernet to a device, on a GPU with its weights channels-last, as its images are."""
     supernet.to(device)
     if device.type == "cuda":
         supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return supernet
 
 
 def space_of(recipe: Recipe, tasks: tuple[Task, ...]) -> SearchSpace:

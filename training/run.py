@@ -17,7 +17,7 @@ from .data.batches import batches_per_epoch
 from .optimization.auxiliary import Auxiliary
 from .optimization.average import Average
 from .optimization.schedule import make_optimizer
-from .prepare import TrainingData, choose_device, fresh_supernet, given, open_training_data, placed
+from .prepare import TrainingData, choose_device, fresh_supernet, given, open_training_data, place
 from .progress import Progress
 from .ranks import Ranks
 from .recipe.recipe import Recipe
@@ -78,7 +78,7 @@ def prepared(
     if start is not None:
         check_same_data(start, data.tasks, len(data.train))
     supernet = _begun(recipe, data, progress, ranks) if start is None else start.supernet
-    placed(supernet, device)
+    place(supernet, device)
     auxiliary = Auxiliary(supernet, recipe.training).to(device)
     average = Average(supernet, recipe.training.ema) if recipe.training.ema > 0 else None
     optimizer = make_optimizer(supernet, recipe.training, auxiliary)

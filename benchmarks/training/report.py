@@ -124,11 +124,8 @@ def _costs(entry: Entry, data: str) -> str:
             stored = statistics.fmean(job["parameter_bytes"] for job in jobs)
             sizes = [f"{stored / 4e6:.2f}", f"{stored / 1e6:.1f}"]  # weights of 4 bytes
             lines.append([method, f"{_macs(jobs):.2e}", *sizes, "; ".join(machines)])
-    return (
-        table(["method", "training, multiply-adds", "parameters, millions", "stored, MB (fp32)", "seeds"], lines)
-        if lines
-        else ""
-    )
+    head = ["method", "training, multiply-adds", "parameters, millions", "stored, MB (fp32)", "seeds"]
+    return table(head, lines) if lines else ""
 
 
 def _jobs(entry: Entry, data: str, method: str) -> list[Entry]:

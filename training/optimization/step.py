@@ -127,6 +127,8 @@ def _gradients(
         else:
             balance.begin()
             losses[TOTAL].backward()
+            if objective.batch.shared:  # a norm is that of the whole batch's gradient
+                _add_up([objective.supernet], objective.batch)
             balance.add(weight / sum(weights))
         measured.append({name: value.detach() for name, value in losses.items()})
     if objective.batch.shared:
@@ -139,7 +141,7 @@ def _gradients(
 def _balance(objective: Objective) -> SubnetBalance | None:
     if objective.recipe.subnet_balance == "fixed":
         return None
-    return SubnetBalance(objective.supernet.parameters(), objective.batch)
+    return SubnetBalance(objective.supernet.parameters())
 
 
 def _add_up(modules: Sequence[nn.Module], batch: Reduction) -> None:

@@ -13,14 +13,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ...models.reduction import Reduction
-
 
 class SubnetBalance:
-    """Sums the gradients of one step's subnets, scaled to one norm; those of a shared batch are made whole before."""
+    """Sums the gradients of one step's subnets, scaled to one norm."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], batch: Reduction):
-        self._parameters, self._batch = list(parameters), batch
+    def __init__(self, parameters: Iterable[nn.Parameter]):
+        self._parameters = list(parameters)
         self._summed: list[Tensor | None] = [None] * len(self._parameters)
         self._norm: Tensor | None = None
 
@@ -30,11 +28,9 @@ class SubnetBalance:
             parameter.grad = None
 
     def add(self, weight: float) -> None:
-        """What the backward pass left is the subnet's gradient; in its place is left the weighted sum of all so far."""
+        """What the backward pass left is the subnet's gradient, of the whole batch; the weighted sum of all so far is
+        left in its place."""
         own = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        if self._batch.shared:
-            for gradient, whole in zip(own, self._batch.summed(own), strict=True):
-                gradient.copy_(whole)
         norm = nn.utils.get_total_norm(own)
         self._norm = norm if self._norm is None else self._norm
         # A gradient of nothing stays nothing.
