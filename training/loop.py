@@ -27,6 +27,7 @@ from .evaluation.evaluator import Evaluator
 from .evaluation.protocol import landmark_subnets, load_batches, quality_row
 from .evaluation.recalibrate import recalibration_batches
 from .interrupt import AfterTheStep
+from .joining import sort_joined
 from .layout import inputs_of
 from .optimization.faults import enough_values
 from .optimization.sampling import subnets_at
@@ -190,6 +191,7 @@ def _one_step(run: Run, log: MetricsLog | NoLog, pace: Pace, step: int, epoch: i
     settings = run.recipe.training
     rate = learning_rate(step, run.steps, settings)
     set_learning_rate(run.optimizer, rate)
+    sort_joined(run, step)
     subnets = subnets_at(run.supernet.space, settings, step, run.steps)
     done = step / run.steps
     inputs = inputs_of(run.supernet, batch)

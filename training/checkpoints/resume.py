@@ -28,6 +28,7 @@ _NESTED = (
     "uniform",
     "coupled",
     "full_width",
+    "sort",
     "widest_weight",
     "subnet_balance",
     "updates",

@@ -43,13 +43,17 @@ def subnets_at(space: SearchSpace, recipe: TrainingRecipe, step: int, steps: int
     """
     if recipe.only is not None:
         return [space.uniform(recipe.only)]
-    alone = round(recipe.full_width * steps)
-    if step < alone:
+    if step < steps_alone(recipe, steps):
         return [space.widest]
     stratified = recipe.sampling == "stratified"
     shares = Shares(recipe.uniform, recipe.coupled)
     subnets = step_subnets(space, recipe.seed, step, recipe.subnets, stratified=stratified, shares=shares)
     return sorted(subnets, key=_mean_widths, reverse=True) if recipe.teacher == "next" else subnets
+
+
+def steps_alone(recipe: TrainingRecipe, steps: int) -> int:
+    """How many steps out of `steps`, the first ones, train the widest alone; 0 where one width is all there is."""
+    return 0 if recipe.only is not None else round(recipe.full_width * steps)
 
 
 def step_subnets(
