@@ -33,6 +33,7 @@ Entry = dict[str, Any]
 _LATER = {
     "training.quantization_aware": 0.0,
     "training.subnet_balance": "fixed",
+    "training.sort": "none",
     "training.updates": "together",
     "training.coupled": 0.0,
     "training.class_weights": "equal",
@@ -59,9 +60,11 @@ class Job:
         recipes: Entry = {
             str(width): {**_binding(recipe), **_judged(recipe)} for width, recipe in self.recipes().items()
         }
-        edition = SUBJECTS[self.data].edition
-        if edition > 1:
-            recipes["edition"] = edition
+        subject = SUBJECTS[self.data]
+        if subject.edition > 1:
+            recipes["edition"] = subject.edition
+        if METHODS[self.method].separate and subject.separate_edition > 1:
+            recipes["separate edition"] = subject.separate_edition
         return hashlib.sha256(json.dumps(recipes, sort_keys=True).encode()).hexdigest()[:16]
 
     def recipes(self) -> dict[float | None, Recipe]:

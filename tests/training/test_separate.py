@@ -29,7 +29,7 @@ def test_weights_have_the_spread_of_their_own_fan(width: float) -> None:
             weight = plain.weight.detach()
             expected = math.sqrt(2.0 / fan)
             if name == "decoders.segmentation.head":
-                expected = layer.in_channels**-0.5
+                expected = plain.in_channels**-0.5
             elif name.startswith("decoders.") and name.endswith((".pool", ".head")):
                 expected = SMALL
             assert float(weight.std()) == pytest.approx(expected, rel=6.0 / math.sqrt(2 * weight.numel())), name
