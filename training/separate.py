@@ -22,9 +22,9 @@ def own_fans(supernet: Supernet, config: SubnetConfig, *, encoder: bool = True) 
     """Scale freshly initialised weights as if layers had only the channels of `config`; `encoder=False` spares it.
 
     Convolutions are He-initialised by their outputs (a spread of 1 / sqrt(fan-out)), fully connected layers as torch
-    does (bounds of 1 / sqrt(fan-in)), heads of class scores with a spread of 1 / sqrt(fan-in); so a factor for the whole
-    layer is exact. What else no batch norm follows has one spread at any width, and stays. A pretrained encoder stays
-    as it is.
+    does (bounds of 1 / sqrt(fan-in)), heads of class scores with that as their spread; so a factor for the whole layer
+    is exact. What else no batch norm follows has one spread at any width, and stays. A pretrained encoder stays as it
+    is.
     """
     decoders = [decoder for decoder in supernet.decoders.values() if isinstance(decoder, DenseDecoder)]
     scoring = {decoder.head for decoder in decoders if decoder.scores}

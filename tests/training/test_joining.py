@@ -34,7 +34,8 @@ def _begun(out: Path, *settings: str) -> Run:
 def _answers(run: Run) -> dict[str, torch.Tensor]:
     images = laid_out(run.supernet, recalibration_batches(run.data.train, run.recipe.training)[0].images)
     with torch.no_grad():
-        return run.supernet.train()(images, run.supernet.space.widest)
+        answers: dict[str, torch.Tensor] = run.supernet.train()(images, run.supernet.space.widest)
+    return answers
 
 
 @pytest.mark.parametrize("measure", ["norm", "activation"])
