@@ -16,7 +16,7 @@ from pliant import open_suite
 from pliant.cli.reporting import profile_report
 from pliant.devices.profile import read_profile
 
-from ..runtime.format.test_signing import written
+from ..runtime.format.signatures import written
 from ..runtime.making import make
 from .conftest import Terminal
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 import pliant
 
-from .making import HEIGHT, WIDTH, images
+from .making import images
+from .network import HEIGHT, WIDTH
 
 
 @pytest.mark.parametrize("count", [None, 1, 3])

@@ -14,7 +14,8 @@ from PIL import Image
 import pliant
 from pliant.runtime.color import taker, to_rgb
 
-from .making import HEIGHT, WIDTH, images
+from .making import images
+from .network import HEIGHT, WIDTH
 
 # Of the tables of BT.601 in limited range: (Y, U, V), and what it is in RGB.
 KNOWN = [

@@ -17,7 +17,8 @@ import pliant
 from pliant.runtime.engine import PROVIDERS, physical_cores
 from pliant.runtime.format.manifest import widest
 
-from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, images, make, reference
+from .making import SUBNETS, Made, images, make, reference
+from .network import HEIGHT, TASKS, WIDTH
 
 
 @pytest.mark.parametrize("subnet", SUBNETS)

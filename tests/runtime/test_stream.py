@@ -12,7 +12,8 @@ import pytest
 
 import pliant
 
-from .making import HEIGHT, WIDTH, images
+from .making import images
+from .network import HEIGHT, WIDTH
 
 AHEAD = pytest.mark.parametrize("ahead", [0, 1, 3])
 

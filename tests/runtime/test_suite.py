@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import pliant
 
 from ..attacks.manifests import put
-from .making import HEIGHT, SUBNETS, TASKS, WIDTH, Made, complaint, make
+from .making import SUBNETS, Made, complaint, make
+from .network import HEIGHT, TASKS, WIDTH
 
 
 def test_a_suite_tells_its_tasks_subnets_and_input(suite: pliant.Suite, suite_path: Path) -> None:

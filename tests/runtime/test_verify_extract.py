@@ -13,7 +13,8 @@ import pytest
 import pliant
 from pliant.cli import main
 
-from .making import SUBNETS, TASKS, Made, images, make, reference
+from .making import SUBNETS, Made, images, make, reference
+from .network import TASKS
 
 
 def test_a_sound_suite_verifies(suite: pliant.Suite) -> None:

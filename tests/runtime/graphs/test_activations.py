@@ -1,10 +1,8 @@
-"""The sizes of activations: what onnxruntime makes of them, and graphs that ask for more than images need."""
+"""The sizes of activations: what onnxruntime makes of them, their bound, and what weights add."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,35 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 import pliant
 from pliant.runtime.graphs.activations import AT_LEAST, PER_PIXEL, allowed, count_activations
-from pliant.runtime.graphs.graph import Graph, parse_graph
+from pliant.runtime.graphs.graph import parse_graph
 from pliant.runtime.graphs.operators import RULES
 
-HEIGHT, WIDTH = 8, 12
+from .sized import HEIGHT, WIDTH, Node, model, weightless
+
 SAMPLE = Path(pliant.__file__).parent / "runtime" / "sample" / "sample.pliant"
-
-Node = tuple[str, list[str], dict[str, Any]]
-
-CONSTANTS: dict[str, Any] = {
-    "kernel": np.ones((4, 3, 3, 3), np.float32),
-    "deep": np.ones((3, 1, 3, 3), np.float32),
-    "one": np.float32(1),
-    "scale": np.ones(3, np.float32),
-    "zero": np.uint8(0),
-    "matrix": np.ones((WIDTH, 5), np.float32),
-    "tall": np.ones((HEIGHT * WIDTH * 3, 4), np.float32),
-    "axes": np.array([2, -1], np.int64),
-    "first": np.array([1], np.int64),
-    "row": np.array([[0, 2]], np.int64),
-    "starts": np.array([1, -4], np.int64),
-    "stops": np.array([1 << 40, -1], np.int64),
-    "steps": np.array([3, 1], np.int64),
-    "pads": np.array([0, 0, 1, -1, 0, 0, 2, 3], np.int64),
-    "scales": np.array([1, 1, 1.5, 0.3], np.float32),
-    "sizes": np.array([5, 7], np.int64),
-    "pieces": np.array([3, 1, 4], np.int64),
-    "rows": np.array([0, 3, 2, -1], np.int64),
-    "stretch": np.array([1, 3, 1, 1], np.int64),
-}
 
 # Each makes `out` of float NCHW `x` (N, 3, 8, 12); what is made under other names is seen too.
 CASES: dict[str, list[Node]] = {
@@ -107,54 +82,6 @@ CASES: dict[str, list[Node]] = {
     "Softmax": [("Softmax", ["x"], {"axis": 1})],
     "Constant": [("Constant", [], {"value": numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32))})],
 }
-CONSTANTS |= {
-    "scale33": np.ones((3, 1, 1), np.float32),
-    "nought": np.int64(0),
-    "nought1": np.array([0], np.int64),
-    "minus": np.array([-1], np.int64),
-    "wide": np.ones(WIDTH, np.float32),
-}
-
-
-def model(nodes: list[Node], opset: int = 18) -> onnx.ModelProto:
-    """A model of these nodes, `#` standing for what the one before makes; every value is an output."""
-    made = [
-        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["float"], ["x"], perm=[0, 3, 1, 2]),
-    ]
-    for index, (op, inputs, attributes) in enumerate(nodes):
-        kept = dict(attributes)
-        names = [f"v{index}"] + [f"v{index}.{more}" for more in range(1, kept.pop("outputs", 1))]
-        # At version 18 Split says its number of outputs, unless its sizes do.
-        given = [name.replace("#0", "v0").replace("#", f"v{index - 1}") for name in inputs]
-        made.append(helper.make_node(op, given, names, **kept))
-    used = {name for node in made for name in node.input}
-    inline = [numpy_helper.from_array(np.asarray(CONSTANTS[name]), name) for name in CONSTANTS if name in used]
-    large = [item for item in inline if np.prod(item.dims) > 64]
-    graph = helper.make_graph(
-        made,
-        "sizes",
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", HEIGHT, WIDTH, 3])],
-        [helper.make_empty_tensor_value_info(name) for node in made for name in node.output],
-        [item for item in inline if item not in large],
-    )
-    found = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
-    found.graph.initializer.extend(large)
-    return found
-
-
-def weightless(whole: onnx.ModelProto) -> Graph:
-    """The graph as a suite would hold it: large constants external, one output that is always there."""
-    cut = onnx.ModelProto()
-    cut.CopyFrom(whole)
-    for item in cut.graph.initializer:
-        if np.prod(item.dims) > 64:
-            item.ClearField("raw_data")
-            item.data_location = TensorProto.EXTERNAL
-            item.external_data.add(key="location", value="pliant")
-    del cut.graph.output[:]
-    cut.graph.output.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, HEIGHT, WIDTH]))
-    return parse_graph(cut.SerializeToString())
 
 
 def elements_made(whole: onnx.ModelProto, batch: int) -> int:
@@ -184,97 +111,6 @@ def test_every_operator_has_a_case_or_is_as_large_as_its_inputs() -> None:
         op for op, rule in RULES.items() if rule in (RULES["Relu"], RULES["Add"], RULES["ReduceMax"]) or op in tried
     }
     assert alike == set(RULES)
-
-
-def doublings(op: str, count: int) -> list[Node]:
-    if op == "Concat":
-        return [("Concat", ["x" if index == 0 else "#"] * 2, {"axis": 2}) for index in range(count)]
-    return [("Pad", ["x" if index == 0 else "#", "grow"], {}) for index in range(count)]
-
-
-def constant(values: Any, dtype: Any = np.int64) -> Node:
-    return "Constant", [], {"value": numpy_helper.from_array(np.array(values, dtype))}
-
-
-GREEDY: dict[str, tuple[list[Node], str]] = {
-    "Expand by a constant node": ([constant([1, 3, 1 << 14, 1 << 14]), ("Expand", ["one", "#"], {})], "asks for more"),
-    "Expand to a lie": ([constant([1 << 40, 1 << 40]), ("Expand", ["one", "#"], {})], "impossible dimensions"),
-    "Pad by a constant node": ([constant([0] * 5 + [1 << 30, 0, 0]), ("Pad", ["x", "#"], {})], "asks for more"),
-    "Resize by a constant node": (
-        [constant([1, 1, 1e4, 1e4], np.float32), ("Resize", ["x", "", "#"], {})],
-        "asks for more",
-    ),
-    "Resize by infinity": ([constant([1, 1, np.inf, 1], np.float32), ("Resize", ["x", "", "#"], {})], "impossible"),
-    "Resize by nothing": ([constant([1, 1, np.nan, 1], np.float32), ("Resize", ["x", "", "#"], {})], "impossible"),
-    "Resize of the batch": ([constant([9, 1, 1, 1], np.float32), ("Resize", ["x", "", "#"], {})], "impossible"),
-    "Resize that crops": (
-        [
-            constant([1, 1, 1, 1], np.float32),
-            ("Resize", ["x", "#", "#"], {"coordinate_transformation_mode": "tf_crop_and_resize"}),
-        ],
-        "whole images only",
-    ),
-    "Concat again and again": (doublings("Concat", 40), "asks for more"),
-    "Concat of nothing for ever": (
-        [
-            ("Slice", ["x", "first", "first", "first"], {}),
-            *[("Concat", ["#", "#"], {"axis": 2})] * 60,
-        ],
-        "impossible dimensions",
-    ),
-    "pads of a pool": (
-        [("AveragePool", ["x"], {"kernel_shape": [1, 1], "pads": [1 << 20] * 4})],
-        "asks for more",
-    ),
-    "pads of a convolution": ([("Conv", ["x", "kernel"], {"pads": [1 << 15] * 4})], "asks for more"),
-    "padding by name": ([("Conv", ["x", "kernel"], {"auto_pad": "SAME_UPPER"})], "auto_pad"),
-    "stride of nothing": ([("Conv", ["x", "kernel"], {"strides": [0, 1]})], "impossible size"),
-    "kernel beyond the image": ([("MaxPool", ["x"], {"kernel_shape": [99, 99]})], "impossible dimensions"),
-    "patches of a large kernel": ([("Conv", ["x", "huge"], {"pads": [1500] * 4})], "asks for more"),
-    "a batch that is forgotten": (
-        [constant([1, 3, 96, 1]), ("Reshape", ["x", "#"], {})],
-        "as many elements",
-    ),
-    "the square of the batch": (
-        [
-            ("ReduceMax", ["x", "axes"], {"keepdims": 0}),
-            ("Transpose", ["#"], {}),
-            ("MatMul", ["v0", "#"], {}),
-        ],
-        "square of the images",
-    ),
-    "a size that is computed": (
-        [
-            ("ReduceMax", ["x"], {"keepdims": 0}),
-            ("Cast", ["#"], {"to": TensorProto.INT64}),
-            ("Unsqueeze", ["#", "nought1"], {}),
-            ("Expand", ["one", "#"], {}),
-        ],
-        "no constant in the graph",
-    ),
-    "a size that wraps in a cast": (
-        [constant([1 << 8]), ("Cast", ["#"], {"to": TensorProto.INT8}), ("Expand", ["one", "#"], {})],
-        "no constant in the graph",
-    ),
-    "a batch that is folded away": ([("Flatten", ["x"], {"axis": 2})], "merges the images"),
-    "a constant in another form": ([("Constant", [], {"value_int": 3})], "as tensors"),
-    "more outputs than there are": (
-        [("MaxPool", ["x"], {"kernel_shape": [1, 1], "outputs": 2})],
-        "more outputs",
-    ),
-}
-CONSTANTS |= {"huge": np.zeros((1, 3, 1500, 1500), np.float32)}
-
-
-@pytest.mark.parametrize("case", GREEDY)
-def test_what_cannot_be_sized_or_is_too_large_is_refused_at_once(case: str) -> None:
-    nodes, says = GREEDY[case]
-    start = time.perf_counter()
-    with pytest.raises(pliant.SuiteError, match=says) as caught:
-        weightless(model(nodes))
-    assert time.perf_counter() - start < 1
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 300
 
 
 def test_an_attribute_is_what_its_type_says() -> None:

@@ -19,7 +19,8 @@ from pliant.runtime.engine import create_session
 from pliant.runtime.graphs.folding import fold_batch_norms
 from pliant.runtime.graphs.graph import Graph, parse_graph
 
-from ..making import external, make
+from ..making import make
+from ..network import external
 
 Array = np.ndarray[Any, Any]
 

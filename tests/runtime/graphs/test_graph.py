@@ -14,7 +14,8 @@ import pliant
 from pliant.runtime.graphs.graph import parse_graph
 from pliant.runtime.graphs.protobuf import INT, bytes_field, read_message, read_varint, varint_field
 
-from ..making import SUBNETS, TASKS, Made, images, reference
+from ..making import SUBNETS, Made, images, reference
+from ..network import TASKS
 
 MAX_U64 = (1 << 64) - 1
 
