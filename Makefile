@@ -30,8 +30,9 @@ setup: $(READY)  ## only the virtual environment (.venv)
 demo: $(READY)  ## the main job: train, search, quantize, export, run at three budgets
 	@$(BIN)/pliant demo --out out/demo
 
+# Where PYTHONDONTWRITEBYTECODE is exported, every program that tests start would compile these sources anew.
 test: $(READY)  ## the tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-tensorrt:  ## on a Jetson or a machine with an NVIDIA GPU: engines built, proven and run; a report to paste
 	@[ -x .venv-gpu/bin/python ] || python3 -m venv --system-site-packages .venv-gpu
@@ -82,6 +83,8 @@ clean:  ## remove .venv, out and every cache
 	@rm -rf .venv .venv-gpu out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# pip would compile what it installs by one core, which takes a minute. Some of that compiles nowhere (templates, code
+# for other Pythons): as with pip nobody minds, since nobody imports it.
 $(READY): pyproject.toml constraints.txt
 	@if [ -z "$(PYTHON)" ]; then \
 		echo 'pliant needs Python 3.11 or newer: install it, or say which one: make PYTHON=/path/to/python3.11' >&2; exit 1; fi
@@ -90,6 +93,7 @@ $(READY): pyproject.toml constraints.txt
 		{ echo '$(PYTHON) has no ensurepip: install its venv package (Debian: apt install python3-venv)' >&2; exit 1; }
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
 	@echo 'pliant: installing into .venv with the versions of constraints.txt; a few minutes the first time'
-	@start=$$SECONDS; $(BIN)/python -m pip install $(PIP_NOISE) -c constraints.txt -e '.[dev]'; \
+	@start=$$SECONDS; $(BIN)/python -m pip install $(PIP_NOISE) --no-compile -c constraints.txt -e '.[dev]'; \
+		$(BIN)/python -W ignore -m compileall -qq -j 0 .venv/lib || true; \
 		echo "pliant: .venv is ready after $$((SECONDS - start)) s"
 	@touch $@

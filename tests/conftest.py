@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -16,6 +17,7 @@ import hypothesis
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+_CACHES = itertools.count()
 
 hypothesis.settings.register_profile("pliant", deadline=None, max_examples=25, print_blob=True)
 hypothesis.settings.load_profile("pliant")
@@ -24,7 +26,9 @@ hypothesis.settings.load_profile("pliant")
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the measurements that the user keeps."""
-    folder = tmp_path_factory.mktemp("cache")
+    # Counted here: `mktemp` looks through the folders of all tests before for the next number.
+    folder = tmp_path_factory.getbasetemp() / f"own-cache-{next(_CACHES)}"
+    folder.mkdir(mode=0o700)
     monkeypatch.setenv("PLIANT_CACHE", str(folder))
     monkeypatch.delenv("PLIANT_DEBUG", raising=False)
     return folder

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .job import Job
+if TYPE_CHECKING:
+    from .job import Job
 
 
 class Part(NamedTuple):
@@ -62,7 +63,8 @@ class Workers:
         return 1 if failed else 0
 
     def _run(self, waiting: deque[Part], stop: _Stop) -> bool:
-        began, failed = time.monotonic(), set[Job]()
+        began = time.monotonic()
+        failed: set[Job] = set()
         running: dict[Part, subprocess.Popen[bytes]] = {}
         try:
             while (waiting or running) and not stop.told:

@@ -31,8 +31,12 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
 
 
 def _run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    places = ["--work", str(folder / "work"), "--results", str(folder / "results"), "--workers", "2"]
-    return subprocess.run([*COMMAND, *places, *more], capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(_asked(folder, *more), capture_output=True, text=True, timeout=280, check=False)
+
+
+def _asked(folder: Path, *more: str) -> list[str]:
+    """The command; from its third word on what `main` is given in this process: one of its own imports for seconds."""
+    return [*COMMAND, "--work", str(folder / "work"), "--results", str(folder / "results"), "--workers", "2", *more]
 
 
 @pytest.mark.slow
@@ -77,12 +81,15 @@ def test_what_is_judged_again_keeps_the_seconds_of_its_training(
     assert (after["seconds"], after["rows"]) == (before["seconds"], before["rows"])
 
 
-def test_a_job_is_not_judged_where_a_training_of_it_failed(tmp_path: Path) -> None:
+def test_a_job_is_not_judged_where_a_training_of_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "work").write_text("no folder")
-    done = _run(tmp_path, "--methods", "separate")
-    assert done.returncode == 1
-    assert done.stderr.count("run again to resume it") == len(WIDTHS), done.stderr
-    assert "scenes-separate-0: begins" not in done.stderr
+    monkeypatch.setattr(sys, "argv", _asked(tmp_path, "--methods", "separate")[2:])
+    assert command.main() == 1
+    said = capfd.readouterr().err
+    assert said.count("run again to resume it") == len(WIDTHS), said
+    assert "scenes-separate-0: begins" not in said
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
@@ -123,12 +130,16 @@ while not told:
 time.sleep(1)
 pathlib.Path(sys.argv[0] + ".told").write_text(str(len(told)))
 """
+# Without the module of real jobs, which imports what trains them, for seconds: none is trained here.
 JOBS = """
 import sys
-from pliant.benchmarks.training.job import Job
 from pliant.benchmarks.training.workers import Workers
+class Job:
+    name, data, method, seed = "scenes-default-0", "scenes", "default", 0
+    def recipes(self):
+        return {None: "of the supernet"}
 sys.executable = sys.argv[1]
-Workers(1, float("inf"), []).run([Job("scenes", "default", 0)])
+Workers(1, float("inf"), []).run([Job()])
 """
 
 
@@ -155,10 +166,14 @@ def test_whatever_ends_all_that_the_terminal_runs_tells_a_job_once(number: int, 
         (["--docs", "missing.md"], "--docs: "),
     ],
 )
-def test_wrong_arguments_are_refused_before_hours_of_training(given: list[str], said: str, tmp_path: Path) -> None:
-    done = _run(tmp_path, *given)
-    assert done.returncode == 2
-    assert said in done.stderr.splitlines()[-1]
+def test_wrong_arguments_are_refused_before_hours_of_training(
+    given: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", _asked(tmp_path, *given)[2:])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,22 +203,31 @@ def test_the_ablation_is_every_lever_on_red_kitchen_once(monkeypatch: pytest.Mon
     assert left == {"half-rate", "double-rate", "separate-half-rate", "separate-double-rate"}
 
 
-def test_help_says_what_there_is_and_what_is_taken() -> None:
-    done = subprocess.run([*COMMAND[:3], "--help"], capture_output=True, text=True, timeout=60, check=True)
-    usage, said = " ".join(done.stdout.split()).replace("- ", "-").split("options:")  # folded at hyphens too
+def test_help_says_what_there_is_and_what_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["training", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 0
+    # Folded at hyphens too.
+    usage, said = " ".join(capsys.readouterr().out.split()).replace("- ", "-").split("options:")
     assert "--methods METHOD [METHOD ...]" in usage
     assert not any(name in usage for name in ("separate", "camvid"))
     for default in ("redkitchen camvid cifar100-mtl", "default separate no-distillation", "0 1 2"):
         assert f"[default: {default}]" in said
 
 
-def test_a_damaged_result_is_not_measured_and_jobs_are_named_once(tmp_path: Path) -> None:
+def test_a_damaged_result_is_not_measured_and_jobs_are_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "results" / "training").mkdir(parents=True)
     (tmp_path / "results" / "training" / "scenes-default-0.json").write_text('{"_version": 1')
-    done = _run(tmp_path, "--minutes", "0", "--seeds", "0", "0")
-    assert done.returncode == 0
-    assert done.stderr.count("scenes-default-0.json is damaged, so its job is not measured") >= 1
-    assert "Traceback" not in done.stderr
+    monkeypatch.setattr(sys, "argv", _asked(tmp_path, "--minutes", "0", "--seeds", "0", "0")[2:])
+    assert command.main() == 0
+    said = capsys.readouterr().err
+    assert said.count("scenes-default-0.json is damaged, so its job is not measured") >= 1
+    assert "Traceback" not in said
 
 
 def test_a_lever_that_a_data_set_has_anyway_is_left_out() -> None:

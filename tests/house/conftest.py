@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,21 +49,18 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def environment(
     wheel: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, str], Environment]:
-    """`environment(python, constraints)`: pliant[cpu] alone, made once a session."""
-    made: dict[tuple[str, str], Environment] = {}
+) -> Iterator[Callable[[str, str], Future[Environment]]]:
+    """`environment(python, constraints)` begins to make one of pliant[cpu] alone, beside those begun before."""
+    with ThreadPoolExecutor() as pool:
 
-    def make(python: str, constraints: str) -> Environment:
-        if (python, constraints) not in made:
+        def begin(python: str, constraints: str) -> Future[Environment]:
             folder = tmp_path_factory.mktemp("environment")
-            _install(python, folder, wheel, checkout / constraints)
-            made[python, constraints] = Environment(folder)
-        return made[python, constraints]
+            return pool.submit(_install, python, folder, wheel, checkout / constraints)
 
-    return make
+        yield begin
 
 
-def _install(python: str, folder: Path, wheel: Path, constraints: Path) -> None:
+def _install(python: str, folder: Path, wheel: Path, constraints: Path) -> Environment:
     """By the pip of this environment, run by the other's Python: the other needs none of its own. Of what is installed
     only what is imported is compiled."""
     subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120, capture_output=True)
@@ -72,3 +70,4 @@ def _install(python: str, folder: Path, wheel: Path, constraints: Path) -> None:
     if done.returncode and any(sign in done.stderr for sign in OUT_OF_REACH):
         pytest.skip(f"pip does not reach its registry: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
+    return Environment(folder)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from .conftest import Environment
 
 TASKS = ("segmentation", "depth", "normals", "edges")
+NEWEST, JETPACK6 = "constraints.txt", "constraints-jetpack6.txt"
 
 
 def _python310() -> str | None:
@@ -29,13 +31,18 @@ def _python310() -> str | None:
     return None
 
 
-@pytest.fixture(scope="module", params=["constraints.txt", "constraints-jetpack6.txt"])
-def bare(request: pytest.FixtureRequest, environment: Callable[[str, str], Environment]) -> Environment:
-    constraints: str = request.param
-    python = sys.executable if constraints == "constraints.txt" else _python310()
-    if python is None:
+@pytest.fixture(scope="module")
+def begun(environment: Callable[[str, str], Future[Environment]]) -> dict[str, Future[Environment]]:
+    """Both at once: pip also waits, for its registry and the disk, and the first is tried while the second is made."""
+    pythons = {NEWEST: sys.executable, JETPACK6: _python310()}
+    return {constraints: environment(python, constraints) for constraints, python in pythons.items() if python}
+
+
+@pytest.fixture(scope="module", params=[NEWEST, JETPACK6])
+def bare(request: pytest.FixtureRequest, begun: dict[str, Future[Environment]]) -> Environment:
+    if request.param not in begun:
         pytest.skip("no Python 3.10 on this machine to try the versions of JetPack 6 with")
-    return environment(python, constraints)
+    return begun[request.param].result()
 
 
 @pytest.fixture(scope="module")
