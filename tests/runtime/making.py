@@ -17,7 +17,8 @@ from safetensors.numpy import save, save_file
 
 from pliant import BudgetError, SuiteError
 
-from .network import FULL, HEIGHT, TASKS, WIDTH, Array, own_weights, shapes, subnet_model, wide_weights
+from . import network
+from .network import FULL, TASKS, Array, own_weights, shapes, subnet_model, wide_weights
 
 SUBNETS: dict[str, tuple[int, int, str]] = {
     "s01-fp32": (4, 8, "fp32"),
@@ -82,7 +83,7 @@ def make(seed: int = 0) -> Made:
     wide = wide_weights(rng)
     made = Made({f"weights/{name}": array for name, array in wide.items()}, _manifest())
     made.tensors["int8/mix.weight"] = np.round(wide["mix.weight"] * 60).clip(-127, 127).astype(np.int8)
-    image = rng.integers(0, 256, (1, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    image = rng.integers(0, 256, (1, network.HEIGHT, network.WIDTH, 3), dtype=np.uint8)
     made.tensors["witness/input"] = image
     for task in TASKS:
         size = int(np.prod(shapes(task)[0][1:]))
@@ -113,7 +114,7 @@ def reference(model: onnx.ModelProto, images: Array) -> dict[str, Array]:
 
 def images(count: int, seed: int = 1) -> Array:
     """Random images of the suite's size."""
-    return np.random.default_rng(seed).integers(0, 256, (count, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(0, 256, (count, network.HEIGHT, network.WIDTH, 3), dtype=np.uint8)
 
 
 def _views(left: int, right: int, precision: str) -> dict[str, Any]:
@@ -148,8 +149,10 @@ def _witness(made: Made, subnet: str, image: Array) -> dict[str, Array]:
 
 
 def _subnet(name: str, left: int, right: int, precision: str) -> dict[str, Any]:
-    macs, size = HEIGHT * WIDTH * (left + right) * 171, (left + right) * 700
-    decoders = {task.name: {"macs": HEIGHT * WIDTH * FULL * task.channels, "bytes": 300} for task in TASKS}
+    macs, size = network.HEIGHT * network.WIDTH * (left + right) * 171, (left + right) * 700
+    decoders = {
+        task.name: {"macs": network.HEIGHT * network.WIDTH * FULL * task.channels, "bytes": 300} for task in TASKS
+    }
     return {
         "id": name,
         "widths": {"encoder": [left / FULL, right / FULL], "decoders": {task.name: 1.0 for task in TASKS}},
@@ -170,7 +173,7 @@ def _manifest() -> dict[str, Any]:
     return {
         "format_version": "1.0",
         "name": "made",
-        "input": {"height": HEIGHT, "width": WIDTH, "color": "RGB", "dtype": "uint8", "batch": [1, 8]},
+        "input": {"height": network.HEIGHT, "width": network.WIDTH, "color": "RGB", "dtype": "uint8", "batch": [1, 8]},
         "tasks": {task.name: task.to_json() for task in TASKS},
         "subnets": [],
         "quality_data": {"name": "made", "split": "validation", "images": 1, "engine": "onnxruntime"},

@@ -14,7 +14,7 @@ from pliant.devices.cache import MeasurementCache
 from pliant.devices.repeats import UNKNOWN
 from pliant.runtime.planning.book import Book
 
-from .. import making
+from .. import making, network
 from .paper import unwanted
 
 
@@ -22,8 +22,8 @@ from .paper import unwanted
 def graded_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real suite, large enough that its subnets' latencies differ, the wider the better."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(making, "HEIGHT", 96)
-        patch.setattr(making, "WIDTH", 128)
+        patch.setattr(network, "HEIGHT", 96)
+        patch.setattr(network, "WIDTH", 128)
         made = making.make()
     for index, entry in enumerate(made.manifest["subnets"]):
         for task in entry["quality"].values():
