@@ -16,7 +16,11 @@ from .run import Run
 
 
 def sort_joined(run: Run, step: int) -> None:
-    """Sort the channels of all that is trained, the optimizer's state with them, where others join at `step`."""
+    """Sort the supernet's channels, and its optimizer's state and average with them, where others join at `step`.
+
+    What a learned projection has of them (distillation/projection.py) stays: nothing was taught yet, so it still is as
+    it was drawn, which no order changes but by luck.
+    """
     settings = run.recipe.training
     if settings.sort == "none" or not step or step != steps_alone(settings, run.steps):
         return

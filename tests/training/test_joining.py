@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pliant import CheckpointError
 from pliant.models.sorting import importance_order
 from pliant.training.checkpoints.checkpoint import load_checkpoint
 from pliant.training.evaluation.recalibrate import recalibration_batches
@@ -83,15 +84,32 @@ def test_nothing_moves_at_another_step_or_where_it_is_off(step: int, settings: t
 
 
 def test_stopped_at_the_join_and_resumed_it_ends_in_the_same_weights(tmp_path: Path) -> None:
-    class Stopped(Silent):
+    class Said(Silent):
+        def __init__(self) -> None:
+            self.messages: list[str] = []
+
+        def message(self, text: str) -> None:
+            self.messages.append(text)
+
+        @property
+        def sorted(self) -> list[str]:
+            return [text for text in self.messages if "channels sorted" in text]
+
+    class Stopped(Said):
         def step(self, report: StepReport) -> None:
             if report.step == JOINING + 1:
                 raise KeyboardInterrupt
 
     recipe = tiny_recipe(*SETTINGS, "training.sort=activation", "training.checkpoint_every=1")
-    train(recipe, tmp_path / "whole")
+    whole_said, stopped_said, resumed_said = Said(), Stopped(), Said()
+    train(recipe, tmp_path / "whole", progress=whole_said)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, tmp_path / "stopped", progress=Stopped())
-    assert train(recipe, tmp_path / "stopped", resume=True).resumed_from == JOINING
+        train(recipe, tmp_path / "stopped", progress=stopped_said)
+    other = recipe.with_overrides(["training.recalibration_images=4"])
+    with pytest.raises(CheckpointError, match="recalibration_images = 8, the recipe now says 4"):
+        train(other, tmp_path / "stopped", resume=True)
+    assert train(recipe, tmp_path / "stopped", resume=True, progress=resumed_said).resumed_from == JOINING
+    once = [f"step {JOINING}: channels sorted by activation, as narrower subnets join"]
+    assert [said.sorted for said in (whole_said, stopped_said, resumed_said)] == [once, once, once]
     whole, stopped = (load_checkpoint(tmp_path / name).supernet.state_dict() for name in ("whole", "stopped"))
     assert all(torch.equal(tensor, whole[name]) for name, tensor in stopped.items())

@@ -83,13 +83,21 @@ def restore(
 
 def _check_same_recipe(recipe: Recipe, checkpoint: Checkpoint) -> None:
     """Refuse to go on with other settings: the result would be that of neither recipe."""
-    now, then = binding(recipe), binding(checkpoint.recipe)
+    now, then = _bound(recipe), _bound(checkpoint.recipe)
     for key, value in now.items():
         if key in then and value != then[key]:  # a key that only one of them has: `only` differs, and is named
             raise CheckpointError(
                 f"{checkpoint.folder.parent.parent} was started with {key} = {then[key]}, the recipe now says {value}: "
                 "resume with the same recipe, or choose another folder"
             )
+
+
+def _bound(recipe: Recipe) -> dict[str, Any]:
+    """What binds, and the images by which a training sorts channels on its way, where it does."""
+    settings, found = recipe.training, binding(recipe)
+    if settings.only is None and settings.sort == "activation":
+        found["training.recalibration_images"] = settings.recalibration_images
+    return found
 
 
 def check_same_data(checkpoint: Checkpoint, tasks: Sequence[Task], images: int) -> None:

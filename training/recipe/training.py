@@ -76,15 +76,15 @@ class TrainingRecipe(Part):
     (1 where left out). `checkpoint_every` counts steps, `validate_every` epochs (0: only at the end).
 
     Which subnets: the first `full_width` share of all steps trains the widest alone; then its channels are sorted by
-    the measure of importance that `sort` names (joining.py), and after that each step trains the widest, the narrowest
-    and `subnets` drawn by the rule of `sampling`, a share `uniform` of them with one width for the whole encoder, and
-    of these a share `coupled` with decoders of it too, each taught by the `widest` or by the `next` wider one
-    (distillation/teacher.py). The loss of the widest counts `widest_weight` times as much as that of each other; where
-    `subnet_balance` is by gradient-norm, all gradients are scaled to one norm before (optimization/subnet_balance.py).
-    With `updates` together the weights move once a step, by all of its subnets; apart, after each, by its own, which
-    wants a lower `lr`. `only` trains the subnet of that one width and nothing else, as a separate network would be
-    (separate.py). In the last `quantization_aware` share of all steps weights and activations are rounded as int8 will,
-    in the steps of the engine that `rounding` names (quantize/fake.py).
+    the measure of importance that `sort` names, if any (joining.py), and after that each step trains the widest, the
+    narrowest and `subnets` drawn by the rule of `sampling`, a share `uniform` of them with one width for the whole
+    encoder, and of these a share `coupled` with decoders of it too, each taught by the `widest` or by the `next` wider
+    one (distillation/teacher.py). The loss of the widest counts `widest_weight` times as much as that of each other;
+    where `subnet_balance` is by gradient-norm, all gradients are scaled to one norm before
+    (optimization/subnet_balance.py). With `updates` together the weights move once a step, by all of its subnets;
+    apart, after each, by its own, which wants a lower `lr`. `only` trains the subnet of that one width and nothing
+    else, as a separate network would be (separate.py). In the last `quantization_aware` share of all steps weights and
+    activations are rounded as int8 will, in the steps of the engine that `rounding` names (quantize/fake.py).
 
     With `class_weights` by rarity, pixels of rare classes weigh more in a segmentation (models/losses.py).
 

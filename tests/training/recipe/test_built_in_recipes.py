@@ -16,7 +16,17 @@ DENSE = sorted(name for name in built_in_recipes() if not name.startswith("cifar
 
 REAL = ("redkitchen", "redkitchen-resnet18", "camvid", "cifar100-mtl")
 LEVERS = {"subnets", "sampling", "uniform", "coupled", "full_width", "widest_weight", "updates", "teacher"}
-LEVERS |= {"distillation", "soft_labels", "class_weights", "balance", "ema", "sharpness", "quantization_aware"}
+LEVERS |= {
+    "sort",
+    "subnet_balance",
+    "distillation",
+    "soft_labels",
+    "class_weights",
+    "balance",
+    "ema",
+    "sharpness",
+    "quantization_aware",
+}
 
 
 @pytest.mark.parametrize("name", REAL)
