@@ -8,6 +8,10 @@ it nests). The widest stays the same function, up to the order in which floats a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from torch import Tensor
+
 from ..models.sorting import ChannelOrder, importance_order, permute_channels
 from .evaluation.recalibrate import recalibration_batches
 from .layout import laid_out
@@ -32,6 +36,10 @@ def sort_joined(run: Run, step: int) -> None:
 
 
 def _order(run: Run) -> ChannelOrder:
-    batches = recalibration_batches(run.data.train, run.recipe.training)
-    images = (laid_out(run.supernet, batch.images) for batch in batches)
-    return importance_order(run.supernet, run.recipe.training.sort, images)
+    return importance_order(run.supernet, run.recipe.training.sort, _images(run))
+
+
+def _images(run: Run) -> Iterator[Tensor]:
+    """Decoded only where the measure asks for them."""
+    for batch in recalibration_batches(run.data.train, run.recipe.training):
+        yield laid_out(run.supernet, batch.images)

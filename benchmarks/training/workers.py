@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from .job import Job
+from .job import Job
 
 
 class Part(NamedTuple):
@@ -63,8 +62,7 @@ class Workers:
         return 1 if failed else 0
 
     def _run(self, waiting: deque[Part], stop: _Stop) -> bool:
-        began = time.monotonic()
-        failed: set[Job] = set()
+        began, failed = time.monotonic(), set[Job]()
         running: dict[Part, subprocess.Popen[bytes]] = {}
         try:
             while (waiting or running) and not stop.told:
