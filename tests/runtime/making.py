@@ -89,7 +89,7 @@ def make(seed: int = 0) -> Made:
         size = int(np.prod(shapes(task)[0][1:]))
         made.tensors[f"witness/{task.name}/indices"] = np.sort(rng.choice(size, min(size, 64), False)).astype(np.int64)
     for name, (left, right, precision) in SUBNETS.items():
-        own = own_weights(rng, left, right, precision, made.tensors["int8/mix.weight"])
+        own = own_weights(rng, left, right, precision)
         views = _views(left, right, precision)
         arrays = {**own, **{key: _cut(made.tensors, view) for key, view in views.items()}}
         graph = subnet_model(arrays, precision, weightless=True)

@@ -137,7 +137,7 @@ def wide_weights(rng: np.random.Generator) -> dict[str, Array]:
     return weights
 
 
-def own_weights(rng: np.random.Generator, left: int, right: int, precision: str, stored: Array) -> dict[str, Array]:
+def own_weights(rng: np.random.Generator, left: int, right: int, precision: str) -> dict[str, Array]:
     """A subnet's own batch-norm statistics, and its scales."""
     own = {
         "norm.mean": rng.standard_normal(FULL).astype(np.float32) * 0.1,

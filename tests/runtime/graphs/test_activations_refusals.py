@@ -14,10 +14,8 @@ import pliant
 from .sized import Node, model, weightless
 
 
-def doublings(op: str, count: int) -> list[Node]:
-    if op == "Concat":
-        return [("Concat", ["x" if index == 0 else "#"] * 2, {"axis": 2}) for index in range(count)]
-    return [("Pad", ["x" if index == 0 else "#", "grow"], {}) for index in range(count)]
+def doublings(count: int) -> list[Node]:
+    return [("Concat", ["x" if index == 0 else "#"] * 2, {"axis": 2}) for index in range(count)]
 
 
 def constant(values: Any, dtype: Any = np.int64) -> Node:
@@ -42,7 +40,7 @@ GREEDY: dict[str, tuple[list[Node], str]] = {
         ],
         "whole images only",
     ),
-    "Concat again and again": (doublings("Concat", 40), "asks for more"),
+    "Concat again and again": (doublings(40), "asks for more"),
     "Concat of nothing for ever": (
         [
             ("Slice", ["x", "first", "first", "first"], {}),
